@@ -1,0 +1,425 @@
+/*
+ * The whole user space of a test guest: process 1 of a stock Linux kernel, that does what its command line says.
+ *
+ *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|idle    (default: idle)
+ *     vmpower.delay=SECONDS                                                            before it does that
+ *
+ * First it loads the modules that /modules names, one a line with its parameters, from /lib/modules.  Every line that
+ * it says begins with "vmpower-init: ", and the line before the action names it: a test sees how far it came.
+ *
+ * It is a static program of its own, for x86-64 and i386, without a C library: the same compiler builds both, and an
+ * initrd is a few kilobytes.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+enum {
+        SYS_READ = 0, SYS_WRITE = 1, SYS_OPEN = 2, SYS_CLOSE = 3, SYS_POLL = 7, SYS_PAUSE = 34, SYS_NANOSLEEP = 35,
+        SYS_EXIT = 60, SYS_MKNOD = 133, SYS_SYNC = 162, SYS_MOUNT = 165, SYS_REBOOT = 169, SYS_FINIT_MODULE = 313,
+};
+
+static long syscall5(long number, long a, long b, long c, long d, long e) {
+        register long r10 __asm__("r10") = d;
+        register long r8 __asm__("r8") = e;
+        long r;
+
+        __asm__ volatile("syscall" : "=a"(r)
+                                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                                   : "rcx", "r11", "memory");
+        return r;
+}
+
+__asm__(".globl _start\n"
+        "_start: xorl %ebp, %ebp\n"
+        "        andq $-16, %rsp\n"
+        "        call init\n");
+
+#elif defined(__i386__)
+
+/* arch/x86/entry/syscalls/syscall_32.tbl */
+enum {
+        SYS_READ = 3, SYS_WRITE = 4, SYS_OPEN = 5, SYS_CLOSE = 6, SYS_POLL = 168, SYS_PAUSE = 29, SYS_NANOSLEEP = 162,
+        SYS_EXIT = 1, SYS_MKNOD = 14, SYS_SYNC = 36, SYS_MOUNT = 21, SYS_REBOOT = 88, SYS_FINIT_MODULE = 350,
+};
+
+static long syscall5(long number, long a, long b, long c, long d, long e) {
+        long r;
+
+        __asm__ volatile("int $0x80" : "=a"(r)
+                                     : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+                                     : "memory");
+        return r;
+}
+
+__asm__(".globl _start\n"
+        "_start: xorl %ebp, %ebp\n"
+        "        andl $-16, %esp\n"
+        "        call init\n");
+
+#else
+#error "x86 only"
+#endif
+
+/* include/uapi/linux: fcntl.h, stat.h, reboot.h, poll.h, input-event-codes.h, asm-generic/errno-base.h */
+enum {
+        OPEN_READ = 00,
+        OPEN_WRITE = 01,
+        OPEN_NONBLOCK = 04000,
+        STAT_CHARACTER_DEVICE = 0020000,
+        REBOOT_MAGIC_1 = (int)0xfee1dead,
+        REBOOT_MAGIC_2 = 672274793,
+        REBOOT_RESTART = 0x01234567,
+        REBOOT_HALT = (int)0xcdef0123,
+        REBOOT_POWER_OFF = 0x4321fedc,
+        POLL_IN = 1,
+        EVENT_KEY = 1,
+        KEY_POWER = 116,
+        ERROR_NO_DEVICE = 19,
+};
+
+struct input_event {
+        unsigned long seconds, microseconds;
+        uint16_t type, code;
+        int32_t value;
+};
+
+struct poll_fd {
+        int fd;
+        int16_t events, ret_events;
+};
+
+struct timespec {
+        long seconds, nanoseconds;
+};
+
+#define N_BUTTONS_MAX 16
+
+/* --- what a compiler may call even without a C library ---------------------------------------------------------- */
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+
+void *memcpy(void *to, const void *from, size_t n) {
+        void *at = to;
+
+        __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
+        return to;
+}
+
+void *memset(void *to, int byte, size_t n) {
+        void *at = to;
+
+        __asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(byte) : "memory");
+        return to;
+}
+
+/* --- strings and system calls ------------------------------------------------------------------------------------- */
+
+static size_t string_length(const char *s) {
+        size_t n = 0;
+
+        while (s[n])
+                n++;
+        return n;
+}
+
+/* Is this the beginning of s?  Returns what follows it, or NULL. */
+static const char *string_after(const char *s, const char *beginning) {
+        while (*beginning)
+                if (*s++ != *beginning++)
+                        return NULL;
+        return s;
+}
+
+static bool string_is(const char *s, const char *other) {
+        const char *rest = string_after(s, other);
+
+        return rest && !*rest;
+}
+
+/* These two append to what is in the buffer; the caller knows that there is room. */
+static void string_add(char *s, const char *more) {
+        s += string_length(s);
+        while ((*s++ = *more++))
+                ;
+}
+
+static void string_add_number(char *s, unsigned number) {
+        char digits[10];
+        size_t n = 0;
+
+        do
+                digits[n++] = (char)('0' + number % 10);
+        while (number /= 10);
+
+        s += string_length(s);
+        while (n)
+                *s++ = digits[--n];
+        *s = 0;
+}
+
+/* One line in one write, so that the kernel's own messages do not come between. */
+static void say(const char *a, const char *b, const char *c) {
+        const char *parts[] = {"vmpower-init: ", a, b, c, "\n"};
+        char line[256];
+        size_t n = 0;
+
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+                for (const char *p = parts[i]; *p && n < sizeof(line); p++)
+                        line[n++] = *p;
+        syscall5(SYS_WRITE, 1, (long)line, (long)n, 0, 0);
+}
+
+static void say_failed(const char *what, long r) {
+        char number[16] = "error ";
+
+        string_add_number(number, (unsigned)-r);
+        say(what, ": ", r == -ERROR_NO_DEVICE ? "No such device" : number);
+}
+
+static int file_open(const char *path, int flags) {
+        return (int)syscall5(SYS_OPEN, (long)path, flags, 0, 0, 0);
+}
+
+static void file_close(int fd) {
+        syscall5(SYS_CLOSE, fd, 0, 0, 0, 0);
+}
+
+/* The whole file as a string, or as much of it as there is room for. */
+static bool file_read(const char *path, char *ret_text, size_t size) {
+        size_t n = 0;
+        long r = 0;
+        int fd;
+
+        fd = file_open(path, OPEN_READ);
+        if (fd < 0)
+                return false;
+
+        while (n < size - 1) {
+                r = syscall5(SYS_READ, fd, (long)(ret_text + n), (long)(size - 1 - n), 0, 0);
+                if (r <= 0)
+                        break;
+                n += (size_t)r;
+        }
+        ret_text[n] = 0;
+        file_close(fd);
+        return true;
+}
+
+static void file_write(const char *path, const char *text) {
+        long r;
+        int fd;
+
+        fd = file_open(path, OPEN_WRITE);
+        r = fd < 0 ? fd : syscall5(SYS_WRITE, fd, (long)text, (long)string_length(text), 0, 0);
+        if (r < 0)
+                say_failed(path, r);
+        if (fd >= 0)
+                file_close(fd);
+}
+
+static void mount(const char *type, const char *where) {
+        long r;
+
+        r = syscall5(SYS_MOUNT, (long)type, (long)where, (long)type, 0, 0);
+        if (r < 0)
+                say_failed(where, r);
+}
+
+static void reboot(int how) {
+        syscall5(SYS_SYNC, 0, 0, 0, 0, 0);
+        syscall5(SYS_REBOOT, REBOOT_MAGIC_1, REBOOT_MAGIC_2, how, 0, 0);
+}
+
+static void idle(void) {
+        for (;;)
+                syscall5(SYS_PAUSE, 0, 0, 0, 0, 0);
+}
+
+/* --- modules ------------------------------------------------------------------------------------------------------ */
+
+static void module_load(const char *name, const char *parameters) {
+        char path[128] = "/lib/modules/";
+        long r;
+        int fd;
+
+        if (string_length(name) >= sizeof(path) - string_length(path))
+                return;
+        string_add(path, name);
+
+        fd = file_open(path, OPEN_READ);
+        r = fd < 0 ? fd : syscall5(SYS_FINIT_MODULE, fd, (long)parameters, 0, 0, 0);
+        if (r < 0)
+                say_failed(name, r);
+        if (fd >= 0)
+                file_close(fd);
+}
+
+/* Each line is a name, and after a space its parameters. */
+static void modules_load(void) {
+        static char list[4096];
+        char *p = list;
+
+        if (!file_read("/modules", list, sizeof(list)))
+                return;
+
+        while (*p) {
+                char *name = p;
+                const char *parameters = "";
+
+                while (*p && *p != ' ' && *p != '\n')
+                        p++;
+                if (*p == ' ') {
+                        *p++ = 0;
+                        parameters = p;
+                        while (*p && *p != '\n')
+                                p++;
+                }
+                if (*p)
+                        *p++ = 0;
+                if (*name)
+                        module_load(name, parameters);
+        }
+}
+
+/* --- the power button --------------------------------------------------------------------------------------------- */
+
+/* /sys names the device numbers; we make the nodes, so no devtmpfs and no udev is needed. */
+static size_t buttons_open(struct poll_fd *ret_fds) {
+        size_t n = 0;
+
+        for (unsigned i = 0; i < N_BUTTONS_MAX; i++) {
+                char numbers_path[64] = "/sys/class/input/event", node[32] = "/dev/event", numbers[16];
+                unsigned number[2] = {0, 0}, which = 0;
+                int fd;
+
+                string_add_number(numbers_path, i);
+                string_add(numbers_path, "/dev");
+                string_add_number(node, i);
+
+                if (!file_read(numbers_path, numbers, sizeof(numbers)))
+                        continue;
+                for (const char *p = numbers; *p; p++)
+                        if (*p == ':')
+                                which = 1;
+                        else if (*p >= '0' && *p <= '9')
+                                number[which] = number[which] * 10 + (unsigned)(*p - '0');
+
+                syscall5(SYS_MKNOD, (long)node, STAT_CHARACTER_DEVICE | 0600, (long)(number[0] << 8 | number[1]), 0, 0);
+                fd = file_open(node, OPEN_READ | OPEN_NONBLOCK);
+                if (fd >= 0)
+                        ret_fds[n++] = (struct poll_fd){.fd = fd, .events = POLL_IN};
+        }
+        return n;
+}
+
+/* Until somebody presses it. */
+static void button_wait(struct poll_fd *fds, size_t n_fds) {
+        for (;;) {
+                if (syscall5(SYS_POLL, (long)fds, (long)n_fds, -1, 0, 0) < 0)
+                        continue;
+
+                for (size_t i = 0; i < n_fds; i++) {
+                        struct input_event event;
+
+                        if (!fds[i].ret_events)
+                                continue;
+                        while (syscall5(SYS_READ, fds[i].fd, (long)&event, sizeof(event), 0, 0) == sizeof(event))
+                                if (event.type == EVENT_KEY && event.code == KEY_POWER && event.value == 1)
+                                        return;
+                }
+        }
+}
+
+static void button_obey_or_ignore(bool obey) {
+        struct poll_fd fds[N_BUTTONS_MAX];
+        size_t n;
+
+        n = buttons_open(fds);
+        say(n ? "waiting for the power button" : "there is no power button", "", "");
+        for (;;) {
+                button_wait(fds, n);
+                say("the power button was pressed", obey ? "" : ", and is ignored", "");
+                if (obey)
+                        reboot(REBOOT_POWER_OFF);
+        }
+}
+
+/* --- the actions -------------------------------------------------------------------------------------------------- */
+
+static void action_poweroff(void) { reboot(REBOOT_POWER_OFF); }
+static void action_halt(void) { reboot(REBOOT_HALT); }
+static void action_reboot(void) { reboot(REBOOT_RESTART); }
+static void action_panic(void) { file_write("/proc/sysrq-trigger", "c"); }
+static void action_button_obey(void) { button_obey_or_ignore(true); }
+static void action_button_ignore(void) { button_obey_or_ignore(false); }
+
+static void action_mem(void) {
+        file_write("/sys/power/state", "mem");
+        say("woken", "", "");
+}
+
+static const struct action {
+        const char *name;
+        void (*run)(void);
+} actions[] = {
+        { "poweroff",      action_poweroff      },
+        { "halt",          action_halt          },
+        { "reboot",        action_reboot        },
+        { "panic",         action_panic         },
+        { "mem",           action_mem           },
+        { "button-obey",   action_button_obey   },
+        { "button-ignore", action_button_ignore },
+        { "idle",          idle                 },
+};
+
+/* Finds name=VALUE on the kernel's command line. */
+static bool parameter_find(const char *line, const char *name, char *ret_value, size_t size) {
+        for (const char *p = line; *p; p++) {
+                const char *value = string_after(p, name);
+                size_t n = 0;
+
+                if ((p != line && p[-1] != ' ') || !value || *value++ != '=')
+                        continue;
+                while (*value && *value != ' ' && *value != '\n' && n < size - 1)
+                        ret_value[n++] = *value++;
+                ret_value[n] = 0;
+                return true;
+        }
+        return false;
+}
+
+__attribute__((used, noreturn)) static void init(void) {
+        static char line[4096];
+        char name[32] = "idle", delay[16] = "0";
+        struct timespec time = {0, 0};
+
+        mount("proc", "/proc");
+        mount("sysfs", "/sys");
+        modules_load();
+
+        file_read("/proc/cmdline", line, sizeof(line));
+        parameter_find(line, "vmpower.action", name, sizeof(name));
+        parameter_find(line, "vmpower.delay", delay, sizeof(delay));
+
+        for (const char *p = delay; *p >= '0' && *p <= '9'; p++)
+                time.seconds = time.seconds * 10 + (*p - '0');
+        if (time.seconds)
+                syscall5(SYS_NANOSLEEP, (long)&time, 0, 0, 0, 0);
+
+        for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+                if (string_is(name, actions[i].name)) {
+                        say(name, "", "");
+                        actions[i].run();
+                        idle();
+                }
+
+        say("unknown action ", name, "");
+        idle();
+        __builtin_unreachable();
+}

@@ -1,0 +1,285 @@
+/*
+ * Judge: evidence of one episode in, one verdict out.
+ *
+ * The words of vmpower (evidence, actor, verdict) and the one function that turns the first into the last.
+ * Pure: no descriptor, no clock, no allocation, no global; everything needed is an argument.
+ * Link with -lvmpower.  Every name's text form is the one of the JSON, the database and the command line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Yes, no, or cannot be known. */
+enum tristate {
+        TRISTATE_NULL,
+        TRISTATE_FALSE,
+        TRISTATE_TRUE,
+};
+
+/* Whatever reports evidence. */
+enum evidence_source {
+        SOURCE_QMP,     /* QEMU's own words on its monitor */
+        SOURCE_STDERR,  /* QEMU's own words on its standard error */
+        SOURCE_PROCESS, /* the process table: births, exits, stops; cgroup counters */
+        SOURCE_CONSOLE, /* the guest's words on its console */
+        SOURCE_TRACE,   /* the kernel's tracepoints */
+        SOURCE_HOST,    /* the host system: its own shutdown */
+        SOURCE_VMPOWER, /* vmpower itself: requests that it passed on, gaps that it knows of */
+        _SOURCE_N,
+};
+
+/*
+ * One fact.  What its `flag`, `number`, `word`, `text` and `actor` mean depends on the kind; evidence_kind_info()
+ * names them.  QMP's words are those of QEMU's QAPI schema (qapi/run-state.json, qapi/misc.json).
+ */
+enum evidence_kind {
+        EVIDENCE_MACHINE,           /* the VM's machine type: `type` (QOM type without "-machine") */
+        EVIDENCE_DEVICE,            /* the VM has a device that changes how it may end: `driver` */
+        EVIDENCE_STATUS,            /* query-status: `status` */
+        EVIDENCE_SHUTDOWN,          /* SHUTDOWN: `guest`, `reason` */
+        EVIDENCE_RESET,             /* RESET: `guest`, `reason`; `start`: the firmware start, counted in a reset loop */
+        EVIDENCE_POWERDOWN,         /* POWERDOWN: the power button was pressed from the host */
+        EVIDENCE_STOP,              /* STOP */
+        EVIDENCE_RESUME,            /* RESUME */
+        EVIDENCE_SUSPEND,           /* SUSPEND: ACPI S3 */
+        EVIDENCE_SUSPEND_DISK,      /* SUSPEND_DISK: ACPI S4 */
+        EVIDENCE_WAKEUP,            /* WAKEUP */
+        EVIDENCE_WATCHDOG,          /* WATCHDOG: `action` */
+        EVIDENCE_GUEST_PANICKED,    /* GUEST_PANICKED: `action` */
+        EVIDENCE_GUEST_CRASHLOADED, /* GUEST_CRASHLOADED: `action`; a crash kernel runs now */
+        EVIDENCE_GUEST_PVSHUTDOWN,  /* GUEST_PVSHUTDOWN: shut down through pvpanic (QEMU 9.1) */
+        EVIDENCE_BLOCK_IO_ERROR,    /* BLOCK_IO_ERROR: `action`, `device` */
+        EVIDENCE_REGISTERS,         /* info registers: `halted`: every vCPU in HLT with interrupts off; `vcpus` */
+        EVIDENCE_PM1_CONTROL,       /* the PM1a control register of a VM that is held: `value` */
+        EVIDENCE_MONITOR_OPENED,    /* the monitor answered, its events are read from here on: `version` */
+        EVIDENCE_MONITOR_CLOSED,    /* the monitor's stream was read to its end */
+        EVIDENCE_MONITOR_TAKEN,     /* somebody else holds the monitor: connected, but no greeting came */
+        EVIDENCE_MALFORMED,         /* the monitor sent what is no QMP: `text` */
+        EVIDENCE_SIGNAL,            /* a signal was sent to the VMM: `signal`, `name`, `actor` */
+        EVIDENCE_MESSAGE,           /* a line that the VMM wrote to its standard error: `text` */
+        EVIDENCE_EXITED,            /* the VMM exited: `exit_status` */
+        EVIDENCE_KILLED,            /* the VMM was ended by a signal: `signal`, `name`, `core` */
+        EVIDENCE_VANISHED,          /* the VMM is gone, and how was not seen */
+        EVIDENCE_STOPPED,           /* the VMM was stopped by a signal: `signal`, `name` */
+        EVIDENCE_CONTINUED,         /* the VMM was continued by SIGCONT */
+        EVIDENCE_OOM_KILL,          /* the kernel's OOM killer took a process of the VMM's cgroup: `count`; from the
+                                       trace: took the VMM */
+        EVIDENCE_LINE,              /* a line of the guest's console: `text` */
+        EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `actor` asked for it */
+        EVIDENCE_REQUEST,           /* somebody asked vmpower for it: `command` (QMP's word), `actor` */
+        EVIDENCE_OMITTED,           /* like facts were many; these were left out: `kind`, `count` */
+        EVIDENCE_GAP,               /* nobody looked, from the verdict or start before until now: `reason` */
+        _EVIDENCE_KIND_N,
+};
+
+enum {
+        ACTOR_PARENTS_MAX = 8,
+        EVIDENCE_WORD_MAX = 48,  /* bytes of a word, its NUL included */
+        EVIDENCE_TEXT_MAX = 208, /* bytes of a text, its NUL included */
+        VERDICT_PROOF_MAX = 8,
+        VERDICT_SUMMARY_MAX = 320,
+};
+
+enum confidence {
+        CONFIDENCE_CERTAIN,
+        CONFIDENCE_LIKELY,
+        CONFIDENCE_GUESS,
+        _CONFIDENCE_N,
+};
+
+/* Who did it: a process as it was at that instant.  Empty strings are "not known"; `uid` -1 is "not known". */
+struct actor {
+        int64_t pid; /* 0: not known */
+        int64_t uid;
+        char user[40];
+        char login_user[40];
+        char comm[24]; /* TASK_COMM_LEN is 16 */
+        char exe[160];
+        char cmdline[256];
+        char cgroup[160];
+        struct {
+                int64_t pid;
+                char comm[24];
+        } parents[ACTOR_PARENTS_MAX]; /* the nearest first */
+        size_t n_parents;
+        char via[32]; /* "SIGKILL", "qmp", "vmpower shutdown" */
+        enum confidence confidence;
+};
+
+struct evidence {
+        uint64_t id;      /* given by whoever stores it; 0 before */
+        enum evidence_source source;
+        enum evidence_kind kind;
+        uint64_t at_ns;   /* CLOCK_BOOTTIME at its origin: what the judge orders by */
+        uint64_t time_ns; /* UTC nanoseconds since 1970 at the same instant: for people */
+        uint64_t seq;     /* its order within its source, for facts of one instant */
+        enum tristate flag;
+        int64_t number;
+        char word[EVIDENCE_WORD_MAX];
+        char text[EVIDENCE_TEXT_MAX];
+        struct actor *actor; /* owned; NULL when the fact names nobody */
+};
+
+/* The JSON keys of a kind's members; NULL where the kind has no such member. */
+struct evidence_kind_info {
+        const char *name;
+        const char *flag;
+        const char *number;
+        const char *word;
+        const char *text;
+        bool actor;
+};
+
+enum transition {
+        TRANSITION_START,
+        TRANSITION_POWEROFF,
+        TRANSITION_REBOOT,
+        TRANSITION_HALT,
+        TRANSITION_CRASH,
+        TRANSITION_SUSPEND,
+        TRANSITION_WAKE,
+        TRANSITION_HIBERNATE,
+        TRANSITION_PAUSE,
+        TRANSITION_RESUME,
+        TRANSITION_DESTROY,
+        TRANSITION_MIGRATE,
+        TRANSITION_FAILURE,
+        TRANSITION_UNKNOWN,
+        _TRANSITION_N,
+};
+
+enum initiator {
+        INITIATOR_GUEST,
+        INITIATOR_OPERATOR,
+        INITIATOR_HOST,
+        INITIATOR_VMM,
+        INITIATOR_POLICY,
+        INITIATOR_UNKNOWN,
+        _INITIATOR_N,
+};
+
+enum mechanism {
+        MECHANISM_ACPI_S3,
+        MECHANISM_ACPI_S4,
+        MECHANISM_ACPI_S5,
+        MECHANISM_APM,
+        MECHANISM_PSCI,
+        MECHANISM_GUEST_SHUTDOWN,
+        MECHANISM_RESET_ACPI,
+        MECHANISM_RESET_8042,
+        MECHANISM_RESET_CF9,
+        MECHANISM_RESET_PORT92,
+        MECHANISM_TRIPLE_FAULT,
+        MECHANISM_GUEST_RESET,
+        MECHANISM_PANIC_DEVICE,
+        MECHANISM_HALTED,
+        MECHANISM_DEBUG_EXIT,
+        MECHANISM_POWER_BUTTON,
+        MECHANISM_QMP_QUIT,
+        MECHANISM_QMP_RESET,
+        MECHANISM_QMP_STOP,
+        MECHANISM_UI,
+        MECHANISM_SIGNAL,
+        MECHANISM_OOM_KILL,
+        MECHANISM_HOST_SHUTDOWN,
+        MECHANISM_IO_ERROR,
+        MECHANISM_WATCHDOG,
+        MECHANISM_PROCESS_EXIT,
+        MECHANISM_MIGRATION,
+        MECHANISM_LIBVIRT,
+        MECHANISM_XEN_SHUTDOWN,
+        MECHANISM_XEN_CONTROL,
+        MECHANISM_XEN_DESTROY,
+        MECHANISM_UNSEEN,
+        _MECHANISM_N,
+};
+
+/* What was there after the transition and before the decision. */
+enum left {
+        LEFT_GONE,
+        LEFT_OFF,
+        LEFT_RUNNING,
+        LEFT_PAUSED,
+        LEFT_SUSPENDED,
+        LEFT_HALTED,
+        LEFT_PRESERVED,
+        _LEFT_N,
+};
+
+struct verdict {
+        uint64_t at_ns;   /* of the cause */
+        uint64_t time_ns; /* of the cause, UTC */
+        enum transition transition;
+        enum initiator initiator;
+        enum mechanism mechanism;
+        enum tristate graceful;
+        enum left left;
+        uint64_t count; /* like transitions that this one stands for: a reset loop's firmware starts */
+        enum confidence confidence;
+        const char *rule;          /* static */
+        const struct actor *actor; /* borrowed from the evidence; NULL when nobody was seen */
+        size_t proof[VERDICT_PROOF_MAX]; /* indexes into the items judged, the cause first */
+        size_t n_proof;
+};
+
+/* What an owner may set for one VM; judge_settings_default says what holds otherwise. */
+struct judge_settings {
+        uint64_t button_certain_ns; /* a soft-off so soon after the power button obeys it, certainly */
+        uint64_t button_likely_ns;  /* … likely; later it is the guest's own */
+};
+
+extern const struct judge_settings judge_settings_default;
+
+/*
+ * Judge one episode.
+ *
+ * `items`: n_items facts about one VM in any order (repeated facts do no harm); may be NULL when n_items is 0.
+ * `settings`: NULL for the defaults.
+ * Never fails: without evidence the verdict is `unknown`.  The verdict borrows from `items`.
+ */
+struct verdict verdict_from_evidence(const struct evidence *items, size_t n_items, const struct judge_settings *settings);
+
+/*
+ * Write the verdict as one English sentence for the VM called `name` into `ret_text` (VERDICT_SUMMARY_MAX bytes;
+ * always terminated, cut at the bound).  Returns its length.
+ */
+size_t verdict_summarise(const struct verdict *verdict, const struct evidence *items, const char *name, char *ret_text);
+
+/* Names.  The value must be one of its enum; the text is static. */
+const char *evidence_source_name(enum evidence_source source);
+const struct evidence_kind_info *evidence_kind_info(enum evidence_kind kind);
+const char *transition_name(enum transition transition);
+const char *initiator_name(enum initiator initiator);
+const char *mechanism_name(enum mechanism mechanism);
+const char *left_name(enum left left);
+const char *confidence_name(enum confidence confidence);
+
+/* And back: 0, or -EINVAL for a text that names nothing (*ret is untouched then). */
+int evidence_source_from_name(const char *name, enum evidence_source *ret);
+int evidence_kind_from_name(const char *name, enum evidence_kind *ret);
+int transition_from_name(const char *name, enum transition *ret);
+int initiator_from_name(const char *name, enum initiator *ret);
+int mechanism_from_name(const char *name, enum mechanism *ret);
+int left_from_name(const char *name, enum left *ret);
+int confidence_from_name(const char *name, enum confidence *ret);
+
+/* The judge's table of rules, for documents and tests: the i-th rule's name and meaning, or NULL past the end. */
+struct rule_info {
+        const char *name;
+        enum transition transition;
+        enum initiator initiator;
+        enum mechanism mechanism;
+        enum tristate graceful;
+        enum confidence confidence;
+};
+const struct rule_info *judge_rule(size_t i);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,95 @@
+#include "cli/cli.h"
+#include "basics/cleanup.h"
+#include "cli/directories.h"
+#include "engine/recover.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <string.h>
+
+void complain(const char *format, ...) {
+        char line[1024];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        fprintf(stderr, "vmpower: %s\n", line);
+}
+
+int usage_error(const struct verb *verb, const char *format, ...) {
+        char line[512];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        fprintf(stderr, "vmpower %s: %s; see vmpower %s --help\n", verb->name, line, verb->name);
+        return STATUS_USAGE;
+}
+
+/* Is there a VM whose ending nobody has written down? */
+static bool has_open_vms(struct store *store) {
+        struct store_vm *vms = NULL;
+        size_t n = 0;
+
+        if (store_list_open_vms(store, NULL, &vms, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                store_vm_deinit(&vms[i]);
+        free(vms);
+        return n > 0;
+}
+
+static int open_store(struct store **ret_store, enum store_mode mode) {
+        char directory[PATH_MAX], why[STORE_WHY_MAX];
+        int r;
+
+        if (state_directory(directory, sizeof(directory))) {
+                complain("there is no place for its state: set VMPOWER_STATE_DIR or HOME");
+                return STATUS_FAILED;
+        }
+        r = store_open(ret_store, directory, mode, why);
+        if (r == -ENOENT && mode == STORE_READ) {
+                *ret_store = NULL;
+                return STATUS_OK;
+        }
+        if (r) {
+                complain("%s", why);
+                return STATUS_FAILED;
+        }
+        return STATUS_OK;
+}
+
+int open_history_to_write(struct store **ret_store) {
+        char why[STORE_WHY_MAX];
+        int status = open_store(ret_store, STORE_WRITE);
+
+        if (!status && recover_lost_vms(*ret_store, why))
+                complain("%s", why);
+        return status;
+}
+
+int open_history(struct store **ret_store) {
+        struct store *store = NULL;
+        int status = open_store(&store, STORE_READ);
+
+        if (!status && store && has_open_vms(store)) {
+                char directory[PATH_MAX], why[STORE_WHY_MAX];
+                cleanup(store_closep) struct store *writable = NULL;
+
+                /* Where we may only read, what is there is told as it is. */
+                if (!state_directory(directory, sizeof(directory)) && !store_open(&writable, directory, STORE_WRITE, why) &&
+                    recover_lost_vms(writable, why))
+                        complain("%s", why);
+        }
+        *ret_store = store;
+        return status;
+}
+
+bool output_has_colour(void) {
+        const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+        return isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb");
+}

@@ -1,0 +1,46 @@
+/*
+ * The command line's common part: how its verbs are called, and how they speak.
+ *
+ * One file per verb; main.c finds it.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#include <stdbool.h>
+
+/* What a program of this house exits with, run's own words apart. */
+enum {
+        STATUS_OK = 0,
+        STATUS_FAILED = 1,
+        STATUS_USAGE = 2,
+        STATUS_NO_SUCH_VM = 3,
+        STATUS_NOT_STOPPED = 4,
+};
+
+struct verb {
+        const char *name;
+        const char *summary; /* for the list of verbs */
+        const char *help;    /* the whole text of --help */
+        int (*main)(int argc, char **argv); /* argv[0] is the verb; the exit status */
+};
+
+extern const struct verb verb_run, verb_why, verb_history, verb_rejudge;
+
+/* One clear line on standard error: "vmpower: …". */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A wrong command line: says so, says where help is, and is STATUS_USAGE. */
+int usage_error(const struct verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Open the history.  VMs that ended while nobody looked are given their ending first, where we may write.  0: *ret_store, or
+ * NULL when there is no history yet; else an exit status, and it was said why.
+ */
+int open_history(struct store **ret_store);
+
+/* The same, for writing: 0, or an exit status, and it was said why. */
+int open_history_to_write(struct store **ret_store);
+
+/* Is standard output a terminal that wants colours?  (NO_COLOR, TERM) */
+bool output_has_colour(void);

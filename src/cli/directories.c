@@ -1,0 +1,88 @@
+#include "cli/directories.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+        /* "/4194304.sock" and NUL: the longest name of a socket under a monitor directory (pid_max is 2^22). */
+        SOCKET_NAME_MAX = 14,
+};
+
+static int print(char *ret_path, size_t n_ret, const char *base, const char *rest) {
+        int n = snprintf(ret_path, n_ret, "%s%s", base, rest);
+
+        return n < 0 || (size_t)n >= n_ret ? -ENAMETOOLONG : 0;
+}
+
+static const char *environment(const char *name) {
+        const char *value = getenv(name);
+
+        return value && *value ? value : NULL;
+}
+
+int state_directory(char *ret_path, size_t n_ret) {
+        const char *base = environment("VMPOWER_STATE_DIR");
+
+        if (base)
+                return print(ret_path, n_ret, base, "");
+        if (geteuid() == 0)
+                return print(ret_path, n_ret, "/var/lib/vmpower", "");
+        base = environment("XDG_STATE_HOME");
+        if (base)
+                return print(ret_path, n_ret, base, "/vmpower");
+        base = environment("HOME");
+        return base ? print(ret_path, n_ret, base, "/.local/state/vmpower") : -ENOENT;
+}
+
+/* Every part of the path that is not there is made; the last one must be ours alone. */
+static int make_private(char *path) {
+        struct stat st;
+
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+                        int r = -errno;
+
+                        *slash = '/';
+                        return r;
+                }
+                *slash = '/';
+        }
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        if (lstat(path, &st) < 0)
+                return -errno;
+        if (!S_ISDIR(st.st_mode))
+                return -ENOTDIR;
+        if (st.st_uid != geteuid() || (st.st_mode & 077))
+                return -EPERM;
+        return 0;
+}
+
+int monitor_directory(char *ret_path, size_t n_ret) {
+        const char *base = environment("VMPOWER_RUN_DIR");
+        int r = -ENOENT;
+
+        if (base)
+                r = print(ret_path, n_ret, base, "/run");
+        else if (geteuid() == 0)
+                r = print(ret_path, n_ret, "/run/vmpower", "/run");
+        else if (environment("XDG_RUNTIME_DIR"))
+                r = print(ret_path, n_ret, environment("XDG_RUNTIME_DIR"), "/vmpower/run");
+
+        if (!r && strlen(ret_path) + SOCKET_NAME_MAX > sizeof(((struct sockaddr_un *)0)->sun_path))
+                r = -ENAMETOOLONG;
+        if (r == -ENAMETOOLONG || r == -ENOENT) {
+                char fallback[64];
+
+                snprintf(fallback, sizeof(fallback), "/tmp/vmpower-%u", (unsigned)geteuid());
+                r = print(ret_path, n_ret, fallback, "");
+        }
+        return r ? r : make_private(ret_path);
+}

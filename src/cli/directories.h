@@ -1,0 +1,18 @@
+/*
+ * Directories: where state and sockets are.
+ *
+ * Knows VMPOWER_STATE_DIR, VMPOWER_RUN_DIR and their defaults, for root and for everyone else.  Does not look into them.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* VMPOWER_STATE_DIR; /var/lib/vmpower for root; $XDG_STATE_HOME/vmpower; ~/.local/state/vmpower.  0, -ENAMETOOLONG or -ENOENT. */
+int state_directory(char *ret_path, size_t n_ret);
+
+/*
+ * A directory for the monitors that `vmpower run` makes, made if it is not there, for this user alone: RUN_DIR/run, where RUN_DIR is
+ * VMPOWER_RUN_DIR, /run/vmpower for root, $XDG_RUNTIME_DIR/vmpower.  Where there is none, or its path leaves no room
+ * for a socket's name: /tmp/vmpower-UID.  On failure ret_path is the directory that could not be had.
+ */
+int monitor_directory(char *ret_path, size_t n_ret);

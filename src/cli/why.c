@@ -1,0 +1,83 @@
+/* vmpower why: the last verdict on a VM. */
+#include "basics/cleanup.h"
+#include "cli/cli.h"
+#include "cli/prose.h"
+#include "json/verdict_json.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int print_json(const struct verdict_record *record, void *userdata) {
+        json_t *json;
+
+        if (verdict_record_to_json(record, &json))
+                return -ENOMEM;
+        json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+        json_decref(json);
+        return 1;
+}
+
+static int print_prose(const struct verdict_record *record, void *userdata) {
+        print_verdict(stdout, record, output_has_colour());
+        return 1;
+}
+
+static int why_main(int argc, char **argv) {
+        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+        cleanup(store_closep) struct store *store = NULL;
+        struct store_query query = { .limit = 1 };
+        char why[STORE_WHY_MAX] = "";
+        struct store_vm vm = { 0 };
+        bool json = false;
+        int option, r;
+
+        opterr = 0;
+        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (option) {
+                case 'j':
+                        json = true;
+                        break;
+                default:
+                        return usage_error(&verb_why, "there is no option %.64s", argv[optind - 1]);
+                }
+        if (argc - optind != 1)
+                return usage_error(&verb_why, "it takes one VM, not %d", argc - optind);
+
+        r = open_history(&store);
+        if (r)
+                return r;
+        query.name = argv[optind];
+        r = store ? store_each_verdict(store, &query, json ? print_json : print_prose, NULL, why) : 0;
+        if (r < 0) {
+                complain("%s", *why ? why : strerror(-r));
+                return STATUS_FAILED;
+        }
+        if (r > 0)
+                return STATUS_OK;
+
+        if (!store || store_find_vm(store, query.name, &vm)) {
+                complain("there is no VM %.200s; vmpower history lists those that have stopped", query.name);
+                return STATUS_NO_SUCH_VM;
+        }
+        complain("%.200s has not stopped; it has run since its start as pid %" PRId64, vm.identity.name, vm.pid);
+        store_vm_deinit(&vm);
+        return STATUS_NOT_STOPPED;
+}
+
+const struct verb verb_why = {
+        .name = "why",
+        .summary = "why did this VM stop? The last verdict, its path and its proof",
+        .help = "Usage: vmpower why VM [--json]\n"
+                "\n"
+                "Tells the last verdict on the VM (its name, uuid or instance): what happened, who did it, how, the path that\n"
+                "the power transition took, and the evidence, with the proof marked.\n"
+                "\n"
+                "  --json      print the verdict in the form vmpower.verdict/1\n"
+                "  -h, --help  this text\n"
+                "\n"
+                "Exit status: 0; 3 there is no such VM; 4 it has not stopped; 1 failed; 2 wrong usage.\n",
+        .main = why_main,
+};

@@ -1,0 +1,359 @@
+#include "core/episode.h"
+#include "core/scene.h"
+#include "core/tally.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void episode_init(struct episode *episode, bool has_process) {
+        *episode = (struct episode){ .has_process = has_process };
+}
+
+void episode_deinit(struct episode *episode) {
+        for (size_t i = 0; i < episode->n_items; i++)
+                evidence_deinit(&episode->items[i]);
+        free(episode->items);
+        episode->items = NULL;
+        episode->n_items = 0;
+        episode->n_allocated = 0;
+}
+
+bool episode_is_over(const struct episode *episode) {
+        if (episode->has_process)
+                return episode->process_ended && !episode->monitor_open;
+        return episode->process_ended || episode->monitor_closed;
+}
+
+static bool is_change(const struct evidence *e) {
+        return evidence_changes_vm(e) || evidence_ends_process(e);
+}
+
+static bool is_by_the_host(const struct evidence *e) {
+        return evidence_ends_process(e) || (e->kind == EVIDENCE_SHUTDOWN && e->flag == TRISTATE_FALSE);
+}
+
+/* After this the guest does not run any more, and what comes is clearing away, until somebody makes it run again. */
+static bool is_final(enum transition transition) {
+        return transition == TRANSITION_POWEROFF || transition == TRANSITION_HIBERNATE || transition == TRANSITION_CRASH ||
+               transition == TRANSITION_HALT || transition == TRANSITION_DESTROY || transition == TRANSITION_MIGRATE ||
+               transition == TRANSITION_FAILURE || transition == TRANSITION_UNKNOWN;
+}
+
+static const struct evidence *cause_of(const struct episode *episode) {
+        struct scene s;
+
+        scene_init(&s, episode->items, episode->n_items, &judge_settings_default);
+        return s.cause;
+}
+
+/* A panic, or its crash kernel: the guest makes its own way down from here, up to its own reset. */
+static bool is_panic(const struct evidence *e) {
+        return e->kind == EVIDENCE_GUEST_PANICKED || e->kind == EVIDENCE_GUEST_CRASHLOADED;
+}
+
+/* Somebody makes the panicked guest run again.  The panicked kernel's own reset is part of its crash. */
+static bool revives_panicked(const struct evidence *e) {
+        return (e->kind == EVIDENCE_RESET && e->flag == TRISTATE_FALSE) || e->kind == EVIDENCE_RESUME;
+}
+
+/* While the cause waits for its outcome: which change is that outcome, and which is the next story? */
+static bool follows(const struct evidence *cause, const struct evidence *e) {
+        if (evidence_ends_process(cause))
+                return true;
+        if (is_panic(cause))
+                return !revives_panicked(e);
+        if (cause->kind == EVIDENCE_SHUTDOWN || cause->kind == EVIDENCE_SUSPEND_DISK)
+                return e->kind == EVIDENCE_SHUTDOWN || e->kind == EVIDENCE_STOP || evidence_ends_process(e);
+        return e->kind == cause->kind;
+}
+
+/* Is this reset one more of the reboot that was told: the same firmware start, or the loop's next one? */
+static bool goes_on_resetting(const struct episode *episode, const struct evidence *reset) {
+        if (episode->told.transition != TRANSITION_REBOOT)
+                return false;
+        return reset->number > 1 || reset->at_ns - episode->cause_at_ns < FIRMWARE_START_NS;
+}
+
+/* After a final transition: what makes it a new story is that the guest runs again. */
+static bool runs_again(const struct episode *episode, const struct evidence *e) {
+        switch (episode->told.transition) {
+        case TRANSITION_HALT:
+                return !is_by_the_host(e) && e->kind != EVIDENCE_REGISTERS && e->kind != EVIDENCE_STOP;
+        case TRANSITION_CRASH:
+                return revives_panicked(e);
+        case TRANSITION_POWEROFF:
+        case TRANSITION_REBOOT:
+        case TRANSITION_HIBERNATE:
+        case TRANSITION_DESTROY:
+        case TRANSITION_MIGRATE:
+        case TRANSITION_FAILURE:
+        case TRANSITION_UNKNOWN:
+                return e->kind == EVIDENCE_RESET || e->kind == EVIDENCE_RESUME;
+        case TRANSITION_START:
+        case TRANSITION_SUSPEND:
+        case TRANSITION_WAKE:
+        case TRANSITION_PAUSE:
+        case TRANSITION_RESUME:
+        case _TRANSITION_N:
+                break;
+        }
+        return true;
+}
+
+static bool is_repeated(const struct episode *episode, const struct evidence *e) {
+        for (size_t i = 0; i < episode->n_items; i++)
+                if (evidence_is_same(&episode->items[i], e))
+                        return true;
+        return false;
+}
+
+bool episode_begins_anew(const struct episode *episode, const struct evidence *e) {
+        const struct evidence *cause;
+
+        if (!is_change(e) || episode->phase == EPISODE_QUIET)
+                return false;
+        cause = cause_of(episode);
+        /* Late, or once more: it happened before what is (to be) told, which may have to be revised. */
+        if (!cause || !evidence_is_before(cause, e) || is_repeated(episode, e))
+                return false;
+        /* A panicked guest that has been reset boots again; what it does then is its own story. */
+        if (episode->booted_ns && e->at_ns >= episode->booted_ns)
+                return e->kind != EVIDENCE_RESET || e->at_ns - episode->booted_ns >= FIRMWARE_START_NS;
+        if (episode->phase == EPISODE_OPEN)
+                return !follows(cause, e);
+        /* A reboot that QEMU made a shutdown of is as final as a power-off. */
+        if (is_final(episode->told.transition) || cause->kind == EVIDENCE_SHUTDOWN)
+                return runs_again(episode, e);
+        if (e->kind == EVIDENCE_RESET)
+                return !goes_on_resetting(episode, e);
+        return e->kind != cause->kind;
+}
+
+/* The guest has started anew since: a button pressed before is answered or forgotten. */
+static bool is_forgotten_button(const struct episode *episode, const struct evidence *e) {
+        if (e->kind != EVIDENCE_POWERDOWN)
+                return false;
+        for (size_t i = 0; i < episode->n_items; i++) {
+                const struct evidence *start = &episode->items[i];
+
+                if ((start->kind == EVIDENCE_RESET || start->kind == EVIDENCE_WAKEUP) && evidence_is_before(e, start))
+                        return true;
+        }
+        return false;
+}
+
+/* Which background facts outlive the episode that was told. */
+static bool still_matters(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
+        const struct evidence_traits *traits = evidence_traits(e->kind);
+
+        if (is_forgotten_button(episode, e))
+                return false;
+        return traits->stays || (traits->fades && cause && evidence_is_before(cause, e));
+}
+
+void episode_turn(struct episode *episode) {
+        const struct evidence *cause = cause_of(episode); /* not to be looked at once items move */
+        uint64_t last_ns = episode->left_behind_ns;
+        bool keep[EPISODE_ITEMS_MAX] = { false };
+        size_t n = 0;
+
+        for (size_t i = 0; i < episode->n_items; i++)
+                keep[i] = still_matters(episode, cause, &episode->items[i]);
+        for (size_t i = 0; i < episode->n_items; i++)
+                if (is_change(&episode->items[i]) && episode->items[i].at_ns > last_ns)
+                        last_ns = episode->items[i].at_ns;
+        for (size_t i = 0; i < episode->n_items; i++)
+                if (keep[i])
+                        episode->items[n++] = episode->items[i];
+                else
+                        evidence_deinit(&episode->items[i]);
+        episode->n_items = n;
+        episode->left_behind_ns = last_ns;
+        episode->phase = EPISODE_QUIET;
+        episode->settled = false;
+        episode->revision = 0;
+        episode->told = (struct verdict){ 0 };
+        episode->count_is_due = false;
+        episode->booted_ns = 0;
+}
+
+/* The earliest fact of this kind, but for `other`. */
+static struct evidence *first_of(const struct episode *episode, enum evidence_kind kind, const struct evidence *other) {
+        struct evidence *found = NULL;
+
+        for (size_t i = 0; i < episode->n_items; i++) {
+                struct evidence *e = &episode->items[i];
+
+                if (e->kind == kind && e != other && (!found || evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+/* Make room: of the kind that is there most often, the second oldest goes.  Its first and its newest stay. */
+static void drop_one(struct episode *episode) {
+        unsigned seen[_EVIDENCE_KIND_N] = { 0 };
+        enum evidence_kind most = EVIDENCE_MACHINE;
+        struct evidence *second;
+
+        static_assert((int)EPISODE_ITEMS_MAX > (int)_EVIDENCE_KIND_N, "some kind is there twice");
+        for (size_t i = 0; i < episode->n_items; i++)
+                seen[episode->items[i].kind]++;
+        for (size_t i = 0; i < _EVIDENCE_KIND_N; i++)
+                if (seen[i] > seen[most])
+                        most = (enum evidence_kind)i;
+        second = first_of(episode, most, first_of(episode, most, NULL));
+        evidence_deinit(second);
+        memmove(second, second + 1, (size_t)(episode->items + episode->n_items - second - 1) * sizeof(*second));
+        episode->n_items--;
+}
+
+static int make_room(struct episode *episode) {
+        struct evidence *larger;
+        size_t n = episode->n_allocated ? episode->n_allocated * 2 : 4;
+
+        if (episode->n_items == EPISODE_ITEMS_MAX)
+                drop_one(episode);
+        if (episode->n_items < episode->n_allocated)
+                return 0;
+        larger = reallocarray(episode->items, n, sizeof(*larger));
+        if (!larger)
+                return -ENOMEM;
+        episode->items = larger;
+        episode->n_allocated = n;
+        return 0;
+}
+
+/* Is the cause by itself all that its verdict needs, or has this fact brought what was waited for? */
+static bool is_complete(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
+        if (episode_is_over(episode) || evidence_traits(cause->kind)->is_complete)
+                return true;
+        /* `run`: nothing stops the panicked guest, so nothing will say that it has been stopped. */
+        if (cause->kind == EVIDENCE_GUEST_PANICKED && !strcmp(cause->word, "run"))
+                return true;
+        return !evidence_ends_process(cause) && e->kind == EVIDENCE_STATUS && evidence_is_before(cause, e);
+}
+
+static bool is_crash_of(const struct episode *episode, const struct evidence *cause) {
+        return is_panic(cause) || (episode->phase == EPISODE_JUDGED && episode->told.transition == TRANSITION_CRASH);
+}
+
+int episode_add(struct episode *episode, struct evidence *evidence) {
+        const struct evidence *cause, *added;
+
+        /* Known already, or so late that its story is told and left behind: the store has it. */
+        if (is_repeated(episode, evidence) || (is_change(evidence) && evidence->at_ns < episode->left_behind_ns)) {
+                evidence_deinit(evidence);
+                return 0;
+        }
+        if (make_room(episode)) {
+                evidence_deinit(evidence);
+                return -ENOMEM;
+        }
+        added = &episode->items[episode->n_items++];
+        episode->items[episode->n_items - 1] = *evidence;
+        evidence->actor = NULL;
+
+        if (added->kind == EVIDENCE_MONITOR_OPENED) {
+                episode->monitor_open = true;
+                episode->monitor_closed = false;
+        }
+        if (added->kind == EVIDENCE_MONITOR_CLOSED) {
+                episode->monitor_open = false;
+                episode->monitor_closed = true;
+        }
+        if (evidence_ends_process(added))
+                episode->process_ended = true;
+
+        cause = cause_of(episode);
+        if (!cause)
+                return 0;
+        if (episode->phase == EPISODE_QUIET && is_change(added)) {
+                episode->phase = EPISODE_OPEN;
+                episode->settled = false;
+                episode->settles_ns = added->at_ns + EPISODE_SETTLE_NS;
+                episode->cause_id = added->id;
+        }
+        if (episode->phase == EPISODE_QUIET)
+                return 0;
+        episode->cause_at_ns = cause->at_ns;
+        if (is_crash_of(episode, cause) && added->kind == EVIDENCE_RESET && !episode->booted_ns &&
+            evidence_is_before(cause, added))
+                episode->booted_ns = added->at_ns;
+        if (is_complete(episode, cause, added))
+                episode->settled = true;
+        return 0;
+}
+
+bool episode_is_ripe(const struct episode *episode, uint64_t now_ns) {
+        switch (episode->phase) {
+        case EPISODE_QUIET:
+                return false;
+        case EPISODE_OPEN:
+                return episode->settled || now_ns >= episode->settles_ns;
+        case EPISODE_JUDGED:
+                return true;
+        }
+        return false;
+}
+
+uint64_t episode_next_deadline(const struct episode *episode) {
+        if (episode->phase == EPISODE_OPEN)
+                return episode->settled ? 0 : episode->settles_ns;
+        if (episode->phase == EPISODE_JUDGED && episode->count_is_due)
+                return episode->told_ns + episode->tell_every_ns;
+        return UINT64_MAX;
+}
+
+static int64_t actor_pid(const struct actor *actor) {
+        return actor ? actor->pid : -1;
+}
+
+static bool says_the_same(const struct episode *episode, const struct verdict *verdict) {
+        const struct verdict *told = &episode->told;
+
+        return told->transition == verdict->transition && told->initiator == verdict->initiator &&
+               told->mechanism == verdict->mechanism && told->graceful == verdict->graceful && told->left == verdict->left &&
+               told->confidence == verdict->confidence && told->rule == verdict->rule &&
+               episode->told_actor_pid == actor_pid(verdict->actor);
+}
+
+int episode_judge(struct episode *episode, const struct judge_settings *settings, uint64_t now_ns, bool flush,
+                  struct verdict *ret_verdict) {
+        struct verdict verdict;
+
+        if (episode->phase == EPISODE_QUIET)
+                return 0;
+        verdict = verdict_from_evidence(episode->items, episode->n_items, settings);
+
+        if (episode->phase == EPISODE_JUDGED) {
+                if (says_the_same(episode, &verdict)) {
+                        if (verdict.count == episode->told.count) {
+                                episode->count_is_due = false;
+                                return 0;
+                        }
+                        if (!flush && now_ns < episode->told_ns + episode->tell_every_ns) {
+                                episode->count_is_due = true;
+                                return 0;
+                        }
+                        if (episode->tell_every_ns * 2 <= TALLY_HOLD_MAX_NS)
+                                episode->tell_every_ns *= 2;
+                }
+                episode->revision++;
+        } else {
+                episode->revision = 0;
+                episode->tell_every_ns = TALLY_QUIET_NS;
+        }
+
+        episode->phase = EPISODE_JUDGED;
+        episode->told = verdict;
+        episode->told.actor = NULL;
+        episode->told.n_proof = 0;
+        episode->told_actor_pid = actor_pid(verdict.actor);
+        episode->told_ns = now_ns;
+        episode->count_is_due = false;
+        *ret_verdict = verdict;
+        return EPISODE_VERDICT;
+}

@@ -1,0 +1,147 @@
+#include "core/evidence.h"
+#include "core/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
+        [EVIDENCE_MACHINE] = { .stays = true },
+        [EVIDENCE_DEVICE] = { .stays = true },
+        [EVIDENCE_MONITOR_OPENED] = { .stays = true },
+        [EVIDENCE_MONITOR_TAKEN] = { .stays = true },
+        [EVIDENCE_GOING_DOWN] = { .stays = true },
+        [EVIDENCE_STATUS] = { .may_burst = true, .fades = true },
+        [EVIDENCE_SHUTDOWN] = { .changes_vm = true },
+        [EVIDENCE_RESET] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_POWERDOWN] = { .may_burst = true, .stays = true },
+        [EVIDENCE_STOP] = { .changes_vm = true, .may_burst = true },
+        [EVIDENCE_RESUME] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_SUSPEND] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_SUSPEND_DISK] = { .changes_vm = true },
+        [EVIDENCE_WAKEUP] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_WATCHDOG] = { .may_burst = true, .fades = true },
+        [EVIDENCE_GUEST_PANICKED] = { .changes_vm = true, .may_burst = true },
+        [EVIDENCE_GUEST_CRASHLOADED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_GUEST_PVSHUTDOWN] = { .fades = true },
+        [EVIDENCE_BLOCK_IO_ERROR] = { .may_burst = true, .fades = true },
+        [EVIDENCE_REGISTERS] = { .changes_vm = true, .is_complete = true },
+        [EVIDENCE_PM1_CONTROL] = { .may_burst = true },
+        [EVIDENCE_MALFORMED] = { .may_burst = true },
+        [EVIDENCE_SIGNAL] = { .fades = true },
+        [EVIDENCE_MESSAGE] = { .may_burst = true, .fades = true },
+        [EVIDENCE_EXITED] = { .ends_process = true },
+        [EVIDENCE_KILLED] = { .ends_process = true },
+        [EVIDENCE_VANISHED] = { .ends_process = true },
+        [EVIDENCE_STOPPED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_CONTINUED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_OOM_KILL] = { .fades = true },
+        [EVIDENCE_LINE] = { .may_burst = true, .fades = true },
+        [EVIDENCE_REQUEST] = { .may_burst = true, .fades = true },
+};
+
+const struct evidence_traits *evidence_traits(enum evidence_kind kind) {
+        return &traits[kind];
+}
+
+bool evidence_changes_vm(const struct evidence *evidence) {
+        return traits[evidence->kind].changes_vm &&
+               (evidence->kind != EVIDENCE_REGISTERS || evidence->flag == TRISTATE_TRUE);
+}
+
+bool evidence_ends_process(const struct evidence *evidence) {
+        return traits[evidence->kind].ends_process;
+}
+
+struct evidence evidence_make(enum evidence_source source, enum evidence_kind kind) {
+        return (struct evidence){ .source = source, .kind = kind };
+}
+
+void evidence_deinit(struct evidence *evidence) {
+        if (!evidence)
+                return;
+        free(evidence->actor);
+        evidence->actor = NULL;
+}
+
+int evidence_copy(struct evidence *ret_copy, const struct evidence *evidence) {
+        struct evidence copy = *evidence;
+        int r;
+
+        copy.actor = NULL;
+        if (evidence->actor) {
+                r = evidence_set_actor(&copy, evidence->actor);
+                if (r)
+                        return r;
+        }
+        *ret_copy = copy;
+        return 0;
+}
+
+void evidence_set_word(struct evidence *evidence, const char *word) {
+        text_set(evidence->word, sizeof(evidence->word), word);
+}
+
+void evidence_set_text(struct evidence *evidence, const char *text, size_t n_text) {
+        text_copy(evidence->text, sizeof(evidence->text), text, n_text);
+}
+
+int evidence_set_actor(struct evidence *evidence, const struct actor *actor) {
+        struct actor *copy = malloc(sizeof(*copy));
+
+        if (!copy)
+                return -ENOMEM;
+        *copy = *actor;
+        free(evidence->actor);
+        evidence->actor = copy;
+        return 0;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b) {
+        return a < b ? -1 : a > b;
+}
+
+static int compare_signed(int64_t a, int64_t b) {
+        return a < b ? -1 : a > b;
+}
+
+static int compare_actors(const struct actor *a, const struct actor *b) {
+        int r;
+
+        if (!a || !b)
+                return compare_numbers(a != NULL, b != NULL);
+        if ((r = compare_signed(a->pid, b->pid)) || (r = compare_signed(a->uid, b->uid)) ||
+            (r = strcmp(a->user, b->user)) || (r = strcmp(a->login_user, b->login_user)) ||
+            (r = strcmp(a->comm, b->comm)) || (r = strcmp(a->exe, b->exe)) || (r = strcmp(a->cmdline, b->cmdline)) ||
+            (r = strcmp(a->cgroup, b->cgroup)) || (r = strcmp(a->via, b->via)) ||
+            (r = compare_numbers(a->confidence, b->confidence)) || (r = compare_numbers(a->n_parents, b->n_parents)))
+                return r;
+        for (size_t i = 0; i < a->n_parents && i < ACTOR_PARENTS_MAX; i++)
+                if ((r = compare_signed(a->parents[i].pid, b->parents[i].pid)) ||
+                    (r = strcmp(a->parents[i].comm, b->parents[i].comm)))
+                        return r;
+        return 0;
+}
+
+/*
+ * By origin time, then by source and order within it.  What is left decides nothing of the kind, but makes the order
+ * total: whichever of two facts is read first, they are judged alike.
+ */
+static int compare(const struct evidence *a, const struct evidence *b) {
+        int r;
+
+        if ((r = compare_numbers(a->at_ns, b->at_ns)) || (r = compare_numbers(a->source, b->source)) ||
+            (r = compare_numbers(a->seq, b->seq)) || (r = compare_numbers(a->kind, b->kind)) ||
+            (r = compare_numbers(a->flag, b->flag)) || (r = compare_signed(a->number, b->number)) ||
+            (r = strcmp(a->word, b->word)) || (r = strcmp(a->text, b->text)))
+                return r;
+        return compare_actors(a->actor, b->actor);
+}
+
+bool evidence_is_before(const struct evidence *a, const struct evidence *b) {
+        return compare(a, b) < 0;
+}
+
+bool evidence_is_same(const struct evidence *a, const struct evidence *b) {
+        return compare(a, b) == 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * Evidence: one fact from one source about one VM at one instant.
+ *
+ * Knows how facts are made, copied and put in order.  Does not know what they mean.
+ */
+#pragma once
+
+#include <vmpower/judge.h>
+
+/* What a kind of fact is to an episode, whatever it means. */
+struct evidence_traits {
+        bool changes_vm;    /* by itself it changes the VM's power state */
+        bool ends_process;  /* it says that the VM's process is gone */
+        bool is_complete;   /* nothing needs to be waited for once it has come */
+        bool may_burst;     /* a guest or a VMM can make it by the thousand */
+        bool stays;         /* background for the VM's whole life */
+        bool fades;         /* background for the next transition only */
+};
+const struct evidence_traits *evidence_traits(enum evidence_kind kind);
+
+/* Does this fact change the VM?  (Registers do only if they show it halted.) */
+bool evidence_changes_vm(const struct evidence *evidence);
+bool evidence_ends_process(const struct evidence *evidence);
+
+/* A fact of this source and kind; all else is empty.  Fill in the members that the kind names. */
+struct evidence evidence_make(enum evidence_source source, enum evidence_kind kind);
+
+/* Give back what the fact owns (its actor).  Accepts an empty one. */
+void evidence_deinit(struct evidence *evidence);
+
+/* A deep copy.  0 or -ENOMEM. */
+int evidence_copy(struct evidence *ret_copy, const struct evidence *evidence);
+
+/* Set a word or a text: cut at the bound, control characters replaced by '?', always valid UTF-8 afterwards. */
+void evidence_set_word(struct evidence *evidence, const char *word);
+void evidence_set_text(struct evidence *evidence, const char *text, size_t n_text);
+
+/* Attach a copy of the actor.  0 or -ENOMEM. */
+int evidence_set_actor(struct evidence *evidence, const struct actor *actor);
+
+/* Did `a` happen before `b`?  By origin time, then by source and order within it. */
+bool evidence_is_before(const struct evidence *a, const struct evidence *b);
+
+/* Is it the very same fact, delivered twice? */
+bool evidence_is_same(const struct evidence *a, const struct evidence *b);

@@ -1,0 +1,185 @@
+/* The judge: the first rule of the table that holds names the cause; what the table leaves open is filled in here. */
+#include "core/scene.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* Two clocks, two readers: closer than this, the order of two sources' facts is not certain. */
+#define ORDER_CERTAIN_NS (10 * MS_NS)
+
+const struct judge_settings judge_settings_default = {
+        .button_certain_ns = 120 * SECOND_NS,
+        .button_likely_ns = 600 * SECOND_NS,
+};
+
+static bool says(const struct evidence *e, const char *word) {
+        return !strcmp(e->word, word);
+}
+
+/* A panic device's action says what became of the guest. */
+static enum left left_after_crash(const struct scene *s, bool gone) {
+        const struct evidence *e = s->cause;
+
+        if (e->kind == EVIDENCE_GUEST_CRASHLOADED || says(e, "run"))
+                return LEFT_RUNNING;
+        if (e->kind == EVIDENCE_STOP || says(e, "pause") || scene_first_after(s, EVIDENCE_STOP, e))
+                return LEFT_PAUSED;
+        return gone ? LEFT_GONE : LEFT_OFF;
+}
+
+/* What the transition left, not what was cleared away afterwards: a VM that is held stays "off" when it is ended. */
+static enum left left_after(const struct scene *s, enum transition transition) {
+        const struct evidence *cause = s->cause;
+        bool gone = cause && (scene_earliest(s, evidence_ends_process) ||
+                              scene_first_after(s, EVIDENCE_MONITOR_CLOSED, cause));
+
+        switch (transition) {
+        case TRANSITION_POWEROFF:
+        case TRANSITION_HIBERNATE:
+                return gone && !scene_first_after(s, EVIDENCE_STOP, cause) ? LEFT_GONE : LEFT_OFF;
+        case TRANSITION_REBOOT:
+                /* With -no-reboot it is a SHUTDOWN. */
+                if (cause->kind == EVIDENCE_RESET)
+                        return LEFT_RUNNING;
+                return gone && !scene_first_after(s, EVIDENCE_STOP, cause) ? LEFT_GONE : LEFT_OFF;
+        case TRANSITION_CRASH:
+                return left_after_crash(s, gone);
+        case TRANSITION_FAILURE:
+        case TRANSITION_MIGRATE:
+                if (cause->kind == EVIDENCE_STOP)
+                        return LEFT_PAUSED;
+                return gone ? LEFT_GONE : LEFT_OFF;
+        case TRANSITION_HALT:
+                return LEFT_HALTED;
+        case TRANSITION_SUSPEND:
+                return LEFT_SUSPENDED;
+        case TRANSITION_PAUSE:
+                return LEFT_PAUSED;
+        case TRANSITION_START:
+        case TRANSITION_WAKE:
+        case TRANSITION_RESUME:
+                return LEFT_RUNNING;
+        case TRANSITION_DESTROY:
+        case TRANSITION_UNKNOWN:
+                return gone || !cause ? LEFT_GONE : LEFT_OFF;
+        case _TRANSITION_N:
+                break;
+        }
+        return LEFT_GONE;
+}
+
+/* Who acted, where an operator (or the host on somebody's word) did: the sender of the signal, the asker of the request. */
+static const struct evidence *acting(const struct scene *s, const struct rule_info *rule) {
+        static const struct {
+                enum mechanism mechanism;
+                const char *command;
+        } commands[] = {
+                { MECHANISM_QMP_QUIT, "quit" },
+                { MECHANISM_QMP_RESET, "system_reset" },
+                { MECHANISM_POWER_BUTTON, "system_powerdown" },
+                { MECHANISM_ACPI_S3, "system_wakeup" },
+        };
+        const struct evidence *found = NULL;
+
+        if (rule->mechanism == MECHANISM_HOST_SHUTDOWN)
+                return scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX);
+        /* A daemon that frees memory: its signal is the proof. */
+        if (rule->mechanism == MECHANISM_OOM_KILL)
+                for (size_t i = 0; i < s->n_proof; i++)
+                        if (s->proof[i]->kind == EVIDENCE_SIGNAL)
+                                return s->proof[i];
+        if (rule->initiator != INITIATOR_OPERATOR)
+                return NULL;
+        if (rule->mechanism == MECHANISM_SIGNAL)
+                return s->cause->kind == EVIDENCE_CONTINUED ? scene_signal(s, SIGCONT)
+                       : s->cause->kind == EVIDENCE_KILLED || s->cause->kind == EVIDENCE_STOPPED
+                               ? scene_signal(s, s->cause->number)
+                               : scene_signal(s, 0);
+        if (rule->mechanism == MECHANISM_QMP_STOP)
+                return scene_last_before(s, EVIDENCE_REQUEST, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause,
+                                   REQUEST_ACTS_WITHIN_NS);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+                if (commands[i].mechanism == rule->mechanism) {
+                        const struct evidence *effect = s->cause;
+
+                        if (rule->mechanism == MECHANISM_POWER_BUTTON)
+                                effect = scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, UINT64_MAX);
+                        found = scene_last_before(s, EVIDENCE_REQUEST, commands[i].command, effect, REQUEST_ACTS_WITHIN_NS);
+                }
+        return found;
+}
+
+/*
+ * Another source's cause so close to a guest's that their order is not certain: a signal to the VMM, or a request to
+ * end it, around the instant at which the guest went.
+ */
+static const struct evidence *rival(const struct scene *s, const struct rule_info *rule) {
+        const struct evidence *found = NULL;
+
+        if (!s->cause || rule->initiator != INITIATOR_GUEST)
+                return NULL;
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+                bool ends = (e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number)) ||
+                            (e->kind == EVIDENCE_REQUEST && (says(e, "quit") || says(e, "system_reset")));
+
+                if (ends && e->source != s->cause->source && apart_ns(e, s->cause) < ORDER_CERTAIN_NS &&
+                    (!found || evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+/* The firmware starts that a reboot stands for: the highest number among its resets. */
+static uint64_t count_of(const struct scene *s) {
+        int64_t count = 1;
+
+        if (!s->cause || s->cause->kind != EVIDENCE_RESET)
+                return 1;
+        for (size_t i = 0; i < s->n_items; i++)
+                if (s->items[i].kind == EVIDENCE_RESET && s->items[i].number > count)
+                        count = s->items[i].number;
+        return (uint64_t)count;
+}
+
+struct verdict verdict_from_evidence(const struct evidence *items, size_t n_items, const struct judge_settings *settings) {
+        const struct rule *rule = judge_rules;
+        const struct evidence *actor, *competitor;
+        struct verdict verdict;
+        struct scene s;
+
+        scene_init(&s, items, n_items, settings ? settings : &judge_settings_default);
+
+        /* The last rule holds always, so the table is never left by its end. */
+        for (;; rule++) {
+                s.n_proof = 0;
+                if (rule->holds(&s))
+                        break;
+        }
+
+        actor = acting(&s, &rule->info);
+        if (actor && actor->actor)
+                prove(&s, actor);
+        competitor = rival(&s, &rule->info);
+        if (competitor)
+                prove(&s, competitor);
+
+        verdict = (struct verdict){
+                .at_ns = s.cause ? s.cause->at_ns : 0,
+                .time_ns = s.cause ? s.cause->time_ns : 0,
+                .transition = rule->info.transition,
+                .initiator = rule->info.initiator,
+                .mechanism = rule->info.mechanism,
+                .graceful = rule->info.graceful,
+                .left = left_after(&s, rule->info.transition),
+                .count = count_of(&s),
+                .confidence = competitor && rule->info.confidence == CONFIDENCE_CERTAIN ? CONFIDENCE_LIKELY
+                                                                                       : rule->info.confidence,
+                .rule = rule->info.name,
+                .actor = actor ? actor->actor : NULL,
+                .n_proof = s.n_proof,
+        };
+        for (size_t i = 0; i < s.n_proof; i++)
+                verdict.proof[i] = (size_t)(s.proof[i] - items);
+        return verdict;
+}

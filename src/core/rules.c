@@ -1,0 +1,461 @@
+/*
+ * The rules: each a question to the scene, in one table.
+ *
+ * docs/verdicts.md documents every one of them; a test fails where that page and this table differ.
+ */
+#include "core/scene.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* QEMU emits WATCHDOG right before it acts; a second firing within a second comes without an event. */
+#define WATCHDOG_ACTS_WITHIN_NS (2 * SECOND_NS)
+
+/* A VMM says why it ends right before it does; its standard error may be read after its end. */
+#define LAST_WORDS_WITHIN_NS SECOND_NS
+
+/* A large VMM takes its time to die; its cgroup's counter may be read before or after. */
+#define OOM_KILLS_WITHIN_NS (10 * SECOND_NS)
+
+static bool cause_is(struct scene *s, enum evidence_kind kind) {
+        return s->cause && s->cause->kind == kind && prove(s, s->cause);
+}
+
+static bool says(const struct evidence *e, const char *word) {
+        return !strcmp(e->word, word);
+}
+
+static bool is_shutdown_because(struct scene *s, const char *reason) {
+        return cause_is(s, EVIDENCE_SHUTDOWN) && says(s->cause, reason);
+}
+
+/* QEMU says that the guest asked for it to be off: PM1, a paravirtual device, PSCI. */
+static bool is_guest_off(struct scene *s) {
+        return cause_is(s, EVIDENCE_SHUTDOWN) && s->cause->flag == TRISTATE_TRUE && says(s->cause, "guest-shutdown");
+}
+
+/* A reset by the guest: one that QEMU carried out, or (-no-reboot) one that it made a shutdown of. */
+static bool is_guest_reset_request(struct scene *s) {
+        if (cause_is(s, EVIDENCE_RESET))
+                return s->cause->flag != TRISTATE_FALSE;
+        return is_shutdown_because(s, "guest-reset");
+}
+
+/* Signals that a program's own fault raises. */
+static bool is_fault(int64_t signal) {
+        return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+               signal == SIGTRAP || signal == SIGSYS || signal == SIGPIPE || signal == SIGXCPU || signal == SIGXFSZ;
+}
+
+
+/* Its action `shutdown` presses the power button. */
+static bool is_button_pressed_by_watchdog(struct scene *s) {
+        const struct evidence *button =
+                scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, s->settings->button_likely_ns);
+
+        return prove(s, button) &&
+               prove(s, scene_last_before(s, EVIDENCE_WATCHDOG, "shutdown", button, WATCHDOG_ACTS_WITHIN_NS));
+}
+
+static bool is_watchdog_reset(struct scene *s) {
+        if (!is_guest_reset_request(s))
+                return false;
+        return prove(s, scene_last_before(s, EVIDENCE_WATCHDOG, "reset", s->cause, WATCHDOG_ACTS_WITHIN_NS)) ||
+               is_button_pressed_by_watchdog(s);
+}
+
+static bool is_watchdog_poweroff(struct scene *s) {
+        if (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0)
+                return prove(s, scene_last_before(s, EVIDENCE_WATCHDOG, "poweroff", s->cause, WATCHDOG_ACTS_WITHIN_NS));
+        return is_guest_off(s) && is_button_pressed_by_watchdog(s);
+}
+
+static bool is_watchdog_pause(struct scene *s) {
+        return cause_is(s, EVIDENCE_STOP) &&
+               prove(s, scene_last_before(s, EVIDENCE_WATCHDOG, "pause", s->cause, WATCHDOG_ACTS_WITHIN_NS));
+}
+
+static bool is_crash_kernel(struct scene *s) {
+        return cause_is(s, EVIDENCE_GUEST_CRASHLOADED);
+}
+
+static bool is_panic(struct scene *s) {
+        const struct evidence *status;
+
+        if (cause_is(s, EVIDENCE_GUEST_PANICKED) || is_shutdown_because(s, "guest-panic"))
+                return true;
+        if (!cause_is(s, EVIDENCE_STOP))
+                return false;
+        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+        return status && says(status, "guest-panicked") && prove(s, status);
+}
+
+static bool is_hibernation(struct scene *s) {
+        return cause_is(s, EVIDENCE_SUSPEND_DISK);
+}
+
+/* While the host goes down: its toolstack pressed the button and the guest obeyed. */
+static bool is_host_shutdown_obeyed(struct scene *s) {
+        return is_guest_off(s) && prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX)) &&
+               prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, s->settings->button_likely_ns));
+}
+
+/* Somebody on the host told the VMM to end, and it did: by its monitor, or by a signal. */
+static bool is_ended_from_host(struct scene *s) {
+        if (cause_is(s, EVIDENCE_SHUTDOWN))
+                return says(s->cause, "host-signal") || says(s->cause, "host-qmp-quit");
+        if (cause_is(s, EVIDENCE_KILLED))
+                return signal_is_an_end(s->cause->number);
+        /* QEMU's handler ran, though its monitor could not tell: it exits with 0. */
+        return cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0 && prove(s, scene_signal(s, 0));
+}
+
+static bool is_host_shutdown_ended(struct scene *s) {
+        return is_ended_from_host(s) && prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX));
+}
+
+static bool is_button_pressed_within(struct scene *s, uint64_t within_ns) {
+        return prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, within_ns));
+}
+
+static bool is_button_obeyed(struct scene *s) {
+        return is_guest_off(s) && is_button_pressed_within(s, s->settings->button_certain_ns);
+}
+
+static bool is_button_obeyed_later(struct scene *s) {
+        return is_guest_off(s) && is_button_pressed_within(s, s->settings->button_likely_ns);
+}
+
+static bool is_button_long_ago(struct scene *s) {
+        return is_guest_off(s) && is_button_pressed_within(s, UINT64_MAX);
+}
+
+static bool is_button_reboot(struct scene *s) {
+        return is_guest_reset_request(s) && is_button_pressed_within(s, s->settings->button_certain_ns);
+}
+
+static bool is_button_reboot_later(struct scene *s) {
+        return is_guest_reset_request(s) && is_button_pressed_within(s, s->settings->button_likely_ns);
+}
+
+/* The machine types on which guest-shutdown can only be a soft-off by the ACPI PM1 control register. */
+static const struct evidence *acpi_machine(const struct scene *s) {
+        const struct evidence *machine = scene_first(s, EVIDENCE_MACHINE);
+
+        if (machine && (!strncmp(machine->word, "pc-", 3) || says(machine, "pc") || says(machine, "q35")))
+                return machine;
+        return NULL;
+}
+
+/*
+ * SeaBIOS carries an APM power-off out by writing SLP_EN alone to PM1a_CNT; an operating system that uses ACPI has
+ * set SCI_EN, bit 0, before (ACPI specification 6.5, section 4.8.3.2.1).
+ */
+static bool is_apm(struct scene *s) {
+        const struct evidence *pm1;
+
+        if (!is_guest_off(s) || !prove(s, acpi_machine(s)))
+                return false;
+        pm1 = scene_first_after(s, EVIDENCE_PM1_CONTROL, s->cause);
+        return pm1 && !(pm1->number & 1) && prove(s, pm1);
+}
+
+static bool is_paravirtual_poweroff(struct scene *s) {
+        return is_guest_off(s) && prove(s, scene_last_before(s, EVIDENCE_GUEST_PVSHUTDOWN, NULL, s->cause, SECOND_NS));
+}
+
+static bool is_guest_poweroff(struct scene *s) {
+        return is_guest_off(s) && prove(s, acpi_machine(s));
+}
+
+static bool is_guest_poweroff_somehow(struct scene *s) {
+        return is_guest_off(s);
+}
+
+static bool is_guest_reset(struct scene *s) {
+        return is_guest_reset_request(s) && s->cause->flag == TRISTATE_TRUE;
+}
+
+static bool is_reset_unexplained(struct scene *s) {
+        return cause_is(s, EVIDENCE_RESET);
+}
+
+static bool is_shutdown_unexplained(struct scene *s) {
+        return cause_is(s, EVIDENCE_SHUTDOWN);
+}
+
+static bool is_qmp_reset(struct scene *s) {
+        return (cause_is(s, EVIDENCE_RESET) || cause_is(s, EVIDENCE_SHUTDOWN)) && says(s->cause, "host-qmp-system-reset");
+}
+
+static bool is_ui_reset(struct scene *s) {
+        return cause_is(s, EVIDENCE_RESET) && says(s->cause, "host-ui");
+}
+
+static bool is_migration(struct scene *s) {
+        const struct evidence *status;
+
+        if (cause_is(s, EVIDENCE_STOP))
+                status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+        else if (is_ended_from_host(s))
+                /* It was paused before already, so that no STOP told of it. */
+                status = scene_last_before(s, EVIDENCE_STATUS, NULL, s->cause, UINT64_MAX);
+        else
+                return false;
+        return status && says(status, "postmigrate") && prove(s, status);
+}
+
+static bool is_quit(struct scene *s) {
+        return is_shutdown_because(s, "host-qmp-quit");
+}
+
+static bool is_window_closed(struct scene *s) {
+        return is_shutdown_because(s, "host-ui");
+}
+
+static bool is_host_signal(struct scene *s) {
+        if (is_shutdown_because(s, "host-signal")) {
+                prove(s, scene_signal(s, 0));
+                return true;
+        }
+        return false;
+}
+
+static bool is_vmm_error(struct scene *s) {
+        return is_shutdown_because(s, "host-error");
+}
+
+static bool is_suspend(struct scene *s) {
+        return cause_is(s, EVIDENCE_SUSPEND);
+}
+
+static bool is_wake_asked_for(struct scene *s) {
+        return cause_is(s, EVIDENCE_WAKEUP) &&
+               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "system_wakeup", s->cause, REQUEST_ACTS_WITHIN_NS));
+}
+
+static bool is_wake(struct scene *s) {
+        return cause_is(s, EVIDENCE_WAKEUP);
+}
+
+static const struct evidence *farewell(const struct scene *s) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind == EVIDENCE_LINE && (strstr(e->text, "reboot: System halted") || strstr(e->text, "reboot: Power down")) &&
+                    (!found || evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+static bool is_halt_announced(struct scene *s) {
+        return cause_is(s, EVIDENCE_REGISTERS) && prove(s, farewell(s));
+}
+
+static bool is_halt(struct scene *s) {
+        return cause_is(s, EVIDENCE_REGISTERS);
+}
+
+static bool is_io_error(struct scene *s) {
+        const struct evidence *status;
+
+        if (!cause_is(s, EVIDENCE_STOP))
+                return false;
+        if (prove(s, scene_last_before(s, EVIDENCE_BLOCK_IO_ERROR, "stop", s->cause, SECOND_NS)))
+                return true;
+        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+        return status && says(status, "io-error") && prove(s, status);
+}
+
+static bool is_internal_error(struct scene *s) {
+        const struct evidence *status;
+
+        if (!cause_is(s, EVIDENCE_STOP))
+                return false;
+        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+        return status && says(status, "internal-error") && prove(s, status);
+}
+
+static bool is_stop(struct scene *s) {
+        return cause_is(s, EVIDENCE_STOP);
+}
+
+static bool is_resume(struct scene *s) {
+        return cause_is(s, EVIDENCE_RESUME);
+}
+
+static bool is_stop_signal(struct scene *s) {
+        return cause_is(s, EVIDENCE_STOPPED);
+}
+
+static bool is_continue_signal(struct scene *s) {
+        return cause_is(s, EVIDENCE_CONTINUED);
+}
+
+/* What the VMM wrote when it ended; what it wrote at its start, a warning perhaps, is no reason. */
+static const struct evidence *last_words(const struct scene *s) {
+        return scene_nearest(s, EVIDENCE_MESSAGE, s->cause, LAST_WORDS_WITHIN_NS);
+}
+
+static bool is_killed_by(struct scene *s, int64_t signal) {
+        return cause_is(s, EVIDENCE_KILLED) && s->cause->number == signal;
+}
+
+static bool is_oom_kill_traced(const struct evidence *e) {
+        return e->kind == EVIDENCE_OOM_KILL && e->source == SOURCE_TRACE;
+}
+
+/* The trace names the victim; a cgroup's counter only says that one of its processes was. */
+static bool is_oom_victim(struct scene *s) {
+        return is_killed_by(s, SIGKILL) && prove(s, scene_earliest(s, is_oom_kill_traced));
+}
+
+static bool is_oom_in_cgroup(struct scene *s) {
+        const struct evidence *sender = scene_signal(s, SIGKILL);
+
+        return is_killed_by(s, SIGKILL) && !(sender && sender->actor) &&
+               prove(s, scene_nearest(s, EVIDENCE_OOM_KILL, s->cause, OOM_KILLS_WITHIN_NS));
+}
+
+/* A daemon that frees memory before the kernel must: earlyoom sends SIGTERM first, systemd-oomd SIGKILL. */
+static bool is_oom_daemon(struct scene *s) {
+        const struct evidence *sender;
+
+        if (cause_is(s, EVIDENCE_KILLED))
+                sender = scene_signal(s, s->cause->number);
+        else if (is_shutdown_because(s, "host-signal") || (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0))
+                sender = scene_signal(s, 0);
+        else
+                return false;
+        return sender && sender->actor &&
+               (!strcmp(sender->actor->comm, "systemd-oomd") || !strcmp(sender->actor->comm, "earlyoom")) && prove(s, sender);
+}
+
+/* A signal whose sender is known, and is not the VMM itself. */
+static bool is_signal_by_someone(struct scene *s) {
+        const struct evidence *sender;
+
+        if (!cause_is(s, EVIDENCE_KILLED))
+                return false;
+        sender = scene_signal(s, s->cause->number);
+        return sender && sender->actor && prove(s, sender);
+}
+
+static bool is_kill_unseen(struct scene *s) {
+        return is_killed_by(s, SIGKILL);
+}
+
+static bool is_vmm_fault(struct scene *s) {
+        if (!cause_is(s, EVIDENCE_KILLED) || !is_fault(s->cause->number))
+                return false;
+        prove(s, last_words(s));
+        return true;
+}
+
+static bool is_signal_end(struct scene *s) {
+        return cause_is(s, EVIDENCE_KILLED);
+}
+
+static bool is_signal_exit(struct scene *s) {
+        return cause_is(s, EVIDENCE_EXITED) && is_ended_from_host(s);
+}
+
+static bool is_debug_device(const struct evidence *e) {
+        return e->kind == EVIDENCE_DEVICE && says(e, "isa-debug-exit");
+}
+
+/* isa-debug-exit ends QEMU with (value << 1) | 1 and without an event. */
+static bool is_debug_exit(struct scene *s) {
+        return cause_is(s, EVIDENCE_EXITED) && (s->cause->number & 1) && prove(s, scene_earliest(s, is_debug_device)) &&
+               prove(s, scene_first(s, EVIDENCE_MONITOR_OPENED)) && !last_words(s);
+}
+
+static bool is_vmm_failure(struct scene *s) {
+        if (!cause_is(s, EVIDENCE_EXITED) || s->cause->number == 0)
+                return false;
+        prove(s, last_words(s));
+        return true;
+}
+
+static bool is_exit_unexplained(struct scene *s) {
+        return cause_is(s, EVIDENCE_EXITED);
+}
+
+static bool is_vanished(struct scene *s) {
+        return cause_is(s, EVIDENCE_VANISHED);
+}
+
+static bool is_anything(struct scene *s) {
+        return true;
+}
+
+
+#define RULE(name, transition, initiator, mechanism, graceful, confidence, holds)                                      \
+        { { name, TRANSITION_##transition, INITIATOR_##initiator, MECHANISM_##mechanism, TRISTATE_##graceful,           \
+            CONFIDENCE_##confidence },                                                                                  \
+          holds }
+
+/* Strongest first. */
+/* clang-format off */
+const struct rule judge_rules[] = {
+        RULE("watchdog-reset",         REBOOT,    GUEST,    WATCHDOG,       FALSE, CERTAIN, is_watchdog_reset),
+        RULE("watchdog-poweroff",      POWEROFF,  GUEST,    WATCHDOG,       FALSE, CERTAIN, is_watchdog_poweroff),
+        RULE("watchdog-pause",         PAUSE,     GUEST,    WATCHDOG,       FALSE, CERTAIN, is_watchdog_pause),
+        RULE("crash-kernel",           CRASH,     GUEST,    PANIC_DEVICE,   FALSE, CERTAIN, is_crash_kernel),
+        RULE("panic-device",           CRASH,     GUEST,    PANIC_DEVICE,   FALSE, CERTAIN, is_panic),
+        RULE("hibernate",              HIBERNATE, GUEST,    ACPI_S4,        TRUE,  CERTAIN, is_hibernation),
+        RULE("migrated",               MIGRATE,   OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration),
+        RULE("oom-victim",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_victim),
+        RULE("oom-daemon",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_daemon),
+        RULE("host-shutdown-obeyed",   POWEROFF,  HOST,     HOST_SHUTDOWN,  TRUE,  CERTAIN, is_host_shutdown_obeyed),
+        RULE("host-shutdown-ended",    DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_ended),
+        RULE("power-button",           POWEROFF,  OPERATOR, POWER_BUTTON,   TRUE,  CERTAIN, is_button_obeyed),
+        RULE("power-button-slow",      POWEROFF,  OPERATOR, POWER_BUTTON,   TRUE,  LIKELY,  is_button_obeyed_later),
+        RULE("power-button-long-ago",  POWEROFF,  GUEST,    ACPI_S5,        TRUE,  LIKELY,  is_button_long_ago),
+        RULE("power-button-reboot",    REBOOT,    OPERATOR, POWER_BUTTON,   NULL,  CERTAIN, is_button_reboot),
+        RULE("power-button-reboot-slow", REBOOT,  OPERATOR, POWER_BUTTON,   NULL,  LIKELY,  is_button_reboot_later),
+        RULE("guest-poweroff-pvpanic", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_paravirtual_poweroff),
+        RULE("guest-poweroff-apm",     POWEROFF,  GUEST,    APM,            TRUE,  CERTAIN, is_apm),
+        RULE("guest-poweroff",         POWEROFF,  GUEST,    ACPI_S5,        TRUE,  CERTAIN, is_guest_poweroff),
+        RULE("guest-poweroff-somehow", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_guest_poweroff_somehow),
+        RULE("guest-reset",            REBOOT,    GUEST,    GUEST_RESET,    NULL,  CERTAIN, is_guest_reset),
+        RULE("qmp-reset",              REBOOT,    OPERATOR, QMP_RESET,      FALSE, CERTAIN, is_qmp_reset),
+        RULE("ui-reset",               REBOOT,    OPERATOR, UI,             FALSE, CERTAIN, is_ui_reset),
+        RULE("reset-unexplained",      REBOOT,    UNKNOWN,  UNSEEN,         NULL,  LIKELY,  is_reset_unexplained),
+        RULE("qmp-quit",               DESTROY,   OPERATOR, QMP_QUIT,       FALSE, CERTAIN, is_quit),
+        RULE("window-closed",          DESTROY,   OPERATOR, UI,             FALSE, CERTAIN, is_window_closed),
+        RULE("signal-asked",           DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_host_signal),
+        RULE("vmm-error",              FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_error),
+        RULE("shutdown-unexplained",   UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_shutdown_unexplained),
+        RULE("suspend",                SUSPEND,   GUEST,    ACPI_S3,        TRUE,  CERTAIN, is_suspend),
+        RULE("wake-asked",             WAKE,      OPERATOR, ACPI_S3,        NULL,  CERTAIN, is_wake_asked_for),
+        RULE("wake",                   WAKE,      UNKNOWN,  ACPI_S3,        NULL,  CERTAIN, is_wake),
+        RULE("halted-announced",       HALT,      GUEST,    HALTED,         TRUE,  CERTAIN, is_halt_announced),
+        RULE("halted",                 HALT,      GUEST,    HALTED,         NULL,  CERTAIN, is_halt),
+        RULE("io-error",               PAUSE,     HOST,     IO_ERROR,       NULL,  CERTAIN, is_io_error),
+        RULE("vmm-internal-error",     FAILURE,   VMM,      UNSEEN,         FALSE, CERTAIN, is_internal_error),
+        RULE("qmp-stop",               PAUSE,     OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_stop),
+        RULE("qmp-cont",               RESUME,    OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_resume),
+        RULE("signal-stop",            PAUSE,     OPERATOR, SIGNAL,         NULL,  CERTAIN, is_stop_signal),
+        RULE("signal-cont",            RESUME,    OPERATOR, SIGNAL,         NULL,  CERTAIN, is_continue_signal),
+        RULE("oom-cgroup",             DESTROY,   HOST,     OOM_KILL,       FALSE, LIKELY,  is_oom_in_cgroup),
+        RULE("signal-by-someone",      DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_by_someone),
+        RULE("kill-unseen",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_kill_unseen),
+        RULE("vmm-fault",              FAILURE,   VMM,      SIGNAL,         FALSE, LIKELY,  is_vmm_fault),
+        RULE("signal-end",             DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_end),
+        RULE("signal-exit",            DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_exit),
+        RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
+        RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
+        RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
+        RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),
+        RULE("no-evidence",            UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_anything),
+};
+/* clang-format on */
+
+const struct rule_info *judge_rule(size_t i) {
+        return i < sizeof(judge_rules) / sizeof(judge_rules[0]) ? &judge_rules[i].info : NULL;
+}
+

@@ -1,0 +1,117 @@
+#include "core/scene.h"
+
+#include <signal.h>
+#include <string.h>
+
+const struct evidence *scene_earliest(const struct scene *s, bool (*matches)(const struct evidence *)) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++)
+                if (matches(&s->items[i]) && (!found || evidence_is_before(&s->items[i], found)))
+                        found = &s->items[i];
+        return found;
+}
+
+const struct evidence *scene_first(const struct scene *s, enum evidence_kind kind) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++)
+                if (s->items[i].kind == kind && (!found || evidence_is_before(&s->items[i], found)))
+                        found = &s->items[i];
+        return found;
+}
+
+const struct evidence *scene_last_before(const struct scene *s, enum evidence_kind kind, const char *word,
+                                          const struct evidence *limit, uint64_t within_ns) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != kind || (word && strcmp(e->word, word)) || !evidence_is_before(e, limit))
+                        continue;
+                if (limit->at_ns - e->at_ns > within_ns)
+                        continue;
+                if (!found || evidence_is_before(found, e))
+                        found = e;
+        }
+        return found;
+}
+
+const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind == kind && evidence_is_before(start, e) && (!found || evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+uint64_t apart_ns(const struct evidence *a, const struct evidence *b) {
+        return a->at_ns > b->at_ns ? a->at_ns - b->at_ns : b->at_ns - a->at_ns;
+}
+
+bool prove(struct scene *s, const struct evidence *e) {
+        if (!e)
+                return false;
+        for (size_t i = 0; i < s->n_proof; i++)
+                if (s->proof[i] == e)
+                        return true;
+        if (s->n_proof < VERDICT_PROOF_MAX)
+                s->proof[s->n_proof++] = e;
+        return true;
+}
+
+bool signal_is_an_end(int64_t signal) {
+        return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGKILL || signal == SIGQUIT;
+}
+
+const struct evidence *scene_nearest(const struct scene *s, enum evidence_kind kind, const struct evidence *fact,
+                                     uint64_t within_ns) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != kind || apart_ns(e, fact) > within_ns)
+                        continue;
+                if (!found || apart_ns(e, fact) < apart_ns(found, fact) ||
+                    (apart_ns(e, fact) == apart_ns(found, fact) && evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+/* How much a report of a signal tells: its sender first, then whether the kernel itself said so. */
+static int signal_rank(const struct evidence *signal) {
+        return (signal->actor ? 2 : 0) + (signal->source == SOURCE_TRACE ? 1 : 0);
+}
+
+const struct evidence *scene_signal(const struct scene *s, int64_t signal) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != EVIDENCE_SIGNAL || (signal ? e->number != signal : !signal_is_an_end(e->number)))
+                        continue;
+                /* What was sent afterwards did not do it. */
+                if (s->cause && e->at_ns > s->cause->at_ns && apart_ns(e, s->cause) > SIGNAL_READ_WITHIN_NS)
+                        continue;
+                if (!found || signal_rank(e) > signal_rank(found) ||
+                    (signal_rank(e) == signal_rank(found) && evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found;
+}
+
+
+void scene_init(struct scene *scene, const struct evidence *items, size_t n_items, const struct judge_settings *settings) {
+        *scene = (struct scene){ .items = items, .n_items = n_items, .settings = settings };
+        scene->cause = scene_earliest(scene, evidence_changes_vm);
+        if (!scene->cause)
+                scene->cause = scene_earliest(scene, evidence_ends_process);
+}

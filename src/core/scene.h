@@ -1,0 +1,69 @@
+/*
+ * Scene: what the rules look at, the evidence of one episode with its cause cut out.
+ *
+ * Knows how to find facts by kind and by order, and to gather the proof of the rule on trial.  Does not know the rules.
+ */
+#pragma once
+
+#include "core/evidence.h"
+
+#define MS_NS     UINT64_C(1000000)
+#define SECOND_NS UINT64_C(1000000000)
+
+/* A request that vmpower passed on shows its effect within this, or something else caused that effect. */
+#define REQUEST_ACTS_WITHIN_NS (10 * SECOND_NS)
+
+/* QEMU's line about a signal is read so long after what the signal did, at most. */
+#define SIGNAL_READ_WITHIN_NS SECOND_NS
+
+struct scene {
+        const struct evidence *items;
+        size_t n_items;
+        const struct judge_settings *settings;
+        const struct evidence *cause; /* NULL: nothing among the items changes the VM */
+        const struct evidence *proof[VERDICT_PROOF_MAX];
+        size_t n_proof;
+};
+
+/*
+ * The cause: the earliest fact that changes the VM.  The end of its process is the cause only where nothing else is: a
+ * process says what it has to say before it ends, whichever is read first.
+ */
+void scene_init(struct scene *scene, const struct evidence *items, size_t n_items, const struct judge_settings *settings);
+
+/* The earliest fact that matches, or of that kind; NULL if there is none. */
+const struct evidence *scene_earliest(const struct scene *s, bool (*matches)(const struct evidence *));
+const struct evidence *scene_first(const struct scene *s, enum evidence_kind kind);
+
+/* The last fact of this kind (with this word unless it is NULL) that happened before `limit`, at most `within_ns` earlier. */
+const struct evidence *scene_last_before(const struct scene *s, enum evidence_kind kind, const char *word,
+                                         const struct evidence *limit, uint64_t within_ns);
+
+/* The first fact of this kind that happened after `start`. */
+const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start);
+
+/* The fact of this kind that is the nearest in time, before or after, at most `within_ns` away. */
+const struct evidence *scene_nearest(const struct scene *s, enum evidence_kind kind, const struct evidence *fact,
+                                     uint64_t within_ns);
+
+/* How far apart two facts are. */
+uint64_t apart_ns(const struct evidence *a, const struct evidence *b);
+
+/*
+ * The best fact about the sending of that signal (0: any that ends a process by default), not later than the cause:
+ * with a sender, by the trace, the earliest.
+ */
+const struct evidence *scene_signal(const struct scene *s, int64_t signal);
+
+/* Would this signal end a process that has no handler, without being the mark of its own fault? */
+bool signal_is_an_end(int64_t signal);
+
+/* Note a fact as proof and say whether there is one: `return prove(s, x) && prove(s, y)`. */
+bool prove(struct scene *s, const struct evidence *evidence);
+
+/* The rules, strongest first; the last one always holds. */
+struct rule {
+        struct rule_info info;
+        bool (*holds)(struct scene *scene);
+};
+extern const struct rule judge_rules[];

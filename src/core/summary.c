@@ -1,0 +1,195 @@
+/* The verdict as one English sentence: a template for each rule. */
+#include "core/evidence.h"
+#include "core/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* {name} the VM; {who} the actor, or "somebody"; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
+static const struct {
+        const char *rule;
+        const char *sentence;
+} sentences[] = {
+        { "watchdog-reset", "{name} was reset by its watchdog{times}: the guest had stopped feeding it." },
+        { "watchdog-poweroff", "{name} was powered off by its watchdog: the guest had stopped feeding it." },
+        { "watchdog-pause", "{name} was paused by its watchdog: the guest had stopped feeding it." },
+        { "crash-kernel", "{name}'s guest kernel panicked and its crash kernel took over." },
+        { "panic-device", "{name}'s guest kernel panicked, and said so through its panic device." },
+        { "hibernate", "{name} was hibernated by its own guest (ACPI S4, suspend to disk)." },
+        { "host-shutdown-obeyed", "{name} powered itself off because the host was shutting down and asked it to." },
+        { "host-shutdown-ended", "{name} was ended because the host was shutting down." },
+        { "power-button", "{name} powered itself off {button} after {who} had pressed its power button; the guest obeyed." },
+        { "power-button-slow",
+          "{name} powered itself off {button} after {who} had pressed its power button; most likely it obeyed." },
+        { "power-button-long-ago",
+          "{name} was powered off by its own guest (ACPI soft off); its power button had been pressed {button} before." },
+        { "power-button-reboot", "{name} rebooted itself {button} after {who} had pressed its power button." },
+        { "power-button-reboot-slow",
+          "{name} rebooted itself {button} after {who} had pressed its power button; most likely because of it." },
+        { "guest-poweroff-pvpanic",
+          "{name} was powered off by its own guest (through its pvpanic device); nobody on the host had asked it to." },
+        { "guest-poweroff-apm",
+          "{name} was powered off by its own guest (through the APM BIOS); nobody on the host had asked it to." },
+        { "guest-poweroff",
+          "{name} was powered off by its own guest (ACPI soft off); nobody on the host had asked it to." },
+        { "guest-poweroff-somehow",
+          "{name} was powered off by its own guest; nobody on the host had asked it to." },
+        { "guest-reset", "{name} was rebooted by its own guest{times}; nobody on the host had asked it to." },
+        { "qmp-reset", "{name} was reset from the host (system_reset) by {who}." },
+        { "ui-reset", "{name} was reset from its window by somebody on the host." },
+        { "reset-unexplained", "{name} was reset; its VMM did not say by whom." },
+        { "migrated", "{name} was migrated away; it goes on elsewhere." },
+        { "qmp-quit", "{name} was destroyed from the host: {who} told its monitor to quit." },
+        { "window-closed", "{name} was destroyed from the host: somebody closed its window." },
+        { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "vmm-error", "{name}'s VMM failed and shut the VM down." },
+        { "shutdown-unexplained", "{name} was shut down; its VMM did not say why." },
+        { "suspend", "{name} was suspended to RAM by its own guest (ACPI S3)." },
+        { "wake-asked", "{name} was woken from suspend to RAM by {who}." },
+        { "wake", "{name} woke from suspend to RAM; what woke it was not seen." },
+        { "halted-announced",
+          "{name}'s guest halted for good, as it had said on its console; without ACPI it could not power the machine off." },
+        { "halted",
+          "{name}'s guest halted for good: every CPU waits with interrupts off. It has not powered the machine off." },
+        { "io-error", "{name} was paused because of an I/O error on its storage." },
+        { "vmm-internal-error", "{name} was stopped by an internal error of the hypervisor." },
+        { "qmp-stop", "{name} was paused from the host (stop) by {who}." },
+        { "qmp-cont", "{name} was resumed from the host (cont) by {who}." },
+        { "signal-stop", "{name} was paused from the host: {who} sent {signal} to its VMM." },
+        { "signal-cont", "{name} was resumed from the host: {who} sent SIGCONT to its VMM." },
+        { "oom-victim", "{name} was killed by the host's OOM killer." },
+        { "oom-daemon", "{name} was killed by {who}, because the host was short of memory." },
+        { "oom-cgroup", "{name} was killed by the host's OOM killer: its cgroup had reached its memory limit." },
+        { "signal-by-someone", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "kill-unseen", "{name} was destroyed from the host: somebody sent SIGKILL to its VMM; who did was not seen." },
+        { "vmm-fault", "{name}'s VMM crashed ({signal}){said}" },
+        { "signal-end", "{name} was destroyed from the host: somebody sent {signal} to its VMM; who did was not seen." },
+        { "signal-exit", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
+        { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
+        { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
+        { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
+        { "no-evidence", "Why {name} stopped is not known: there is no evidence." },
+};
+
+static const struct evidence *proof_of_kind(const struct verdict *verdict, const struct evidence *items,
+                                            enum evidence_kind kind) {
+        for (size_t i = 0; i < verdict->n_proof; i++)
+                if (items[verdict->proof[i]].kind == kind)
+                        return &items[verdict->proof[i]];
+        return NULL;
+}
+
+static void describe_actor(const struct actor *actor, char *ret, size_t n_ret) {
+        const char *what = actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process";
+        char pid[40] = "";
+
+        if (actor->pid > 0)
+                snprintf(pid, sizeof(pid), "pid %" PRId64, actor->pid);
+        if (actor->user[0])
+                snprintf(ret, n_ret, "%.40s (%.60s%s%s)", actor->user, what, pid[0] ? ", " : "", pid);
+        else
+                snprintf(ret, n_ret, "%.60s%s%s%s", what, pid[0] ? " (" : "", pid, pid[0] ? ")" : "");
+}
+
+static void describe_span(uint64_t span_ns, char *ret, size_t n_ret) {
+        uint64_t tenths = (span_ns + 50000000) / 100000000;
+
+        if (tenths < 1200)
+                snprintf(ret, n_ret, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
+        else if (tenths < 72000)
+                snprintf(ret, n_ret, "%" PRIu64 " minutes", tenths / 600);
+        else
+                snprintf(ret, n_ret, "%" PRIu64 " hours", tenths / 36000);
+}
+
+static void describe_signal(const struct verdict *verdict, const struct evidence *items, char *ret, size_t n_ret) {
+        static const enum evidence_kind kinds[] = { EVIDENCE_KILLED, EVIDENCE_STOPPED, EVIDENCE_SIGNAL };
+
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                const struct evidence *e = proof_of_kind(verdict, items, kinds[i]);
+
+                if (!e)
+                        continue;
+                if (e->word[0])
+                        snprintf(ret, n_ret, "%s", e->word);
+                else
+                        snprintf(ret, n_ret, "signal %" PRId64, e->number);
+                return;
+        }
+        snprintf(ret, n_ret, "a signal");
+}
+
+/* The text that stands for the placeholder that begins at `placeholder` ("{who}…"); 0 if it is none. */
+static size_t fill_in(const char *placeholder, const struct verdict *verdict, const struct evidence *items,
+                      const char *name, char *ret, size_t n_ret) {
+        const struct evidence *cause = verdict->n_proof ? &items[verdict->proof[0]] : NULL;
+        const struct evidence *e;
+
+        *ret = '\0';
+        if (!strncmp(placeholder, "{name}", 6)) {
+                text_set(ret, n_ret, name);
+                return 6;
+        }
+        if (!strncmp(placeholder, "{who}", 5)) {
+                if (verdict->actor)
+                        describe_actor(verdict->actor, ret, n_ret);
+                else
+                        snprintf(ret, n_ret, "somebody");
+                return 5;
+        }
+        if (!strncmp(placeholder, "{signal}", 8)) {
+                describe_signal(verdict, items, ret, n_ret);
+                return 8;
+        }
+        if (!strncmp(placeholder, "{status}", 8)) {
+                snprintf(ret, n_ret, "%" PRId64, cause ? cause->number : 0);
+                return 8;
+        }
+        if (!strncmp(placeholder, "{times}", 7)) {
+                if (verdict->count > 1)
+                        snprintf(ret, n_ret, ", %" PRIu64 " times in a row", verdict->count);
+                return 7;
+        }
+        if (!strncmp(placeholder, "{said}", 6)) {
+                e = proof_of_kind(verdict, items, EVIDENCE_MESSAGE);
+                if (e)
+                        snprintf(ret, n_ret, ": %.160s", e->text);
+                else
+                        snprintf(ret, n_ret, ".");
+                return 6;
+        }
+        if (!strncmp(placeholder, "{button}", 8)) {
+                e = proof_of_kind(verdict, items, EVIDENCE_POWERDOWN);
+                describe_span(e && verdict->at_ns > e->at_ns ? verdict->at_ns - e->at_ns : 0, ret, n_ret);
+                return 8;
+        }
+        return 0;
+}
+
+size_t verdict_summarise(const struct verdict *verdict, const struct evidence *items, const char *name, char *ret_text) {
+        const char *from = "{name}: no summary for this rule.";
+        char text[VERDICT_SUMMARY_MAX * 2];
+        size_t n = 0;
+
+        for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
+                if (!strcmp(sentences[i].rule, verdict->rule))
+                        from = sentences[i].sentence;
+
+        while (*from && n + 1 < sizeof(text)) {
+                char filled[256];
+                size_t length = *from == '{' ? fill_in(from, verdict, items, name, filled, sizeof(filled)) : 0;
+
+                if (!length) {
+                        text[n++] = *from++;
+                        continue;
+                }
+                for (size_t i = 0; filled[i] && n + 1 < sizeof(text); i++)
+                        text[n++] = filled[i];
+                from += length;
+        }
+        text[n] = '\0';
+        text_set(ret_text, VERDICT_SUMMARY_MAX, text);
+        return strlen(ret_text);
+}

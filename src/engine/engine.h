@@ -1,0 +1,67 @@
+/*
+ * Engine: the wiring of core, store and sources around one loop.
+ *
+ * Evidence comes in at a VM's sink; what one wakeup brought is committed in one transaction; then it is judged, and what is
+ * new is decided, committed, and told.  Knows the way that facts take.  Does not know where they come from, who is told, or
+ * how a decision is carried out.
+ */
+#pragma once
+
+#include "sources/source.h"
+#include "store/store.h"
+
+#include <systemd/sd-event.h>
+
+struct engine;
+struct engine_vm;
+
+struct engine_events {
+        /*
+         * A verdict, new or revised, with its decision: on disk, or (trouble has said so) not.  A decision that is
+         * RESULT_PENDING is the owner's to carry out; engine_vm_decide() takes the result.
+         */
+        void (*verdict)(struct engine_vm *vm, const struct verdict_record *record, void *userdata);
+        /* Nothing of this VM can follow, and all that was told is on disk.  The owner may remove it, but not in this call. */
+        void (*over)(struct engine_vm *vm, void *userdata);
+        /* What the user has to know, in one line. */
+        void (*trouble)(const char *line, void *userdata);
+        void *userdata;
+};
+
+int engine_new(struct engine **ret_engine, sd_event *event, struct store *store, const struct engine_events *events);
+struct engine *engine_free(struct engine *engine);
+
+/*
+ * Look after a VM from now on: writes its instance (waits for the disk) and opens its episode.  `instance` is taken over on success.  Errors as
+ * store_add_vm(), which sets ret_other.
+ */
+int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct policy *policy, bool has_process,
+                  struct engine_vm **ret_vm, struct store_vm *ret_other, char ret_why[static STORE_WHY_MAX]);
+
+/* Forget it (its history stays).  What waits to be stored is stored. */
+struct engine_vm *engine_remove_vm(struct engine_vm *vm);
+
+/* Where its sources report to.  `ended` is ignored: the evidence says what matters. */
+const struct source_sink *engine_vm_sink(struct engine_vm *vm);
+
+const struct store_vm *engine_vm_instance(const struct engine_vm *vm);
+void engine_vm_set_userdata(struct engine_vm *vm, void *userdata);
+void *engine_vm_userdata(const struct engine_vm *vm);
+
+/* The VM turned out to be another process: a wrapper's child, a daemon. */
+int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, int64_t pid);
+
+/* How many restarts policy has made of this name lately: told by the owner, counted by policy_decide(). */
+void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);
+
+/* The decision of that verdict came to this. */
+int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct decision *decision);
+
+/* It never came to be: its instance ends without a verdict. */
+int engine_vm_abandon(struct engine_vm *vm);
+
+/* Nobody looks after it from here on, though it may run on: the reason is evidence. */
+int engine_vm_leave(struct engine_vm *vm, const char *reason);
+
+/* Store, judge and tell all that is there (waits for the disk). */
+void engine_settle(struct engine *engine);

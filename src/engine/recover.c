@@ -1,0 +1,188 @@
+#include "engine/recover.h"
+#include "basics/cleanup.h"
+#include "core/episode.h"
+#include "sources/proc.h"
+#include "sources/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recovery {
+        struct store *store;
+        const struct store_vm *vm;
+        struct episode episode;
+        struct policy policy;
+        struct store_batch *batch;
+        uint64_t judged_up_to;       /* the evidence of the newest verdict ends with this id */
+        uint64_t told_episode;
+        char told_id[VERDICT_ID_MAX];
+        bool was_final;              /* and after that verdict nothing was left */
+        int error;
+};
+
+static int note_newest_verdict(const struct verdict_record *record, void *userdata) {
+        struct recovery *recovery = userdata;
+
+        for (size_t i = 0; i < record->n_items; i++)
+                if (record->items[i].id > recovery->judged_up_to)
+                        recovery->judged_up_to = record->items[i].id;
+        recovery->was_final = record->verdict.left == LEFT_GONE;
+        return 1;
+}
+
+static void judge(struct recovery *recovery, bool flush) {
+        struct verdict_record record;
+        struct verdict verdict;
+
+        if (episode_judge(&recovery->episode, &recovery->policy.judge, source_now_ns(), flush, &verdict) != EPISODE_VERDICT)
+                return;
+        if (recovery->episode.revision == 0)
+                recovery->told_episode = recovery->episode.cause_id;
+        recovery->error = verdict_record_make(&record, &recovery->vm->identity, &verdict, recovery->episode.items,
+                                              recovery->episode.n_items, recovery->told_episode, recovery->episode.revision);
+        if (recovery->error)
+                return;
+        if (recovery->episode.revision > 0)
+                memcpy(record.revises, recovery->told_id, sizeof(record.revises));
+        memcpy(recovery->told_id, record.id, sizeof(recovery->told_id));
+        recovery->error = store_batch_add_verdict(recovery->batch, recovery->vm->id, &record);
+        if (recovery->error)
+                verdict_record_deinit(&record);
+}
+
+static void take(struct recovery *recovery, struct evidence *evidence) {
+        if (episode_begins_anew(&recovery->episode, evidence)) {
+                judge(recovery, true);
+                episode_turn(&recovery->episode);
+        }
+        recovery->error = episode_add(&recovery->episode, evidence);
+        if (!recovery->error && episode_is_ripe(&recovery->episode, 0))
+                judge(recovery, false);
+}
+
+static int replay(const struct evidence *evidence, void *userdata) {
+        struct recovery *recovery = userdata;
+        struct evidence copy;
+
+        /* What was judged already is needed no more, but for the background of what follows. */
+        if (evidence->id <= recovery->judged_up_to && !evidence_traits(evidence->kind)->stays)
+                return 0;
+        if (evidence_copy(&copy, evidence))
+                return -ENOMEM;
+        take(recovery, &copy);
+        return recovery->error;
+}
+
+static void on_stored(struct store_batch *batch, int result, const char *why, void *userdata) {
+        struct recovery *recovery = userdata;
+
+        recovery->error = result;
+        if (result)
+                return;
+        for (size_t i = 0; i < store_batch_n_evidence(batch); i++) {
+                struct evidence copy;
+                int64_t vm;
+
+                if (evidence_copy(&copy, store_batch_evidence(batch, i, &vm)))
+                        recovery->error = -ENOMEM;
+                else
+                        take(recovery, &copy);
+        }
+}
+
+static void on_judged(struct store_batch *batch, int result, const char *why, void *userdata) {
+        struct recovery *recovery = userdata;
+
+        recovery->error = result;
+}
+
+/* The gap is evidence like any other: stored first, judged after. */
+static int store_gap(struct recovery *recovery) {
+        static const char reason[] = "the process is gone, and so is whoever looked after it";
+        struct evidence facts[2] = { evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP),
+                                     evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED) };
+        struct store_batch *batch;
+        int r;
+
+        r = store_batch_new(&batch);
+        if (r)
+                return r;
+        evidence_set_text(&facts[0], reason, strlen(reason));
+        for (size_t i = 0; i < N_ELEMENTS(facts); i++) {
+                facts[i].at_ns = source_now_ns();
+                facts[i].time_ns = source_time_ns();
+                facts[i].seq = i + 1;
+                r = store_batch_add_evidence(batch, recovery->vm->id, &facts[i]);
+                if (r) {
+                        store_batch_free(batch);
+                        return r;
+                }
+        }
+        r = store_submit(recovery->store, batch, on_stored, recovery);
+        if (r) {
+                store_batch_free(batch);
+                return r;
+        }
+        store_drain(recovery->store);
+        return recovery->error;
+}
+
+static int recover(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]) {
+        struct recovery recovery = { .store = store, .vm = vm, .policy = policy_default(false) };
+        struct store_query newest = { .vm = vm->id, .limit = 1, .all_revisions = true };
+        int r;
+
+        r = store_each_verdict(store, &newest, note_newest_verdict, &recovery, ret_why);
+        if (r < 0)
+                return r;
+        policy_read(&recovery.policy, vm->policy);
+        episode_init(&recovery.episode, true);
+        r = store_batch_new(&recovery.batch);
+        if (!r)
+                r = store_each_evidence(store, vm->id, 0, replay, &recovery, ret_why);
+        /* Evidence of its end may have been stored, and judged or not, before its watcher ended. */
+        if (!r && !recovery.was_final && !recovery.episode.process_ended)
+                r = store_gap(&recovery);
+        if (!r) {
+                if (recovery.episode.phase != EPISODE_QUIET)
+                        judge(&recovery, true);
+                r = recovery.error;
+        }
+        if (!r)
+                r = store_batch_end_vm(recovery.batch, vm->id, source_time_ns());
+        if (!r) {
+                struct store_batch *batch = take_pointer(recovery.batch);
+
+                r = store_submit(store, batch, on_judged, &recovery);
+                if (r)
+                        store_batch_free(batch);
+                else
+                        store_drain(store);
+                r = r ? r : recovery.error;
+        }
+        store_batch_free(recovery.batch);
+        episode_deinit(&recovery.episode);
+        if (r && !*ret_why)
+                snprintf(ret_why, STORE_WHY_MAX, "cannot give %.200s its ending: %s", vm->identity.name, strerror(-r));
+        return r;
+}
+
+int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
+        struct store_vm *vms = NULL;
+        size_t n_vms = 0;
+        int r;
+
+        *ret_why = '\0';
+        r = store_list_open_vms(store, NULL, &vms, &n_vms);
+        for (size_t i = 0; i < n_vms; i++) {
+                if (!r && !proc_instance_is_alive(vms[i].identity.instance) && !proc_instance_is_alive(vms[i].watcher))
+                        r = recover(store, &vms[i], ret_why);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        if (r && !*ret_why)
+                snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+        return r;
+}

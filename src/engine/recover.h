@@ -1,0 +1,15 @@
+/*
+ * Recover: VMs that ended while nobody looked get their ending.
+ *
+ * A vmpower that was killed leaves instances without an end, and maybe evidence that was never judged.  Knows how to judge what is
+ * there, with the gap as evidence.  Does not touch a VM that still runs or is still looked after.
+ */
+#pragma once
+
+#include "store/store.h"
+
+/*
+ * Give every instance that has not ended, whose process is gone and whose watcher is gone too, its verdict and its end
+ * (waits for the disk).  0, or negative with the reason in ret_why.
+ */
+int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]);

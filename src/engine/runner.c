@@ -1,0 +1,610 @@
+#include "engine/runner.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+#include "engine/launch.h"
+#include "engine/recover.h"
+#include "sources/command_line.h"
+#include "sources/proc.h"
+#include "sources/process/process_watch.h"
+#include "sources/qemu/qemu_options.h"
+#include "sources/qemu/qemu_source.h"
+#include "sources/qemu/stderr_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+
+enum {
+        ENDS_MAX = 4, /* facts that a process's end brings: an OOM kill and the end itself, and to spare */
+};
+
+/* One process that we watch: the program that was started, or the one that turned out to be the VM. */
+struct watched {
+        struct runner *runner;
+        struct process_watch *watch;
+        struct source_sink sink;
+        struct evidence ends[ENDS_MAX]; /* held until it is known whose end it is */
+        size_t n_ends;
+        pid_t pid;
+        bool has_ended;
+};
+
+struct runner {
+        sd_event *event;
+        sd_event_source *child_signal;
+        sd_event_source *next_step; /* clearing away and starting again happen outside of the sources' calls */
+        struct store *store;
+        struct engine *engine;
+        struct runner_config config;
+        struct runner_events events;
+        struct qemu_options options;
+        struct policy policy;
+        char *program;
+        char **words;     /* the command line with our monitor; its strings belong to config.argv and added */
+        char **added;     /* one allocation */
+        char *command_line;
+        char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+        /* this instance */
+        struct engine_vm *vm;
+        struct qemu_source *qemu;
+        struct stderr_source *errors;
+        struct watched started;
+        struct watched real; /* where the VM is another process than the one that was started */
+        bool is_over;        /* its story is told */
+
+        /* the decision that waits for the VM's end */
+        char decided_id[VERDICT_ID_MAX];
+        struct decision decision;
+
+        uint64_t restarts_ns[POLICY_RESTARTS_MAX];
+        size_t n_restarts;
+        int vmm_status;
+        bool is_finished;
+};
+
+static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]);
+
+static void say(struct runner *runner, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct runner *runner, const char *format, ...) {
+        char line[STORE_WHY_MAX + 128];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        runner->events.trouble(line, runner->events.userdata);
+}
+
+static const char *vm_name(struct runner *runner) {
+        return engine_vm_instance(runner->vm)->identity.name;
+}
+
+/* --- the processes ----------------------------------------------------------------------------------------------- */
+
+static struct watched *the_vm(struct runner *runner) {
+        return runner->real.pid ? &runner->real : &runner->started;
+}
+
+static void give_ends(struct runner *runner, struct watched *watched) {
+        const struct source_sink *sink = engine_vm_sink(runner->vm);
+
+        for (size_t i = 0; i < watched->n_ends; i++)
+                source_report(sink, &watched->ends[i]);
+        watched->n_ends = 0;
+}
+
+static void watched_deinit(struct watched *watched) {
+        process_watch_free(watched->watch);
+        for (size_t i = 0; i < watched->n_ends; i++)
+                evidence_deinit(&watched->ends[i]);
+        *watched = (struct watched){ 0 };
+}
+
+static void on_process_report(void *userdata, struct evidence *evidence) {
+        struct watched *watched = userdata;
+        struct runner *runner = watched->runner;
+
+        if (evidence_ends_process(evidence) || evidence->kind == EVIDENCE_OOM_KILL) {
+                if (evidence->kind == EVIDENCE_EXITED)
+                        runner->vmm_status = (int)evidence->number;
+                else if (evidence->kind == EVIDENCE_KILLED)
+                        runner->vmm_status = 128 + (int)evidence->number;
+                if (watched->n_ends < ENDS_MAX)
+                        watched->ends[watched->n_ends++] = *evidence;
+                else
+                        evidence_deinit(evidence);
+                return;
+        }
+        if (watched == the_vm(runner))
+                source_report(engine_vm_sink(runner->vm), evidence);
+        else
+                evidence_deinit(evidence);
+}
+
+static void step_soon(struct runner *runner) {
+        sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
+}
+
+static bool ended_badly(const struct watched *watched) {
+        for (size_t i = 0; i < watched->n_ends; i++)
+                if (watched->ends[i].kind == EVIDENCE_KILLED ||
+                    (watched->ends[i].kind == EVIDENCE_EXITED && watched->ends[i].number != 0))
+                        return true;
+        return false;
+}
+
+/* The VM's process is gone: read to the end what it said, then say that it is gone. */
+static void finish_vm(struct runner *runner) {
+        struct watched *vm = the_vm(runner);
+
+        qemu_source_finish(runner->qemu);
+        stderr_source_drain(runner->errors);
+        if (ended_badly(vm))
+                stderr_source_report_messages(runner->errors);
+        give_ends(runner, vm);
+}
+
+static int watch(struct runner *runner, struct watched *watched, pid_t pid) {
+        watched->runner = runner;
+        watched->pid = pid;
+        return process_watch_new(&watched->watch, runner->event, pid, &watched->sink);
+}
+
+/* A descendant that is a QEMU and was left behind by what we started: a wrapper that did not pass our monitor on. */
+static pid_t find_orphan(struct runner *runner) {
+        char path[64], children[4096], *from;
+        pid_t self = getpid();
+
+        snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)self);
+        if (proc_read(path, children, sizeof(children)) <= 0)
+                return 0;
+        for (char *word = strtok_r(children, " \n", &from); word; word = strtok_r(NULL, " \n", &from)) {
+                pid_t pid = (pid_t)atol(word);
+                struct proc_stat stat;
+
+                if (pid > 0 && pid != runner->started.pid && !proc_stat_read(&stat, pid) && !strncmp(stat.comm, "qemu-system", 11))
+                        return pid;
+        }
+        return 0;
+}
+
+static void rename_vm(struct runner *runner, pid_t pid) {
+        struct vm_identity identity = engine_vm_instance(runner->vm)->identity;
+
+        if (proc_instance(pid, identity.instance))
+                return;
+        if (!runner->config.name && !runner->options.name[0])
+                snprintf(identity.name, sizeof(identity.name), "qemu-%d", (int)pid);
+        engine_vm_rename(runner->vm, &identity, pid);
+}
+
+/* The VM is that process, not the one that was started. */
+static void adopt(struct runner *runner, pid_t pid) {
+        int r;
+
+        rename_vm(runner, pid);
+        r = watch(runner, &runner->real, pid);
+        if (r) {
+                struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+
+                source_report(&runner->real.sink, &vanished);
+                runner->real.has_ended = true;
+                finish_vm(runner);
+                step_soon(runner);
+                return;
+        }
+        if (runner->errors)
+                stderr_source_set_pid(runner->errors, pid);
+}
+
+static void on_process_ended(void *userdata, enum evidence_source source) {
+        struct watched *watched = userdata;
+        struct runner *runner = watched->runner;
+
+        watched->has_ended = true;
+        if (watched == &runner->started && !runner->real.pid) {
+                pid_t orphan;
+
+                /* -daemonize, or a wrapper that went first: whoever listens on our monitor is the VM. */
+                qemu_source_try(runner->qemu);
+                orphan = runner->real.pid ? 0 : find_orphan(runner);
+                if (orphan)
+                        adopt(runner, orphan);
+        }
+        if (watched == the_vm(runner))
+                finish_vm(runner);
+        step_soon(runner);
+}
+
+static int on_child_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct runner *runner = userdata;
+        pid_t kept[2];
+        size_t n_kept = 0;
+
+        if (runner->started.watch && !runner->started.has_ended)
+                process_watch_child_changed(runner->started.watch);
+        if (runner->real.watch && !runner->real.has_ended)
+                process_watch_child_changed(runner->real.watch);
+        if (runner->started.pid && !runner->started.has_ended)
+                kept[n_kept++] = runner->started.pid;
+        if (runner->real.pid && !runner->real.has_ended)
+                kept[n_kept++] = runner->real.pid;
+        process_reap_orphans(kept, n_kept);
+        return 0;
+}
+
+/* --- QEMU -------------------------------------------------------------------------------------------------------- */
+
+static void on_connected(void *userdata, pid_t pid, uid_t uid) {
+        struct runner *runner = userdata;
+
+        if (pid > 0 && pid != runner->started.pid && !runner->real.pid)
+                adopt(runner, pid);
+        if (the_vm(runner)->watch)
+                process_watch_refresh(the_vm(runner)->watch);
+}
+
+static void set_decision_result(struct runner *runner, enum decision_result result) {
+        if (!runner->decided_id[0])
+                return;
+        runner->decision.result = result;
+        runner->decision.act = ACT_NOTHING;
+        engine_vm_decide(runner->vm, runner->decided_id, &runner->decision);
+}
+
+static void on_refused(void *userdata, const char *command, const char *why) {
+        struct runner *runner = userdata;
+
+        say(runner, "%s: QEMU refused %s: %s", vm_name(runner), command, why);
+        if (!strcmp(command, "quit") && runner->decision.result == RESULT_PENDING)
+                set_decision_result(runner, RESULT_FAILED);
+}
+
+/* --- verdicts and what follows from them ------------------------------------------------------------------------- */
+
+static unsigned count_restarts(struct runner *runner) {
+        uint64_t now_ns = source_now_ns();
+        unsigned n = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(runner->restarts_ns); i++)
+                if (runner->restarts_ns[i] && now_ns - runner->restarts_ns[i] < POLICY_RESTARTS_WINDOW_NS)
+                        n++;
+        return n;
+}
+
+static void on_verdict(struct engine_vm *vm, const struct verdict_record *record, void *userdata) {
+        struct runner *runner = userdata;
+        bool is_new = !record->revises[0];
+
+        runner->events.verdict(record, runner->events.userdata);
+        if (!is_new || !record->decision.exists)
+                return;
+        if (record->decision.result == RESULT_GAVE_UP)
+                say(runner, "%s: restarted %d times within a minute; giving up", record->vm.name, POLICY_RESTARTS_MAX);
+        if (record->decision.result != RESULT_PENDING)
+                return;
+
+        memcpy(runner->decided_id, record->id, sizeof(runner->decided_id));
+        runner->decision = record->decision;
+        if (record->decision.act == ACT_QUIT || record->decision.act == ACT_REPLACE)
+                if (qemu_source_quit(runner->qemu) && !the_vm(runner)->has_ended) {
+                        say(runner, "%s: its monitor cannot be told to quit; it is left as it is", record->vm.name);
+                        set_decision_result(runner, RESULT_FAILED);
+                }
+}
+
+static void on_over(struct engine_vm *vm, void *userdata) {
+        struct runner *runner = userdata;
+
+        runner->is_over = true;
+        step_soon(runner);
+}
+
+static void on_engine_trouble(const char *line, void *userdata) {
+        struct runner *runner = userdata;
+
+        runner->events.trouble(line, runner->events.userdata);
+}
+
+static void clear_away(struct runner *runner) {
+        runner->qemu = qemu_source_close(runner->qemu);
+        runner->errors = stderr_source_close(runner->errors);
+        watched_deinit(&runner->started);
+        watched_deinit(&runner->real);
+        if (runner->socket[0])
+                unlink(runner->socket);
+        runner->vm = engine_remove_vm(runner->vm);
+        runner->is_over = false;
+        runner->decided_id[0] = '\0';
+        runner->decision = (struct decision){ 0 };
+}
+
+/* The VM's story is told and its processes are gone: carry out what was decided, or end. */
+static int on_next_step(sd_event_source *source, void *userdata) {
+        struct runner *runner = userdata;
+        char why[STORE_WHY_MAX];
+
+        if (runner->is_finished || !runner->is_over || !runner->started.has_ended)
+                return 0;
+
+        if (runner->decision.result == RESULT_PENDING && runner->decided_id[0]) {
+                bool restart = runner->decision.act == ACT_START || runner->decision.act == ACT_REPLACE;
+                struct decision decision = runner->decision;
+                char decided_id[VERDICT_ID_MAX];
+                int r;
+
+                if (restart) {
+                        struct engine_vm *old = take_pointer(runner->vm);
+
+                        memcpy(decided_id, runner->decided_id, sizeof(decided_id));
+                        engine_settle(runner->engine); /* the old instance has ended before the new one begins */
+                        clear_away(runner);
+                        runner->restarts_ns[runner->n_restarts++ % POLICY_RESTARTS_MAX] = source_now_ns();
+                        r = start_instance(runner, why);
+                        if (r)
+                                say(runner, "cannot start it again: %s", why);
+                        decision.result = r ? RESULT_FAILED : RESULT_DONE;
+                        decision.act = ACT_NOTHING;
+                        engine_vm_decide(old, decided_id, &decision);
+                        runner->events.decided(decided_id, &decision, runner->events.userdata);
+                        engine_settle(runner->engine);
+                        engine_remove_vm(old);
+                        if (!r)
+                                return 0;
+                } else {
+                        set_decision_result(runner, RESULT_DONE);
+                        runner->events.decided(runner->decided_id, &runner->decision, runner->events.userdata);
+                }
+        }
+        engine_settle(runner->engine);
+        runner->is_finished = true;
+        clear_away(runner);
+        runner->events.finished(runner->events.userdata);
+        return 0;
+}
+
+/* --- starting ---------------------------------------------------------------------------------------------------- */
+
+static int set_policy(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
+        const struct qemu_options *options = &runner->options;
+        const char *why;
+
+        runner->policy = policy_default(true);
+        /* The user's own options of QEMU say what he wants, unless he says it to us. */
+        if (options->no_reboot || !strcmp(options->on_reboot, "shutdown"))
+                policy_set(&runner->policy, "on_reboot=destroy", POLICY_OPTION, &why);
+        if (options->no_shutdown || !strcmp(options->on_shutdown, "pause"))
+                policy_set(&runner->policy, "on_poweroff=preserve", POLICY_OPTION, &why);
+        if (!strcmp(options->on_panic, "pause"))
+                policy_set(&runner->policy, "on_crash=preserve", POLICY_OPTION, &why);
+
+        for (size_t i = 0; i < runner->config.n_settings; i++)
+                if (policy_set(&runner->policy, runner->config.settings[i], POLICY_EXPLICIT, &why)) {
+                        snprintf(ret_why, STORE_WHY_MAX, "--policy %.64s: %s", runner->config.settings[i], why);
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+static bool wants_preserved(const struct runner *runner, enum policy_event event) {
+        return runner->policy.on[event].action == ACTION_PRESERVE && runner->policy.on[event].rank == POLICY_EXPLICIT;
+}
+
+static int make_words(struct runner *runner) {
+        size_t n_added = 0;
+        int r;
+
+        snprintf(runner->socket, sizeof(runner->socket), "%s/%d.sock", runner->config.monitor_directory, (int)getpid());
+        r = qemu_options_monitor_arguments(&runner->added, &runner->options, runner->socket);
+        if (r)
+                return r;
+        while (runner->added[n_added])
+                n_added++;
+        runner->words = calloc(runner->config.n_argv + n_added + 1, sizeof(*runner->words));
+        if (!runner->words)
+                return -ENOMEM;
+        memcpy(runner->words, runner->config.argv, runner->config.n_argv * sizeof(*runner->words));
+        memcpy(runner->words + runner->config.n_argv, runner->added, n_added * sizeof(*runner->words));
+        return command_line_format(&runner->command_line, runner->config.n_argv, runner->config.argv);
+}
+
+/* Write the VM down.  One of that name that has ended while nobody looked is given its ending first. */
+static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
+        struct store_vm instance = { .pid = pid, .uid = getuid() }, other = { 0 };
+        int r;
+
+        if (runner->config.name || runner->options.name[0])
+                text_set(instance.identity.name, sizeof(instance.identity.name),
+                         runner->config.name ? runner->config.name : runner->options.name);
+        else
+                snprintf(instance.identity.name, sizeof(instance.identity.name), "qemu-%d", (int)pid);
+        text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
+        text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
+        policy_format(&runner->policy, instance.policy);
+        instance.began_ns = source_time_ns();
+        instance.command_line = strdup(runner->command_line);
+        r = instance.command_line ? proc_instance(pid, instance.identity.instance) : -ENOMEM;
+        if (!r)
+                r = proc_instance(getpid(), instance.watcher);
+        if (r)
+                snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+        else
+                r = engine_add_vm(runner->engine, &instance, &runner->policy, true, &runner->vm, &other, ret_why);
+        if (r == -EEXIST) {
+                if (proc_instance_is_alive(other.identity.instance))
+                        snprintf(ret_why, STORE_WHY_MAX,
+                                 "a VM named %.200s is running already (pid %" PRId64 "); give this one another --name",
+                                 other.identity.name, other.pid);
+                else
+                        snprintf(ret_why, STORE_WHY_MAX, "a VM named %.200s is being started or ended by another vmpower",
+                                 other.identity.name);
+        }
+        store_vm_deinit(&instance);
+        store_vm_deinit(&other);
+        return r;
+}
+
+static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
+        const bool preserves_off = wants_preserved(runner, ON_POWEROFF) || wants_preserved(runner, ON_REBOOT);
+        struct qemu_source_config config = {
+                .path = runner->socket,
+                .start = !runner->options.stopped && !runner->options.preconfig,
+                .on_panic = wants_preserved(runner, ON_CRASH) ? "pause" : NULL,
+                .on_reboot = wants_preserved(runner, ON_REBOOT) ? "shutdown" : NULL,
+                .on_shutdown = preserves_off ? "pause" : NULL,
+                .halt_after_ns = runner->policy.halt_after_ns,
+        };
+        struct qemu_source_events events = { .connected = on_connected, .refused = on_refused, .userdata = runner };
+        int r;
+
+        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm));
+        if (!r)
+                r = qemu_source_open(&runner->qemu, runner->event, &config, &events, engine_vm_sink(runner->vm));
+        if (!r)
+                r = watch(runner, &runner->started, pid);
+        if (r)
+                snprintf(ret_why, STORE_WHY_MAX, "cannot watch the VM: %s", strerror(-r));
+        return r;
+}
+
+static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
+        struct launch launch;
+        int errors[2], r;
+
+        runner->started.sink = (struct source_sink){ on_process_report, on_process_ended, &runner->started };
+        runner->real.sink = (struct source_sink){ on_process_report, on_process_ended, &runner->real };
+        runner->started.runner = runner->real.runner = runner;
+        runner->vmm_status = -1;
+
+        if (pipe2(errors, O_CLOEXEC) < 0) {
+                snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(errno));
+                return -errno;
+        }
+        r = launch_fork(&launch, runner->program, runner->words, errors[1], runner->config.mask);
+        close(errors[1]);
+        if (r) {
+                close(errors[0]);
+                snprintf(ret_why, STORE_WHY_MAX, "cannot start a process: %s", strerror(-r));
+                return r;
+        }
+        /* Nothing runs before it is written down. */
+        r = add_vm(runner, launch.pid, ret_why);
+        if (r) {
+                close(errors[0]);
+                launch_cancel(&launch);
+                return r;
+        }
+        engine_vm_set_restarts(runner->vm, count_restarts(runner));
+        r = open_sources(runner, errors[0], launch.pid, ret_why);
+        if (r) {
+                launch_cancel(&launch);
+        } else {
+                r = launch_go(&launch);
+                if (r)
+                        snprintf(ret_why, STORE_WHY_MAX, "cannot run %.300s: %s", runner->program, strerror(-r));
+        }
+        if (r) {
+                engine_vm_abandon(runner->vm);
+                engine_settle(runner->engine);
+                clear_away(runner);
+        }
+        return r;
+}
+
+bool runner_only_informs(char *const *argv, size_t n_argv) {
+        struct qemu_options options;
+
+        qemu_options_read(&options, n_argv, argv);
+        return options.only_informs;
+}
+
+int runner_start(struct runner **ret_runner, sd_event *event, struct store *store, const struct runner_config *config,
+                 const struct runner_events *events, char ret_why[static STORE_WHY_MAX]) {
+        struct engine_events engine_events = { on_verdict, on_over, on_engine_trouble, NULL };
+        struct runner *runner = calloc(1, sizeof(*runner));
+        int r;
+
+        if (!runner) {
+                snprintf(ret_why, STORE_WHY_MAX, "out of memory");
+                return -ENOMEM;
+        }
+        runner->event = sd_event_ref(event);
+        runner->store = store;
+        runner->config = *config;
+        runner->events = *events;
+        engine_events.userdata = runner;
+        qemu_options_read(&runner->options, config->n_argv, config->argv);
+
+        r = set_policy(runner, ret_why);
+        if (!r) {
+                r = launch_find(config->argv[0], &runner->program);
+                if (r)
+                        snprintf(ret_why, STORE_WHY_MAX, "cannot run %.300s: %s", config->argv[0],
+                                 r == -ENOENT ? "there is no such program; is QEMU installed?" : strerror(-r));
+        }
+        if (!r) {
+                *ret_why = '\0';
+                prctl(PR_SET_CHILD_SUBREAPER, 1);
+                r = engine_new(&runner->engine, event, store, &engine_events);
+                if (!r)
+                        r = make_words(runner);
+                if (r >= 0)
+                        r = sd_event_add_signal(event, &runner->child_signal, SIGCHLD, on_child_signal, runner);
+                if (r >= 0)
+                        r = sd_event_add_defer(event, &runner->next_step, on_next_step, runner);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(runner->next_step, SD_EVENT_OFF);
+                if (r < 0)
+                        snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+        }
+        if (r >= 0)
+                r = recover_lost_vms(store, ret_why);
+        if (r >= 0)
+                r = start_instance(runner, ret_why);
+        if (r < 0) {
+                runner_free(runner);
+                return r;
+        }
+        *ret_runner = runner;
+        return 0;
+}
+
+struct runner *runner_free(struct runner *runner) {
+        if (!runner)
+                return NULL;
+        if (runner->engine)
+                clear_away(runner);
+        engine_free(runner->engine);
+        sd_event_source_disable_unref(runner->child_signal);
+        sd_event_source_disable_unref(runner->next_step);
+        sd_event_unref(runner->event);
+        free(runner->program);
+        free(runner->words);
+        free(runner->added);
+        free(runner->command_line);
+        free(runner);
+        return NULL;
+}
+
+int64_t runner_leave(struct runner *runner, const char *reason, const char **ret_name) {
+        struct watched *vm = the_vm(runner);
+
+        if (!runner->vm || vm->has_ended)
+                return 0;
+        engine_vm_leave(runner->vm, reason);
+        engine_settle(runner->engine);
+        runner->socket[0] = '\0'; /* the VM keeps its monitor: whoever looks after it next needs it */
+        *ret_name = vm_name(runner);
+        return vm->pid;
+}
+
+int runner_vmm_status(const struct runner *runner) {
+        return runner->vmm_status;
+}

@@ -1,0 +1,24 @@
+/*
+ * Command line: a program's words as one text that can be read, stored and pasted into a shell.
+ *
+ * Knows how to quote, and which values are secrets and must not be kept.  Does not know what the options
+ * mean.  Pure.
+ */
+#pragma once
+
+#include <stddef.h>
+
+enum {
+        COMMAND_LINE_MAX = 64 * 1024, /* bytes of the text, its NUL included; longer ones end in "..." */
+};
+
+/*
+ * The words, quoted for a shell, separated by blanks, allocated.  0 or -ENOMEM.
+ *
+ * Masked as ***: the values of password=, passphrase=, token=, cookie= … (also db-password=, MYSQL_PASSWORD=,
+ * and in JSON), of a word of its own after --password and the like, of data= in QEMU's `-object secret`, of a
+ * Ceph key, and what stands for the password in scheme://user:password@host.  password-secret= and
+ * key-secret= are names, and stay; so does what -fw_cfg and -smbios hand to the guest.  In doubt more is
+ * masked, up to the word's end.
+ */
+int command_line_format(char **ret_text, size_t n_argv, char *const *argv);

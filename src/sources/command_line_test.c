@@ -1,0 +1,115 @@
+#include "sources/command_line.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void expect(const char *text, size_t n, const char *const *argv) {
+        char *formatted = NULL;
+
+        assert_int_equal(command_line_format(&formatted, n, (char *const *)argv), 0);
+        assert_string_equal(formatted, text);
+        free(formatted);
+}
+
+#define EXPECT(text, ...)                                                                                    \
+        do {                                                                                                 \
+                const char *const _argv[] = { __VA_ARGS__ };                                                 \
+                expect(text, sizeof(_argv) / sizeof(_argv[0]), _argv);                                       \
+        } while (0)
+
+static void words_are_quoted_for_a_shell(void **state) {
+        expect("", 0, NULL);
+        EXPECT("qemu-system-x86_64 -m 2", "qemu-system-x86_64", "-m", "2");
+        EXPECT("a '' 'b c' 'it'\\''s' 'x;y' '$z'", "a", "", "b c", "it's", "x;y", "$z");
+}
+
+static void the_data_of_a_secret_object_is_masked(void **state) {
+        EXPECT("q -object 'secret,id=s0,data=***'", "q", "-object", "secret,id=s0,data=hunter2");
+        EXPECT("q -object 'secret,data=***,id=s0'", "q", "-object", "secret,data=a,,b,id=s0");
+        EXPECT("q --object 'secret,data=***'", "q", "--object", "secret,data=");
+        EXPECT("q -object '{\"qom-type\":\"secret\",\"data\": \"***\",\"id\":\"s\"}'", "q", "-object",
+               "{\"qom-type\":\"secret\",\"data\": \"hun\\\"ter,2\",\"id\":\"s\"}");
+        EXPECT("q -object secret,id=s0,file=/etc/s", "q", "-object", "secret,id=s0,file=/etc/s");
+        /* Elsewhere, data is data. */
+        EXPECT("q -device foo,data=5", "q", "-device", "foo,data=5");
+}
+
+static void a_password_is_masked_wherever_it_stands(void **state) {
+        EXPECT("q -spice 'port=1,password=***,addr=x'", "q", "-spice", "port=1,password=hunter2,addr=x");
+        EXPECT("q -spice 'port=1,password=***'", "q", "-spice", "port=1,password=two words");
+        EXPECT("q -iscsi 'user=u,password=***'", "q", "-iscsi", "user=u,password=p");
+        EXPECT("q -drive 'file.driver=ssh,file.password=***'", "q", "-drive",
+               "file.driver=ssh,file.password=p");
+        EXPECT("vmctl --password '***' x", "vmctl", "--password", "hunter2", "x");
+        EXPECT("vmctl '--db-password=***'", "vmctl", "--db-password=hunter2");
+        EXPECT("env 'MYSQL_PASSWORD=***' 'CLIENT_SECRET=***'", "env", "MYSQL_PASSWORD=h", "CLIENT_SECRET=h");
+        EXPECT("q -blockdev '{\"driver\":\"x\",\"password\" : \"***\"}'", "q", "-blockdev",
+               "{\"driver\":\"x\",\"password\" : \"hunter2\"}");
+        EXPECT("q -drive 'file=https://u:***@host/d.img,if=none'", "q", "-drive",
+               "file=https://u:p@ss@host/d.img,if=none");
+        EXPECT("q -drive 'file=iscsi://u%***@host/iqn'", "q", "-drive", "file=iscsi://u%secret@host/iqn");
+        EXPECT("q -drive 'file=rbd:pool/i:id=admin:key=***'", "q", "-drive",
+               "file=rbd:pool/i:id=admin:key=AQB==:x=y");
+}
+
+static void what_only_names_a_secret_stays(void **state) {
+        EXPECT("q -vnc :1,password-secret=sec0", "q", "-vnc", ":1,password-secret=sec0");
+        EXPECT("q -vnc :1,password", "q", "-vnc", ":1,password");
+        EXPECT("q -drive encrypt.key-secret=sec0,key=a", "q", "-drive", "encrypt.key-secret=sec0,key=a");
+        EXPECT("q -fw_cfg name=opt/x,string=password=y", "q", "-fw_cfg", "name=opt/x,string=password=y");
+        EXPECT("q -smbios type=11,value=password=y", "q", "-smbios", "type=11,value=password=y");
+        EXPECT("curl http://host:80/a", "curl", "http://host:80/a");
+        EXPECT("kill -9 4711", "kill", "-9", "4711");
+}
+
+static void a_long_command_line_is_cut_at_its_bound(void **state) {
+        const size_t n = 3 * COMMAND_LINE_MAX;
+        char *word = malloc(n + 1);
+        char *argv[] = { "q", word, word };
+        char *text = NULL;
+
+        assert_non_null(word);
+        memset(word, 'a', n);
+        word[n] = '\0';
+        assert_int_equal(command_line_format(&text, 3, argv), 0);
+        assert_int_equal(strlen(text), COMMAND_LINE_MAX - 1);
+        assert_string_equal(text + strlen(text) - 4, "a...");
+        free(text);
+
+        /* Every byte quoted, a word of nothing but keys. */
+        memset(word, '\'', n);
+        assert_int_equal(command_line_format(&text, 3, argv), 0);
+        assert_true(strlen(text) < COMMAND_LINE_MAX);
+        free(text);
+        for (size_t i = 0; i + 6 <= n; i += 6)
+                memcpy(word + i, "pass=,", 6);
+        assert_int_equal(command_line_format(&text, 2, argv), 0);
+        assert_true(strlen(text) < COMMAND_LINE_MAX);
+        free(text);
+        for (size_t i = 0; i + 6 <= n; i += 6)
+                memcpy(word + i, "://:@/", 6);
+        assert_int_equal(command_line_format(&text, 2, argv), 0);
+        assert_true(strlen(text) < COMMAND_LINE_MAX);
+        free(text);
+        free(word);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(words_are_quoted_for_a_shell),
+                cmocka_unit_test(the_data_of_a_secret_object_is_masked),
+                cmocka_unit_test(a_password_is_masked_wherever_it_stands),
+                cmocka_unit_test(what_only_names_a_secret_stays),
+                cmocka_unit_test(a_long_command_line_is_cut_at_its_bound),
+        };
+
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,47 @@
+/*
+ * QEMU monitor: the connection to one QMP socket.
+ *
+ * Knows how to wait for the socket, connect, read messages and send commands without ever blocking.  Does not know what
+ * a message means.  All callbacks come from the loop.
+ */
+#pragma once
+
+#include "qmp/qmp_message.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+enum {
+        QEMU_MONITOR_SEND_MAX = 64 * 1024, /* bytes of commands that wait for a QEMU that does not read */
+};
+
+struct qemu_monitor_events {
+        /* Connected; the process that listens (0 if it cannot be known).  The greeting has not come yet. */
+        void (*connected)(void *userdata, pid_t pid, uid_t uid);
+        void (*message)(void *userdata, const struct qmp_message *message);
+        /* What came is no QMP: the start of it, and why. */
+        void (*malformed)(void *userdata, const char *text, size_t n_text, const char *defect);
+        /* The stream was read to its end (0), or broke (-errno).  Nothing follows. */
+        void (*closed)(void *userdata, int error);
+};
+
+struct qemu_monitor;
+
+/*
+ * Watch for the unix socket at `path` and connect to it once it is there.  The directory must exist.  -ENAMETOOLONG if the path
+ * does not fit a socket address.
+ */
+int qemu_monitor_open(struct qemu_monitor **ret_monitor, sd_event *event, const char *path,
+                      const struct qemu_monitor_events *events, void *userdata);
+struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor);
+
+/* Look for the socket now rather than when the directory says so.  0: connected; -ENOTCONN: not there yet. */
+int qemu_monitor_try(struct qemu_monitor *monitor);
+
+/* Read what has come, up to the end of the stream if it has ended. */
+void qemu_monitor_drain(struct qemu_monitor *monitor);
+
+bool qemu_monitor_is_connected(const struct qemu_monitor *monitor);
+
+/* Send a whole message (with \r\n).  0, -ENOTCONN, or -ENOBUFS when too much waits already. */
+int qemu_monitor_send(struct qemu_monitor *monitor, const char *text, size_t n_text);

@@ -1,0 +1,322 @@
+#include "sources/qemu/qemu_options.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The options that take no argument; all others take the next word, whatever it looks like.  QEMU 7.2 was asked
+ * about every option of its own; those that only older and newer versions have are as in qemu-options.hx.
+ */
+static const char *const lone_options[] = {
+        "S",
+        "alt-grab",
+        "async-teardown",
+        "audio-help",
+        "ctrl-grab",
+        "curses",
+        "daemonize",
+        "enable-fips",
+        "enable-hax",
+        "enable-kvm",
+        "enable-sync-profile",
+        "full-screen",
+        "h",
+        "help",
+        "jitdump",
+        "localtime",
+        "mem-prealloc",
+        "no-acpi",
+        "no-fd-bootchk",
+        "no-frame",
+        "no-hpet",
+        "no-kvm",
+        "no-kvm-irqchip",
+        "no-kvm-pit",
+        "no-kvm-pit-reinjection",
+        "no-quit",
+        "no-reboot",
+        "no-shutdown",
+        "no-user-config",
+        "nodefaults",
+        "nodefconfig",
+        "nographic",
+        "old-param",
+        "only-migratable",
+        "perfmap",
+        "portrait",
+        "preconfig",
+        "rtc-td-hack",
+        "s",
+        "sdl",
+        "semihosting",
+        "show-cursor",
+        "singlestep",
+        "snapshot",
+        "tdf",
+        "usb",
+        "version",
+        "virtfs_synth",
+        "win2k-hack",
+        "xen-attach",
+        "xen-create",
+        "xen-domid-restrict",
+};
+
+/* Devices that stand for the first serial port: default_list[] in QEMU's softmmu/vl.c. */
+static const char *const serial_devices[] = { "isa-serial", "xen-console" };
+
+static bool is_one_of(const char *word, const char *const *words, size_t n_words) {
+        for (size_t i = 0; i < n_words; i++)
+                if (!strcmp(words[i], word))
+                        return true;
+        return false;
+}
+
+/* "/usr/bin/qemu-system-x86_64", "qemu-kvm", "kvm"; not "qemu-system.img". */
+static bool is_qemu(const char *word) {
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+        static const char prefix[] = "qemu-system-";
+        const char *name = strrchr(word, '/');
+
+        name = name ? name + 1 : word;
+        if (!strcmp(name, "qemu-kvm") || !strcmp(name, "kvm"))
+                return true;
+        if (strncmp(name, prefix, strlen(prefix)))
+                return false;
+        name += strlen(prefix);
+        return *name && !name[strspn(name, letters)];
+}
+
+/*
+ * A member of "value,key=value,key=value"; a comma within a value is doubled.  `implied` is the key of a
+ * first member that has none.  The last one counts.  Returns whether there was one.
+ */
+static bool find_member(char *ret_value, size_t n_ret, const char *members, const char *implied,
+                        const char *key) {
+        bool is_found = false;
+
+        for (bool is_first = true; *members; is_first = false) {
+                size_t n_key = strcspn(members, "=,");
+                bool is_named = members[n_key] == '=';
+                bool is_wanted = is_named ? n_key == strlen(key) && !strncmp(members, key, n_key)
+                                          : is_first && implied && !strcmp(implied, key);
+                size_t n = 0;
+
+                if (is_named)
+                        members += n_key + 1;
+                for (; *members; members++) {
+                        if (*members == ',') {
+                                if (members[1] != ',')
+                                        break;
+                                members++;
+                        }
+                        if (is_wanted && n + 1 < n_ret)
+                                ret_value[n++] = *members;
+                }
+                if (is_wanted) {
+                        ret_value[n] = '\0';
+                        is_found = true;
+                }
+                if (*members)
+                        members++;
+        }
+        return is_found;
+}
+
+static void read_action(struct qemu_options *options, const char *members) {
+        find_member(options->on_reboot, sizeof(options->on_reboot), members, NULL, "reboot");
+        find_member(options->on_shutdown, sizeof(options->on_shutdown), members, NULL, "shutdown");
+        find_member(options->on_panic, sizeof(options->on_panic), members, NULL, "panic");
+        find_member(options->on_watchdog, sizeof(options->on_watchdog), members, NULL, "watchdog");
+}
+
+/* Options that only print what there is when asked for "help". */
+static const char *const helpful_options[] = {
+        "M",       "accel", "audio",  "audiodev", "chardev", "cpu",    "d",     "device", "display",
+        "machine", "net",   "netdev", "nic",      "object",  "tpmdev", "trace", "vga",    "watchdog",
+};
+
+static void add_device(struct qemu_options *options, const char *driver) {
+        if (is_one_of(driver, serial_devices, N_ELEMENTS(serial_devices)))
+                options->has_serial = true;
+        if (!strcmp(driver, "isa-debug-exit"))
+                options->has_debug_exit = true;
+}
+
+/* -device: "isa-debug-exit,iobase=0xf4" or the same in JSON. */
+static void read_device(struct qemu_options *options, const char *device) {
+        char driver[64] = "";
+        json_t *object;
+
+        if (*device != '{') {
+                find_member(driver, sizeof(driver), device, "driver", "driver");
+                add_device(options, driver);
+                return;
+        }
+        object = json_loads(device, 0, NULL);
+        if (json_is_string(json_object_get(object, "driver")))
+                add_device(options, json_string_value(json_object_get(object, "driver")));
+        json_decref(object);
+}
+
+/* -global: "isa-serial.iobase=0x3f8" or "driver=isa-serial,…": QEMU counts it as the device itself. */
+static void read_global(struct qemu_options *options, const char *global) {
+        for (size_t i = 0; i < N_ELEMENTS(serial_devices); i++) {
+                size_t n = strlen(serial_devices[i]);
+                char driver[64] = "";
+
+                find_member(driver, sizeof(driver), global, NULL, "driver");
+                if (!strcmp(driver, serial_devices[i]) ||
+                    (!strncmp(global, serial_devices[i], n) && global[n] == '.'))
+                        options->has_serial = true;
+        }
+}
+
+/* -M: "none" is the one machine of QEMU's for x86 that has no place for a serial port. */
+static void read_machine(struct qemu_options *options, const char *machine) {
+        char type[64] = "";
+
+        if (find_member(type, sizeof(type), machine, "type", "type") && !strcmp(type, "none"))
+                options->has_serial = true;
+}
+
+static void read_lone(struct qemu_options *options, const char *option) {
+        if (!strcmp(option, "S")) {
+                options->stopped = true;
+        } else if (!strcmp(option, "daemonize")) {
+                options->daemonize = true;
+        } else if (!strcmp(option, "preconfig")) {
+                options->preconfig = true;
+        } else if (!strcmp(option, "nographic")) {
+                options->nographic = true;
+        } else if (!strcmp(option, "nodefaults")) {
+                options->has_default_monitor = false;
+        } else if (!strcmp(option, "no-reboot")) {
+                options->no_reboot = true;
+                read_action(options, "reboot=shutdown");
+        } else if (!strcmp(option, "no-shutdown")) {
+                options->no_shutdown = true;
+                read_action(options, "shutdown=pause");
+        } else if (!strcmp(option, "h") || !strcmp(option, "help") || !strcmp(option, "version") ||
+                   !strcmp(option, "audio-help")) {
+                options->only_informs = true;
+        }
+}
+
+/* Which options switch QEMU's own monitor off: softmmu/vl.c, wherever default_monitor is set. */
+static void read_option(struct qemu_options *options, const char *option, const char *argument) {
+        if ((!strcmp(argument, "help") || !strcmp(argument, "?")) &&
+            is_one_of(option, helpful_options, N_ELEMENTS(helpful_options)))
+                options->only_informs = true;
+        if (!strcmp(option, "name")) {
+                char name[QEMU_NAME_MAX];
+
+                if (find_member(name, sizeof(name), argument, "guest", "guest"))
+                        text_set(options->name, sizeof(options->name), name);
+        } else if (!strcmp(option, "uuid")) {
+                text_set(options->uuid, sizeof(options->uuid), argument);
+        } else if (!strcmp(option, "incoming")) {
+                options->incoming = argument;
+        } else if (!strcmp(option, "action")) {
+                read_action(options, argument);
+        } else if (!strcmp(option, "watchdog-action")) {
+                text_set(options->on_watchdog, sizeof(options->on_watchdog), argument);
+        } else if (!strcmp(option, "monitor") || !strcmp(option, "qmp") || !strcmp(option, "qmp-pretty") ||
+                   !strcmp(option, "mon")) {
+                options->has_default_monitor = false;
+        } else if (!strcmp(option, "serial")) {
+                options->has_serial = true;
+                if (!strncmp(argument, "mon:", 4))
+                        options->has_default_monitor = false;
+        } else if (!strcmp(option, "parallel")) {
+                if (!strncmp(argument, "mon:", 4))
+                        options->has_default_monitor = false;
+        } else if (!strcmp(option, "device")) {
+                read_device(options, argument);
+        } else if (!strcmp(option, "global")) {
+                read_global(options, argument);
+        } else if (!strcmp(option, "M") || !strcmp(option, "machine")) {
+                read_machine(options, argument);
+        }
+}
+
+void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *const *argv) {
+        struct qemu_options options = { .has_default_monitor = true };
+        size_t first = 0;
+
+        while (first < n_argv && !is_qemu(argv[first]))
+                first++;
+        if (first == n_argv)
+                first = 0;
+
+        for (size_t i = first + 1; i < n_argv; i++) {
+                const char *option = argv[i];
+
+                if (option[0] != '-')
+                        continue; /* a disk image */
+                option += option[1] == '-' ? 2 : 1;
+                if (is_one_of(option, lone_options, N_ELEMENTS(lone_options)))
+                        read_lone(&options, option);
+                else if (i + 1 < n_argv)
+                        read_option(&options, option, argv[++i]);
+        }
+        *ret_options = options;
+}
+
+/* What is left on the line for QEMU's own monitor: qemu_create_default_devices() in QEMU's softmmu/vl.c. */
+static size_t add_default_monitor(const char *words[2], const struct qemu_options *options) {
+        if (!options->has_default_monitor)
+                return 0;
+        if (options->nographic && !options->has_serial) {
+                words[0] = "-serial";
+                words[1] = "mon:stdio";
+        } else {
+                words[0] = "-monitor";
+                words[1] = options->nographic ? "stdio" : "vc:80Cx24C";
+        }
+        return 2;
+}
+
+int qemu_options_monitor_arguments(char ***ret_arguments, const struct qemu_options *options,
+                                   const char *path) {
+        static const char before[] = "socket,id=vmpower,path=";
+        static const char after[] = ",server=on,wait=off";
+        const char *words[] = { "-chardev", "", "-mon", "chardev=vmpower,mode=control", NULL, NULL, NULL };
+        size_t n_words = 4;
+        size_t n_texts = strlen(before) + strlen(after) + 2 * strlen(path);
+        char **arguments;
+        char *text;
+
+        if (!options->stopped && !options->preconfig)
+                words[n_words++] = "-S";
+        n_words += add_default_monitor(words + n_words, options);
+        for (size_t i = 0; i < n_words; i++)
+                n_texts += strlen(words[i]) + 1;
+
+        arguments = malloc((n_words + 1) * sizeof(*arguments) + n_texts);
+        if (!arguments)
+                return -ENOMEM;
+        text = (char *)(arguments + n_words + 1);
+        for (size_t i = 0; i < n_words; i++) {
+                arguments[i] = text;
+                if (i != 1) {
+                        text = stpcpy(text, words[i]) + 1;
+                        continue;
+                }
+                text = stpcpy(text, before);
+                for (const char *p = path; *p; p++) {
+                        if (*p == ',')
+                                *text++ = ',';
+                        *text++ = *p;
+                }
+                text = stpcpy(text, after) + 1;
+        }
+        arguments[n_words] = NULL;
+
+        *ret_arguments = arguments;
+        return 0;
+}

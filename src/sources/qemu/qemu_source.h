@@ -1,0 +1,49 @@
+/*
+ * QEMU source: one QEMU's monitor, as evidence.
+ *
+ * Knows the handshake, which questions to ask QEMU when, and when a look at halted vCPUs is worth it.  What an answer means is
+ * qmp_events.c's; what follows from it is none of its business.
+ */
+#pragma once
+
+#include "sources/source.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct qemu_source;
+
+/* What a source tells its owner beside evidence.  All come from the loop; none may close the source. */
+struct qemu_source_events {
+        /* Connected to the process that listens (pid 0: not known).  Comes before any evidence. */
+        void (*connected)(void *userdata, pid_t pid, uid_t uid);
+        /* A command of ours was refused, in QEMU's words. */
+        void (*refused)(void *userdata, const char *command, const char *why);
+        void *userdata;
+};
+
+struct qemu_source_config {
+        const char *path; /* the monitor's unix socket; may come to be later, its directory must exist */
+        /* QEMU was started with -S by us: say `cont` as soon as events are read, and keep its RESUME to ourselves. */
+        bool start;
+        /* set-action before that: what the guest's panic, reboot and shutdown do; NULL: as they are. */
+        const char *on_panic, *on_reboot, *on_shutdown;
+        uint64_t halt_after_ns;       /* a look at vCPUs that stood still so long; 0: never */
+        uint64_t greeting_timeout_ns; /* no greeting for so long: somebody else has the monitor; 0: wait for ever */
+};
+
+int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
+                     const struct qemu_source_events *events, const struct source_sink *sink);
+struct qemu_source *qemu_source_close(struct qemu_source *source);
+
+/* Connect now if the socket is there.  0: connected; -ENOTCONN. */
+int qemu_source_try(struct qemu_source *source);
+
+/*
+ * QEMU's process has ended: read what it said to the end of the stream, and report that end.  Whoever else may still hold the socket open,
+ * a helper that QEMU started, is not QEMU.
+ */
+void qemu_source_finish(struct qemu_source *source);
+
+/* Tell QEMU to quit.  0: said (the end of the stream answers); -ENOTCONN; -ENOBUFS. */
+int qemu_source_quit(struct qemu_source *source);

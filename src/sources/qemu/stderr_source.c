@@ -1,0 +1,192 @@
+#include "sources/qemu/stderr_source.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+#include "sources/proc.h"
+#include "sources/qemu/qemu_stderr.h"
+#include "sources/signal_name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stderr_source {
+        sd_event_source *from;
+        sd_event_source *to; /* only while the reader is slower than QEMU */
+        struct source_sink sink;
+        struct qemu_stderr stream;
+        int fd;
+        int to_fd;
+        pid_t pid;
+};
+
+/*
+ * Who sent it, as far as that can be seen now: QEMU names a pid, whose owner may be gone already; a signal without a sender came
+ * from the terminal, so from whoever leads the session.
+ */
+static int name_actor(struct stderr_source *source, struct evidence *signal) {
+        char via[SIGNAL_NAME_MAX], exe[sizeof(((struct actor *)0)->exe)] = "";
+        struct actor actor;
+        pid_t pid;
+
+        signal_name((int)signal->number, via);
+        evidence_set_word(signal, via);
+        if (signal->actor) {
+                pid = (pid_t)signal->actor->pid;
+                text_set(exe, sizeof(exe), signal->actor->exe);
+        } else {
+                pid = proc_session_leader(source->pid);
+                if (pid <= 0)
+                        return 0;
+        }
+        if (proc_actor(pid, via, &actor) && !exe[0])
+                return 0;
+        /* What QEMU read of its sender at that instant outlives the sender. */
+        if (!actor.exe[0])
+                text_set(actor.exe, sizeof(actor.exe), exe);
+        if (!actor.comm[0]) {
+                const char *slash = strrchr(actor.exe, '/');
+
+                text_set(actor.comm, sizeof(actor.comm), slash ? slash + 1 : actor.exe);
+        }
+        return evidence_set_actor(signal, &actor);
+}
+
+static void understand(struct stderr_source *source, const char *bytes, size_t n) {
+        uint64_t at_ns = source_now_ns(), time_ns = source_time_ns();
+
+        while (n) {
+                struct evidence signal;
+                size_t n_read;
+                int r = qemu_stderr_read(&source->stream, bytes, n, at_ns, time_ns, &n_read, &signal);
+
+                bytes += n_read;
+                n -= n_read;
+                if (r != QEMU_STDERR_SIGNAL)
+                        continue;
+                if (name_actor(source, &signal) && !signal.actor)
+                        evidence_deinit(&signal);
+                source_report(&source->sink, &signal);
+        }
+}
+
+static void pass_on(struct stderr_source *source, const char *bytes, size_t n) {
+        while (n) {
+                ssize_t written = write(source->to_fd, bytes, n);
+
+                if (written < 0 && errno == EINTR)
+                        continue;
+                if (written < 0 && errno == EAGAIN) {
+                        poll(&(struct pollfd){ .fd = source->to_fd, .events = POLLOUT }, 1, -1);
+                        continue;
+                }
+                /* Nobody reads it any more: what it says still counts. */
+                if (written < 0)
+                        return;
+                bytes += written;
+                n -= (size_t)written;
+        }
+}
+
+/* One read of at most PIPE_BUF bytes: what poll(2) calls writable takes as much without blocking.  Returns false at the end. */
+static bool move_some(struct stderr_source *source) {
+        char bytes[PIPE_BUF];
+        ssize_t n = read(source->fd, bytes, sizeof(bytes));
+
+        if (n < 0)
+                return errno == EINTR;
+        if (n == 0)
+                return false;
+        pass_on(source, bytes, (size_t)n);
+        understand(source, bytes, (size_t)n);
+        return true;
+}
+
+static int on_writable(sd_event_source *to, int fd, uint32_t revents, void *userdata) {
+        struct stderr_source *source = userdata;
+
+        source->to = sd_event_source_disable_unref(source->to);
+        sd_event_source_set_enabled(source->from, SD_EVENT_ON);
+        return 0;
+}
+
+static int on_readable(sd_event_source *from, int fd, uint32_t revents, void *userdata) {
+        struct stderr_source *source = userdata;
+        struct pollfd to = { .fd = source->to_fd, .events = POLLOUT };
+
+        /* A reader that does not keep up slows QEMU down, as it would without us; the loop goes on. */
+        if (poll(&to, 1, 0) == 0 &&
+            sd_event_add_io(sd_event_source_get_event(from), &source->to, source->to_fd, EPOLLOUT, on_writable, source) >= 0) {
+                sd_event_source_set_enabled(from, SD_EVENT_OFF);
+                return 0;
+        }
+        if (!move_some(source) && (revents & EPOLLHUP))
+                sd_event_source_set_enabled(from, SD_EVENT_OFF);
+        return 0;
+}
+
+void stderr_source_drain(struct stderr_source *source) {
+        char bytes[PIPE_BUF];
+        ssize_t n;
+
+        if (!source)
+                return;
+        while ((n = read(source->fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR))
+                if (n > 0) {
+                        pass_on(source, bytes, (size_t)n);
+                        understand(source, bytes, (size_t)n);
+                }
+        /* A last line without its newline counts too. */
+        understand(source, "\n", 1);
+}
+
+void stderr_source_report_messages(struct stderr_source *source) {
+        struct evidence messages[QEMU_STDERR_MESSAGES_MAX];
+        size_t n = source ? qemu_stderr_messages(&source->stream, messages) : 0;
+
+        for (size_t i = 0; i < n; i++)
+                source_report(&source->sink, &messages[i]);
+}
+
+void stderr_source_set_pid(struct stderr_source *source, pid_t pid) {
+        source->pid = pid;
+}
+
+struct stderr_source *stderr_source_close(struct stderr_source *source) {
+        if (!source)
+                return NULL;
+        sd_event_source_disable_unref(source->from);
+        sd_event_source_disable_unref(source->to);
+        close_fd(&source->fd);
+        free(source);
+        return NULL;
+}
+
+int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid,
+                       const struct source_sink *sink) {
+        struct stderr_source *source = calloc(1, sizeof(*source));
+        int r;
+
+        if (!source) {
+                close(fd);
+                return -ENOMEM;
+        }
+        source->sink = *sink;
+        source->fd = fd;
+        source->to_fd = to_fd;
+        source->pid = pid;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+                r = -errno;
+                stderr_source_close(source);
+                return r;
+        }
+        r = sd_event_add_io(event, &source->from, fd, EPOLLIN, on_readable, source);
+        if (r < 0) {
+                stderr_source_close(source);
+                return r;
+        }
+        *ret_source = source;
+        return 0;
+}

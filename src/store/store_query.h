@@ -1,0 +1,21 @@
+/*
+ * Store query: the questions that history answers.
+ *
+ * Knows their SQL, for store_query.c and for the test that looks at SQLite's plans.  Does not know who asks.
+ */
+#pragma once
+
+enum query_by {
+        QUERY_BY_NOTHING,
+        QUERY_BY_NAME,
+        QUERY_BY_UUID,
+        QUERY_BY_VM,
+        QUERY_BY_ID,
+        _QUERY_BY_N,
+};
+
+/* Parameters: 1 what is looked for, 2 whether all revisions are wanted, 3 the limit. */
+const char *store_query_sql(enum query_by by);
+const char *store_query_evidence_sql(void);
+const char *store_query_decision_sql(void);
+const char *store_query_each_evidence_sql(void);
