@@ -264,62 +264,66 @@ static void a_stranger_who_may_only_read_reads_beside_a_writer(void **state) {
         share(world, 0755, 0644);
 }
 
-/* While the stranger has the closed store open, its owner comes back, adds "web-2" and stays, or leaves again. */
-static int read_while_owner_comes(struct world *world, bool is_staying) {
-        cleanup(store_closep) struct store *store = NULL;
-        struct store_vm vm;
-        int to_owner[2], to_stranger[2], r = 1;
+/* One way of talking: a byte from one process to another. */
+static void tell(const int *fds) {
+        assert_int_equal(write(fds[1], "", 1), 1);
+}
+
+static int hear(const int *fds) {
         char byte;
 
-        if (pipe(to_owner) || pipe(to_stranger))
+        return read(fds[0], &byte, 1) == 1 ? 0 : 1;
+}
+
+static int has_opened[2], may_go_on[2];
+
+static int read_what_comes_later(struct world *world) {
+        cleanup(store_closep) struct store *store = NULL;
+        struct store_vm vm;
+        int r;
+
+        close(may_go_on[1]);
+        r = store_open(&store, world->directory, STORE_READ, world->why);
+        if (r || find_web_1(store) || write(has_opened[1], "", 1) != 1 || hear(may_go_on))
                 return 1;
-        if (!fork()) {
-                close(to_stranger[0]);
-                if (geteuid() == 0 && (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
-                        _exit(2);
-                if (store_open(&store, world->directory, STORE_READ, world->why) || find_web_1(store) ||
-                    write(to_owner[1], "", 1) != 1)
-                        _exit(3);
-                close(to_stranger[1]);
-                if (read(to_owner[0], &byte, 1) != 1)
-                        _exit(4);
-                r = store_find_vm(store, "web-2", &vm);
-                if (!r)
-                        store_vm_deinit(&vm);
-                _exit(r ? 5 : 0);
-        }
-        if (read(to_owner[0], &byte, 1) == 1) {
-                share(world, 0755, 0644);
-                world_open(world);
-                world_add_vm(world, "web-2", "boot:2:2");
-                if (!is_staying)
-                        world_close(world);
-                share(world, 0555, 0444);
-                close(to_owner[0]);
-                if (write(to_owner[1], "", 1) == 1)
-                        wait(&r);
-                share(world, 0755, 0644);
-        }
-        close(to_owner[1]);
-        close(to_stranger[0]);
-        close(to_stranger[1]);
+        r = store_find_vm(store, "web-2", &vm);
+        if (!r)
+                store_vm_deinit(&vm);
         return r;
 }
 
-static void a_reader_of_a_closed_store_sees_what_a_writer_adds_later(void **state) {
-        struct world *world = *state;
+/* While a stranger has the closed store open, its owner comes back, adds "web-2", and stays or leaves again. */
+static void assert_sees_what_comes_later(struct world *world, bool is_staying) {
+        pid_t pid;
 
         world_close(world);
         share(world, 0555, 0444);
-        assert_int_equal(read_while_owner_comes(world, true), 0);
+        assert_int_equal(pipe(has_opened), 0);
+        assert_int_equal(pipe(may_go_on), 0);
+        pid = start_stranger(read_what_comes_later, world);
+        close(has_opened[1]);
+        close(may_go_on[0]);
+        assert_int_equal(hear(has_opened), 0);
+
+        share(world, 0755, 0644);
+        world_open(world);
+        world_add_vm(world, "web-2", "boot:2:2");
+        if (!is_staying)
+                world_close(world);
+        share(world, 0555, 0444);
+        tell(may_go_on);
+        assert_int_equal(wait_for(pid), 0);
+        share(world, 0755, 0644);
+        close(has_opened[0]);
+        close(may_go_on[1]);
+}
+
+static void a_reader_of_a_closed_store_sees_what_a_writer_adds_later(void **state) {
+        assert_sees_what_comes_later(*state, true);
 }
 
 static void a_reader_of_a_closed_store_sees_what_a_writer_added_who_left_again(void **state) {
-        struct world *world = *state;
-
-        world_close(world);
-        share(world, 0555, 0444);
-        assert_int_equal(read_while_owner_comes(world, false), 0);
+        assert_sees_what_comes_later(*state, false);
 }
 
 static int is_told_where_the_newest_part_is(struct world *world) {

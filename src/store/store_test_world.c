@@ -216,7 +216,7 @@ int64_t world_sql_integer(struct world *world, const char *sql) {
         return sqlite3_column_int64(statement, 0);
 }
 
-static int wait_for(pid_t pid) {
+int wait_for(pid_t pid) {
         int status;
 
         if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
@@ -232,7 +232,7 @@ int in_child(int (*function)(struct world *world), struct world *world) {
         return wait_for(pid);
 }
 
-int in_stranger(int (*function)(struct world *world), struct world *world) {
+pid_t start_stranger(int (*function)(struct world *world), struct world *world) {
         pid_t pid = fork();
 
         if (!pid) {
@@ -240,5 +240,9 @@ int in_stranger(int (*function)(struct world *world), struct world *world) {
                         _exit(2);
                 _exit(function(world) ? 1 : 0);
         }
-        return wait_for(pid);
+        return pid;
+}
+
+int in_stranger(int (*function)(struct world *world), struct world *world) {
+        return wait_for(start_stranger(function, world));
 }

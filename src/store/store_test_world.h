@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "store/store.h"
 
@@ -61,3 +62,7 @@ int64_t world_sql_integer(struct world *world, const char *sql);
 int in_child(int (*function)(struct world *world), struct world *world);
 /* The same as somebody without rights, when the test has any to lose. */
 int in_stranger(int (*function)(struct world *world), struct world *world);
+
+/* The same in two steps. */
+pid_t start_stranger(int (*function)(struct world *world), struct world *world);
+int wait_for(pid_t pid);
