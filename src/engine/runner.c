@@ -24,6 +24,9 @@ enum {
         ENDS_MAX = 4, /* facts that a process's end brings: an OOM kill and the end itself, and to spare */
 };
 
+/* A QEMU that has not greeted by then is worth a word to the user. */
+#define GREETING_EXPECTED_NS UINT64_C(10000000000)
+
 /* One process that we watch: the program that was started, or the one that turned out to be the VM. */
 struct watched {
         struct runner *runner;
@@ -251,6 +254,13 @@ static void on_connected(void *userdata, pid_t pid, uid_t uid) {
                 process_watch_refresh(the_vm(runner)->watch);
 }
 
+static void on_waiting(void *userdata) {
+        struct runner *runner = userdata;
+
+        say(runner, "%s: its monitor does not answer yet: QEMU is still starting, or somebody else has taken its monitor",
+            vm_name(runner));
+}
+
 static void set_decision_result(struct runner *runner, enum decision_result result) {
         if (!runner->decided_id[0])
                 return;
@@ -460,8 +470,15 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
                 .on_reboot = wants_preserved(runner, ON_REBOOT) ? "shutdown" : NULL,
                 .on_shutdown = preserves_off ? "pause" : NULL,
                 .halt_after_ns = runner->policy.halt_after_ns,
+                .greeting_timeout_ns = GREETING_EXPECTED_NS,
+                .is_own = true,
         };
-        struct qemu_source_events events = { .connected = on_connected, .refused = on_refused, .userdata = runner };
+        struct qemu_source_events events = {
+                .connected = on_connected,
+                .waiting = on_waiting,
+                .refused = on_refused,
+                .userdata = runner,
+        };
         int r;
 
         r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm));

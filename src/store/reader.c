@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Open and look whether it can be read at all: SQLite opens nothing before the first read. */
+/* Open and look whether it can be read at all: SQLite opens nothing before the first read.  What schema_check() says. */
 static int open_checked(sqlite3 **ret_database, const char *path, enum database_mode mode,
                         char ret_why[static STORE_WHY_MAX]) {
         cleanup(database_closep) sqlite3 *database = NULL;
@@ -17,19 +17,9 @@ static int open_checked(sqlite3 **ret_database, const char *path, enum database_
         if (r)
                 return r;
         r = schema_check(database, ret_why);
-        if (r < 0)
-                return r;
-        if (r == SCHEMA_IS_EMPTY) {
-                snprintf(ret_why, STORE_WHY_MAX, "%s: nothing was recorded there yet", path);
-                return -ENOENT;
-        }
-        if (r == SCHEMA_IS_OLD) {
-                snprintf(ret_why, STORE_WHY_MAX,
-                         "%s: made by an older vmpower; it is brought up to date when something is recorded there", path);
-                return -EPROTO;
-        }
-        *ret_database = take_pointer(database);
-        return 0;
+        if (!r)
+                *ret_database = take_pointer(database);
+        return r;
 }
 
 /* Does something wait in the write-ahead log?  If nobody could tell, then yes. */
@@ -61,34 +51,44 @@ static int open_frozen(sqlite3 **ret_database, const char *path, char ret_why[st
         return open_checked(ret_database, path, DATABASE_FROZEN, ret_why);
 }
 
-static bool is_frozen(int r) {
-        return r == -EACCES || r == -EROFS || r == -EPERM;
+/* ENOENT is the -shm file's: the file itself is there. */
+static bool is_frozen(const char *path, int r) {
+        return (r == -EACCES || r == -EROFS || r == -EPERM || r == -ENOENT) && !access(path, R_OK);
 }
 
 static int reader_open(const char *path, sqlite3 **ret_database, bool *ret_frozen, char ret_why[static STORE_WHY_MAX]) {
         int r;
 
-        *ret_frozen = false;
         r = open_checked(ret_database, path, DATABASE_READ, ret_why);
-        if (!is_frozen(r) || access(path, R_OK))
-                return r;
-        *ret_frozen = true;
-        return open_frozen(ret_database, path, ret_why);
+        *ret_frozen = is_frozen(path, r);
+        if (*ret_frozen)
+                r = open_frozen(ret_database, path, ret_why);
+
+        if (r == SCHEMA_IS_EMPTY) {
+                snprintf(ret_why, STORE_WHY_MAX, "%s: nothing was recorded there yet", path);
+                return -ENOENT;
+        }
+        if (r == SCHEMA_IS_OLD) {
+                snprintf(ret_why, STORE_WHY_MAX,
+                         "%s: made by an older vmpower; it is brought up to date when something is recorded there", path);
+                return -EPROTO;
+        }
+        return r;
 }
 
 int reader_init(struct reader *reader, const char *path, char ret_why[static STORE_WHY_MAX]) {
         cleanup(database_closep) sqlite3 *database = NULL;
-        bool is_frozen;
+        bool frozen;
         int r;
 
         *reader = (struct reader){};
-        r = reader_open(path, &database, &is_frozen, ret_why);
+        r = reader_open(path, &database, &frozen, ret_why);
         if (r)
                 return r;
         reader->path = strdup(path);
         if (!reader->path)
                 return database_fail_errno(path, -ENOMEM, ret_why);
-        if (!is_frozen)
+        if (!frozen)
                 reader->database = take_pointer(database);
         return 0;
 }
@@ -100,7 +100,7 @@ void reader_deinit(struct reader *reader) {
 }
 
 int reader_ask(const struct reader *reader, struct question *ret_question, char ret_why[static STORE_WHY_MAX]) {
-        bool is_frozen;
+        bool frozen;
         int r;
 
         if (reader->database) {
@@ -108,7 +108,7 @@ int reader_ask(const struct reader *reader, struct question *ret_question, char 
                 return 0;
         }
         *ret_question = (struct question){ .is_own = true };
-        r = reader_open(reader->path, &ret_question->database, &is_frozen, ret_why);
+        r = reader_open(reader->path, &ret_question->database, &frozen, ret_why);
         if (r)
                 *ret_question = (struct question){};
         return r;

@@ -379,24 +379,27 @@ static bool is_as_expected(const struct vm *vm, const struct story_expectation *
 
 static void expect(const struct world *world, const struct line *line, const struct vm *vm) {
         const struct story_step *step = &line->step;
+        const char *wanted;
         char got[512];
 
         describe(vm, got, sizeof(got));
+        wanted = strstr(line->text, vm->name);
+        wanted = wanted ? wanted : line->text;
         switch (step->kind) {
         case STORY_POLICY:
         case STORY_EVIDENCE:
                 break;
         case STORY_EXPECT_VERDICT:
-                check(world, line, is_as_expected(vm, &step->expectation), line->text, got);
+                check(world, line, is_as_expected(vm, &step->expectation), wanted, got);
                 break;
         case STORY_EXPECT_NOTHING:
                 check(world, line, vm->n_verdicts == 0, "nothing", got);
                 break;
         case STORY_EXPECT_VERDICTS:
-                check(world, line, vm->n_verdicts == step->number, line->text, got);
+                check(world, line, vm->n_verdicts == step->number, wanted, got);
                 break;
         case STORY_EXPECT_REVISIONS:
-                check(world, line, vm->n_revisions == step->number, line->text, got);
+                check(world, line, vm->n_revisions == step->number, wanted, got);
                 break;
         case STORY_EXPECT_STARTED:
                 check(world, line, vm->n_restarts > 0, "a restart", "none");

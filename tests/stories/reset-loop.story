@@ -5,4 +5,4 @@
 14.999  expect   web1 0 revisions
  1h     expect   web1 1 verdict
  1h     expect   web1 reboot by guest, guest-reset, left running, count 220
- 1h     expect   web1 5 revisions
+ 1h     expect   web1 4 revisions

@@ -50,7 +50,7 @@ struct qemu_source {
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
         bool is_halted;       /* said once, until it runs again */
-        bool was_shut_down;   /* SHUTDOWN has come: STOP after it means that the VM is held */
+        bool holds_status;
         struct evidence held_status; /* the status that waits for PM1's value */
 };
 
@@ -143,13 +143,10 @@ static bool find_pm1_control(const char *text, unsigned *ret_port) {
 }
 
 static void give_held_status(struct qemu_source *source) {
-        struct evidence status = source->held_status;
-
-        if (!status.at_ns)
+        if (!source->holds_status)
                 return;
-        source->held_status = (struct evidence){ 0 };
-        status.at_ns = 0;
-        report(source, status);
+        source->holds_status = false;
+        report(source, source->held_status);
 }
 
 static void take_memory_tree(struct qemu_source *source, const json_t *value) {
@@ -200,10 +197,10 @@ static void take_status(struct qemu_source *source, const json_t *value, bool is
                 sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, TRANSIENT_RETRY_USEC, 0,
                                            on_status_retry, source);
                 return;
-        } else if (!strcmp(status.word, "shutdown") && !source->held_status.at_ns) {
+        } else if (!strcmp(status.word, "shutdown") && !source->holds_status) {
                 /* The VM is held: what its PM1 control register was left with tells ACPI from APM. */
                 source->held_status = status;
-                source->held_status.at_ns = 1;
+                source->holds_status = true;
                 ask_human(source, ASK_MEMORY_TREE, "info mtree -f");
                 return;
         }
@@ -277,10 +274,10 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 ask(source, ASK_STATUS, "query-status", NULL);
         } else if (evidence.kind == EVIDENCE_SUSPEND || evidence.kind == EVIDENCE_SHUTDOWN) {
                 source->is_running = false;
-        } else if (evidence.kind == EVIDENCE_RESUME || evidence.kind == EVIDENCE_WAKEUP || evidence.kind == EVIDENCE_RESET) {
-                /* A held or paused VM that is reset stays so until RESUME. */
-                if (evidence.kind != EVIDENCE_RESET || !source->is_halted || source->is_running)
-                        source->is_running = source->is_running || evidence.kind != EVIDENCE_RESET;
+        } else if (evidence.kind == EVIDENCE_RESUME || evidence.kind == EVIDENCE_WAKEUP) {
+                source->is_running = true;
+                source->is_halted = false;
+        } else if (evidence.kind == EVIDENCE_RESET) {
                 source->is_halted = false;
         }
         update_look(source);
@@ -393,6 +390,10 @@ static void on_malformed(void *userdata, const char *text, size_t n_text, const 
 static int on_no_greeting(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct qemu_source *source = userdata;
 
+        if (source->config.is_own) {
+                source->events.waiting(source->events.userdata);
+                return 0;
+        }
         report(source, evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_TAKEN));
         source->monitor = qemu_monitor_close(source->monitor);
         source->sink.ended(source->sink.userdata, SOURCE_QMP);
@@ -417,7 +418,7 @@ static void on_closed(void *userdata, int error) {
         give_held_status(source);
         source->is_running = false;
         update_look(source);
-        report(source, evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_CLOSED));
+        report(source, evidence_make(SOURCE_QMP, source->is_greeted ? EVIDENCE_MONITOR_CLOSED : EVIDENCE_MONITOR_TAKEN));
         source->sink.ended(source->sink.userdata, SOURCE_QMP);
 }
 

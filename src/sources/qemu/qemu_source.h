@@ -17,6 +17,8 @@ struct qemu_source;
 struct qemu_source_events {
         /* Connected to the process that listens (pid 0: not known).  Comes before any evidence. */
         void (*connected)(void *userdata, pid_t pid, uid_t uid);
+        /* No greeting has come for greeting_timeout_ns, and we keep waiting: a slow start, or somebody else has the monitor. */
+        void (*waiting)(void *userdata);
         /* A command of ours was refused, in QEMU's words. */
         void (*refused)(void *userdata, const char *command, const char *why);
         void *userdata;
@@ -29,7 +31,12 @@ struct qemu_source_config {
         /* set-action before that: what the guest's panic, reboot and shutdown do; NULL: as they are. */
         const char *on_panic, *on_reboot, *on_shutdown;
         uint64_t halt_after_ns;       /* a look at vCPUs that stood still so long; 0: never */
-        uint64_t greeting_timeout_ns; /* no greeting for so long: somebody else has the monitor; 0: wait for ever */
+        /*
+         * No greeting for so long: somebody else has the monitor, which serves one client.  EVIDENCE_MONITOR_TAKEN, and the connection is given
+         * up; a toolstack that finds its monitor taken may kill the VM.  0: wait for ever.
+         */
+        uint64_t greeting_timeout_ns;
+        bool is_own; /* the monitor is ours alone: keep waiting, a QEMU with much memory starts slowly */
 };
 
 int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
