@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A supervisor that ends us mostly ends the VM too: so long we wait for that, to tell it. */
 #define LEAVE_AFTER_USEC 2000000
@@ -132,8 +133,13 @@ static int on_leave(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct run *run = userdata;
 
-        /* The terminal sends ^C, ^\ and its hangup to the VM as well: what they do is the VM's to say. */
-        if (info->ssi_code == SI_KERNEL)
+        /* Its hangup the terminal tells to the session's leader alone; the others hear of it when that one ends. */
+        if (info->ssi_code == SI_KERNEL && info->ssi_signo == SIGHUP && getsid(0) == getpid()) {
+                kill(0, SIGHUP);
+                return 0;
+        }
+        /* ^C and ^\ it sends to the VM as well: what they do is the VM's to say. */
+        if (info->ssi_code == SI_KERNEL || info->ssi_pid == (uint32_t)getpid())
                 return 0;
         if (run->leave_timer)
                 return leave(run);

@@ -109,6 +109,13 @@ static bool is_repeated(const struct episode *episode, const struct evidence *e)
         return false;
 }
 
+static bool is_newest_change(const struct episode *episode, const struct evidence *e) {
+        for (size_t i = 0; i < episode->n_items; i++)
+                if (is_change(&episode->items[i]) && !evidence_is_before(&episode->items[i], e))
+                        return false;
+        return true;
+}
+
 bool episode_begins_anew(const struct episode *episode, const struct evidence *e) {
         const struct evidence *cause;
 
@@ -116,7 +123,7 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
                 return false;
         cause = cause_of(episode);
         /* Late, or once more: it happened before what is (to be) told, which may have to be revised. */
-        if (!cause || !evidence_is_before(cause, e) || is_repeated(episode, e))
+        if (!cause || !is_newest_change(episode, e))
                 return false;
         /* A panicked guest that has been reset boots again; what it does then is its own story. */
         if (episode->booted_ns && e->at_ns >= episode->booted_ns)

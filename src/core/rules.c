@@ -126,10 +126,6 @@ static bool is_button_obeyed_later(struct scene *s) {
         return is_guest_off(s) && is_button_pressed_within(s, s->settings->button_likely_ns);
 }
 
-static bool is_button_long_ago(struct scene *s) {
-        return is_guest_off(s) && is_button_pressed_within(s, UINT64_MAX);
-}
-
 static bool is_button_reboot(struct scene *s) {
         return is_guest_reset_request(s) && is_button_pressed_within(s, s->settings->button_certain_ns);
 }
@@ -149,7 +145,7 @@ static const struct evidence *acpi_machine(const struct scene *s) {
 
 /*
  * SeaBIOS carries an APM power-off out by writing SLP_EN alone to PM1a_CNT; an operating system that uses ACPI has
- * set SCI_EN, bit 0, before (ACPI specification 6.5, section 4.8.3.2.1).
+ * set SCI_EN, bit 0, before (ACPI specification 6.5, section 4.8.3.2.1).  Without it a guest cannot see a power button, either.
  */
 static bool is_apm(struct scene *s) {
         const struct evidence *pm1;
@@ -162,6 +158,14 @@ static bool is_apm(struct scene *s) {
 
 static bool is_paravirtual_poweroff(struct scene *s) {
         return is_guest_off(s) && prove(s, scene_last_before(s, EVIDENCE_GUEST_PVSHUTDOWN, NULL, s->cause, SECOND_NS));
+}
+
+static bool is_button_long_ago(struct scene *s) {
+        return is_guest_off(s) && is_button_pressed_within(s, UINT64_MAX) && prove(s, acpi_machine(s));
+}
+
+static bool is_button_long_ago_somehow(struct scene *s) {
+        return is_guest_off(s) && is_button_pressed_within(s, UINT64_MAX);
 }
 
 static bool is_guest_poweroff(struct scene *s) {
@@ -410,15 +414,16 @@ const struct rule judge_rules[] = {
         RULE("migrated",               MIGRATE,   OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration),
         RULE("oom-victim",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_victim),
         RULE("oom-daemon",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_daemon),
+        RULE("guest-poweroff-apm",     POWEROFF,  GUEST,    APM,            TRUE,  CERTAIN, is_apm),
         RULE("host-shutdown-obeyed",   POWEROFF,  HOST,     HOST_SHUTDOWN,  TRUE,  CERTAIN, is_host_shutdown_obeyed),
         RULE("host-shutdown-ended",    DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_ended),
         RULE("power-button",           POWEROFF,  OPERATOR, POWER_BUTTON,   TRUE,  CERTAIN, is_button_obeyed),
         RULE("power-button-slow",      POWEROFF,  OPERATOR, POWER_BUTTON,   TRUE,  LIKELY,  is_button_obeyed_later),
+        RULE("guest-poweroff-pvpanic", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_paravirtual_poweroff),
         RULE("power-button-long-ago",  POWEROFF,  GUEST,    ACPI_S5,        TRUE,  LIKELY,  is_button_long_ago),
+        RULE("power-button-long-ago-somehow", POWEROFF, GUEST, GUEST_SHUTDOWN, TRUE, LIKELY, is_button_long_ago_somehow),
         RULE("power-button-reboot",    REBOOT,    OPERATOR, POWER_BUTTON,   NULL,  CERTAIN, is_button_reboot),
         RULE("power-button-reboot-slow", REBOOT,  OPERATOR, POWER_BUTTON,   NULL,  LIKELY,  is_button_reboot_later),
-        RULE("guest-poweroff-pvpanic", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_paravirtual_poweroff),
-        RULE("guest-poweroff-apm",     POWEROFF,  GUEST,    APM,            TRUE,  CERTAIN, is_apm),
         RULE("guest-poweroff",         POWEROFF,  GUEST,    ACPI_S5,        TRUE,  CERTAIN, is_guest_poweroff),
         RULE("guest-poweroff-somehow", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_guest_poweroff_somehow),
         RULE("guest-reset",            REBOOT,    GUEST,    GUEST_RESET,    NULL,  CERTAIN, is_guest_reset),

@@ -97,11 +97,12 @@ static void vm_update_deadline(struct engine_vm *vm);
 
 static void vm_report(void *userdata, struct evidence *evidence) {
         struct engine_vm *vm = userdata;
-        int r = tally_offer(&vm->tally, evidence);
+        int r;
 
-        /* Its end makes the tally's waiting pointless: what was held back belongs before it. */
-        if (evidence_ends_process(evidence) || evidence->kind == EVIDENCE_MONITOR_CLOSED)
+        /* What was held back happened before it; and the monitor's end makes the tally's waiting pointless. */
+        if (tally_is_overtaken(&vm->tally, evidence) || evidence->kind == EVIDENCE_MONITOR_CLOSED)
                 tally_let_out(&vm->tally, 0, true, vm_let_out, vm);
+        r = tally_offer(&vm->tally, evidence);
         if (r != TALLY_HELD)
                 vm_store(vm, evidence);
         else

@@ -39,6 +39,12 @@ static void assert_dumps(const json_t *json, const char *text) {
         assert_string_equal(dump, text);
 }
 
+/* All of it but the padding at its end. */
+static void assert_same_actor(const struct actor *a, const struct actor *b) {
+        assert_memory_equal(a, b, offsetof(struct actor, confidence));
+        assert_int_equal(a->confidence, b->confidence);
+}
+
 static void an_actor_is_told_whole_and_read_back_the_same(void **state) {
         cleanup(json_decrefp) json_t *json = NULL;
         const struct actor actor = make_actor();
@@ -47,7 +53,7 @@ static void an_actor_is_told_whole_and_read_back_the_same(void **state) {
         assert_int_equal(actor_to_json(&actor, &json), 0);
         assert_dumps(json, actor_text);
         assert_int_equal(actor_from_json(json, &back), 0);
-        assert_memory_equal(&actor, &back, sizeof(actor));
+        assert_same_actor(&actor, &back);
 }
 
 static void what_is_not_known_of_an_actor_is_null(void **state) {
@@ -59,7 +65,7 @@ static void what_is_not_known_of_an_actor_is_null(void **state) {
         assert_dumps(json, "{\"pid\":null,\"uid\":null,\"user\":null,\"login_user\":null,\"comm\":null,\"exe\":null,"
                            "\"cmdline\":null,\"cgroup\":null,\"parents\":[],\"via\":null,\"confidence\":\"guess\"}");
         assert_int_equal(actor_from_json(json, &back), 0);
-        assert_memory_equal(&actor, &back, sizeof(actor));
+        assert_same_actor(&actor, &back);
 }
 
 static void bytes_that_are_no_utf8_do_not_keep_an_actor_from_being_told(void **state) {
@@ -98,7 +104,7 @@ static void every_kind_of_evidence_is_read_back_the_same(void **state) {
                 assert_true(evidence_is_same(&told, &read));
                 assert_int_equal(!told.actor, !read.actor);
                 if (told.actor)
-                        assert_memory_equal(told.actor, read.actor, sizeof(*told.actor));
+                        assert_same_actor(told.actor, read.actor);
         }
 }
 
@@ -112,8 +118,9 @@ static void a_fact_has_exactly_the_members_of_its_kind(void **state) {
         evidence_set_word(&evidence, "guest-shutdown");
         evidence_set_text(&evidence, "not a member of this kind", 25);
         assert_int_equal(evidence_to_json(&evidence, true, &json), 0);
-        assert_dumps(json, "{\"id\":7,\"time\":\"1970-01-01T00:00:01.500000000Z\",\"source\":\"qmp\",\"kind\":\"shutdown\","
-                           "\"proof\":true,\"data\":{\"guest\":null,\"reason\":\"guest-shutdown\"}}");
+        assert_dumps(json,
+                     "{\"id\":7,\"time\":\"1970-01-01T00:00:01.500000000Z\",\"source\":\"qmp\",\"kind\":\"shutdown\","
+                     "\"proof\":true,\"data\":{\"guest\":null,\"reason\":\"guest-shutdown\"}}");
         assert_int_equal(evidence_data_to_json(&stop, &empty), 0);
         assert_dumps(empty, "{}");
 }
@@ -159,8 +166,8 @@ static void endless_data_is_cut_at_its_bounds(void **state) {
         endless[sizeof(endless) - 1] = '\0';
         for (size_t i = 0; i < 100; i++)
                 json_array_append_new(parents, json_pack("{s:i, s:s}", "pid", 1, "comm", endless));
-        data = json_pack("{s:s, s:{s:s, s:o}, s:s}", "command", endless, "actor", "cmdline", endless, "parents", parents,
-                         "unknown", endless);
+        data = json_pack("{s:s, s:{s:s, s:o}, s:s}", "command", endless, "actor", "cmdline", endless, "parents",
+                         parents, "unknown", endless);
         assert_non_null(data);
 
         assert_int_equal(evidence_data_from_json(data, &evidence), 0);

@@ -16,7 +16,8 @@ static const struct {
 } advice[] = {
         { -EBUSY, "another program has kept it locked for more than 5 s; `fuser` names that program" },
         { -ENOSPC, "the disk is full; nothing of this was written; make room, and it goes on" },
-        { -EBADMSG, "corrupt, or no database of vmpower; it was left as it is: move it away, or put a good copy there" },
+        { -EBADMSG,
+          "corrupt, or no database of vmpower; it was left as it is: move it away, or put a good copy there" },
         { -EROFS, "it cannot be written: the file or its filesystem is read-only" },
         { -EACCES, "no right to open it" },
         { -EPERM, "no right to open it" },
@@ -48,6 +49,21 @@ static int disk_errno(int error) {
         }
 }
 
+static int file_errno(sqlite3 *database, int which) {
+        sqlite3_file *file = NULL;
+        int error = 0;
+
+        if (!sqlite3_file_control(database, "main", which, &file) && file && file->pMethods)
+                file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+        return error;
+}
+
+/* sqlite3_system_errno() does not know why a commit failed; the file that was written to does. */
+static int io_errno(sqlite3 *database) {
+        return file_errno(database, SQLITE_FCNTL_JOURNAL_POINTER) ?:
+               file_errno(database, SQLITE_FCNTL_FILE_POINTER) ?: sqlite3_system_errno(database);
+}
+
 static int database_errno(sqlite3 *database) {
         int code = sqlite3_extended_errcode(database);
 
@@ -77,8 +93,9 @@ static int database_errno(sqlite3 *database) {
         case SQLITE_AUTH:
                 return -EACCES;
         case SQLITE_CANTOPEN:
-        case SQLITE_IOERR:
                 return disk_errno(sqlite3_system_errno(database));
+        case SQLITE_IOERR:
+                return disk_errno(io_errno(database));
         case SQLITE_CONSTRAINT:
         case SQLITE_TOOBIG:
         case SQLITE_MISMATCH:
@@ -143,7 +160,8 @@ static int open_flags(enum database_mode mode) {
         return 0;
 }
 
-int database_open(sqlite3 **ret_database, const char *path, enum database_mode mode, char ret_why[static STORE_WHY_MAX]) {
+int database_open(sqlite3 **ret_database, const char *path, enum database_mode mode,
+                  char ret_why[static STORE_WHY_MAX]) {
         cleanup(database_closep) sqlite3 *database = NULL;
         cleanup(freep) char *uri = NULL;
         int r;
@@ -159,7 +177,8 @@ int database_open(sqlite3 **ret_database, const char *path, enum database_mode m
         sqlite3_extended_result_codes(database, 1);
         sqlite3_busy_timeout(database, database_busy_ms);
 
-        /* Whoever can write the file shall not get more than wrong answers out of it; https://www.sqlite.org/security.html */
+        /* Whoever can write the file shall not get more than wrong answers out of it;
+         * https://www.sqlite.org/security.html */
         sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         r = database_run(database,
@@ -225,8 +244,8 @@ int statement_run(sqlite3_stmt *statement, int64_t *ret_value, char ret_why[stat
 }
 
 /*
- * Binding fails for want of memory only, and SQLite then knows it at the statement's next step or stores a NULL that the
- * tables refuse.
+ * Binding fails for want of memory only, and SQLite then knows it at the statement's next step or stores a NULL that
+ * the tables refuse.
  */
 void bind_integer(struct binder *binder, int64_t value) {
         sqlite3_bind_int64(binder->statement, ++binder->index, value);

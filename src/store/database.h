@@ -27,7 +27,8 @@ enum database_mode {
 extern int database_busy_ms;
 
 /* The file must exist.  Nothing was read from it yet. */
-int database_open(sqlite3 **ret_database, const char *path, enum database_mode mode, char ret_why[static STORE_WHY_MAX]);
+int database_open(sqlite3 **ret_database, const char *path, enum database_mode mode,
+                  char ret_why[static STORE_WHY_MAX]);
 void database_closep(sqlite3 **database);
 
 /* The connection's last error as -errno, and in one line what is wrong and what to do about it. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Open and look whether it can be read at all: SQLite opens nothing before the first read.  What schema_check() says. */
+/* Open and look whether it can be read: SQLite opens nothing before the first read.  What schema_check() says. */
 static int open_checked(sqlite3 **ret_database, const char *path, enum database_mode mode,
                         char ret_why[static STORE_WHY_MAX]) {
         cleanup(database_closep) sqlite3 *database = NULL;
@@ -35,16 +35,16 @@ static bool has_log(const char *path) {
 }
 
 /*
- * A reader of a WAL database takes part in the locking through its -shm file, and where it can neither open nor make that, SQLite
- * refuses (https://www.sqlite.org/wal.html#read_only_databases).  If no log lies there, then nobody writes and all is in
- * the main file: it can be read as it lies there.  A writer may come at any time; so the file is opened anew, and
- * looked at anew, for each question.
+ * A reader of a WAL database takes part in the locking through its -shm file, and where it can neither open nor make
+ * that, SQLite refuses (https://www.sqlite.org/wal.html#read_only_databases).  If no log lies there, then nobody writes
+ * and all is in the main file: it can be read as it lies there.  A writer may come at any time; so the file is opened
+ * anew, and looked at anew, for each question.
  */
 static int open_frozen(sqlite3 **ret_database, const char *path, char ret_why[static STORE_WHY_MAX]) {
         if (has_log(path)) {
                 snprintf(ret_why, STORE_WHY_MAX,
-                         "%s: its newest part is in %s-wal, which cannot be read without writing beside it; ask as its owner "
-                         "or as root",
+                         "%s: its newest part is in %s-wal, which cannot be read without writing beside it; "
+                         "ask as its owner or as root",
                          path, path);
                 return -EACCES;
         }
@@ -70,7 +70,8 @@ static int reader_open(const char *path, sqlite3 **ret_database, bool *ret_froze
         }
         if (r == SCHEMA_IS_OLD) {
                 snprintf(ret_why, STORE_WHY_MAX,
-                         "%s: made by an older vmpower; it is brought up to date when something is recorded there", path);
+                         "%s: made by an older vmpower; it is brought up to date when something is recorded there",
+                         path);
                 return -EPROTO;
         }
         return r;

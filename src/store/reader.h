@@ -22,8 +22,8 @@ struct question {
 };
 
 /*
- * The connection for one question; question_end() accepts an empty one.  Where the file lies frozen, each question opens it
- * anew: a writer may have come since.
+ * The connection for one question; question_end() accepts an empty one.  Where the file lies frozen, each question
+ * opens it anew: a writer may have come since.
  */
 int reader_ask(const struct reader *reader, struct question *ret_question, char ret_why[static STORE_WHY_MAX]);
 void question_end(struct question *question);

@@ -1,8 +1,8 @@
 /*
  * Rows: what stands in a table, back as what it means.
  *
- * Trusts nothing: whoever can write the file can put any word into it.  A row that makes no sense is -EBADMSG and named.
- * Does not know which rows are asked for.
+ * Trusts nothing: whoever can write the file can put any word into it.  A row that makes no sense is -EBADMSG and
+ * named. Does not know which rows are asked for.
  */
 #pragma once
 

@@ -33,7 +33,7 @@ static const char *const migrations[] = {
         "CREATE INDEX vm_name ON vm (name);"
         "CREATE INDEX vm_uuid ON vm (uuid) WHERE uuid IS NOT NULL;"
 
-        /* `batch`: the id of the first fact that came in the same wakeup. */
+        /* `batch`: what came in one wakeup has one number, which rises: where the ids stood then. */
         "CREATE TABLE evidence ("
         "        id INTEGER PRIMARY KEY AUTOINCREMENT," /* an id is never given twice, whatever was pruned */
         "        batch INTEGER NOT NULL,"

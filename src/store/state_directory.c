@@ -118,8 +118,8 @@ static int lock_directory(const char *directory, int *ret_lock, char ret_why[sta
 }
 
 /*
- * Only a new file is ever opened here.  Closing any descriptor of a database file drops every lock that SQLite has on it in this
- * process (https://www.sqlite.org/howtocorrupt.html, 2.2), so an existing one is left to SQLite.
+ * Only a new file is ever opened here.  Closing any descriptor of a database file drops every lock that SQLite has on
+ * it in this process (https://www.sqlite.org/howtocorrupt.html, 2.2), so an existing one is left to SQLite.
  */
 static int make_file(const char *directory, const char *path, char ret_why[static STORE_WHY_MAX]) {
         cleanup(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

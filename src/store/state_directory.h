@@ -1,8 +1,8 @@
 /*
  * State directory: where the store's file lies.
  *
- * Knows how the directory and the file are made, private to their owner and outliving a power cut, and keeps two makers apart.
- * Does not know what is in the file.
+ * Knows how the directory and the file are made, private to their owner and outliving a power cut, and keeps two makers
+ * apart. Does not know what is in the file.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
 
 enum {
         STORE_WHY_MAX = 512, /* bytes of the one line that says what is wrong and what to do about it */
-        STORE_QUEUE_MAX = 128 * 1024 * 1024, /* bytes that may wait for a slow disk: the end of 10,000 VMs at once, twice */
+        STORE_QUEUE_MAX = 128 << 20, /* bytes that may wait for a slow disk: twice the end of 10,000 VMs at once */
 };
 
 struct store;
@@ -27,7 +27,8 @@ enum store_mode {
  * locked by another program for more than 5 s (-EBUSY), made by a newer vmpower (-EPROTO), corrupt or no database
  * (-EBADMSG; it is never replaced).
  */
-int store_open(struct store **ret_store, const char *directory, enum store_mode mode, char ret_why[static STORE_WHY_MAX]);
+int store_open(struct store **ret_store, const char *directory, enum store_mode mode,
+               char ret_why[static STORE_WHY_MAX]);
 
 /*
  * Waits for what was submitted, calls its `done` (which can submit nothing any more: -ESHUTDOWN), then closes.
@@ -52,13 +53,14 @@ struct store_vm {
 void store_vm_deinit(struct store_vm *vm);
 
 /*
- * A new instance, now (waits for the disk, behind all that was submitted).  Sets vm->id.  -EEXIST: an instance of that name
- * and backend has not ended; -EALREADY: this instance is known.  With these two, ret_other (may be NULL) is the one that
- * is in the way, for the caller to see whether it is really still there, and to deinit.
+ * A new instance, now (waits for the disk, behind all that was submitted; 5 s and more if the file is locked).  Sets vm->id.  -EEXIST: an instance of that
+ * name and backend has not ended; -EALREADY: this instance is known.  With these two, ret_other (may be NULL) is the
+ * one that is in the way, for the caller to see whether it is really still there, and to deinit.
  */
-int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other, char ret_why[static STORE_WHY_MAX]);
+int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other,
+                 char ret_why[static STORE_WHY_MAX]);
 
-/* Instances that have not ended (all, or those called `name` if it is not NULL), oldest first.  The array is the caller's. */
+/* Instances that have not ended (all, or those called `name` unless it is NULL), oldest first.  The array is yours. */
 int store_list_open_vms(struct store *store, const char *name, struct store_vm **ret_vms, size_t *ret_n);
 
 /* The newest instance called `name`; if there is none, of that uuid; or of that instance text.  -ENOENT. */
@@ -72,21 +74,22 @@ int store_batch_new(struct store_batch **ret_batch);
 struct store_batch *store_batch_free(struct store_batch *batch);
 void store_batch_freep(struct store_batch **batch);
 /*
- * Takes the evidence over: its actor is the batch's then, the rest stays readable.  On failure all stays the caller's.  A fact that
- * is there already (same VM, at_ns, source, seq and kind) is not written again and gets the id that it had.
+ * Takes the evidence over: its actor is the batch's then, the rest stays readable.  On failure all stays the caller's.
+ * A fact that is there already (same VM, at_ns, source, seq and kind) is not written again and gets the id that it had.
  * In this and all below: -ENOMEM; -ERANGE for a time or number of 2^63 or more.
  */
 int store_batch_add_evidence(struct store_batch *batch, int64_t vm, struct evidence *evidence);
 /*
- * Takes the record over (its items and actor).  A record whose id is there already is not written again (that is no error).
- * -EINVAL: its evidence was not stored before it, or its proof is no part of its evidence.
+ * Takes the record over (its items and actor).  A record whose id is there already is not written again (that is no
+ * error). -EINVAL: its evidence was not stored before it, or its proof is no part of its evidence.
  */
 int store_batch_add_verdict(struct store_batch *batch, int64_t vm, struct verdict_record *record);
 /* The result of a verdict's decision: appended; the newest counts. */
-int store_batch_add_decision(struct store_batch *batch, const char *verdict_id, const struct decision *decision, uint64_t time_ns);
+int store_batch_add_decision(struct store_batch *batch, const char *verdict_id, const struct decision *decision,
+                             uint64_t time_ns);
 /*
- * The instance has ended (the first time given counts), goes by another name from now on (its verdicts are found under the
- * new one), or is watched by someone else.
+ * The instance has ended (the first time given counts), goes by another name from now on (its verdicts are found under
+ * the new one), or is watched by someone else.
  */
 int store_batch_end_vm(struct store_batch *batch, int64_t vm, uint64_t ended_ns);
 int store_batch_rename_vm(struct store_batch *batch, int64_t vm, const struct vm_identity *identity, int64_t pid);
@@ -100,15 +103,15 @@ size_t store_batch_n_verdicts(const struct store_batch *batch);
 struct verdict_record *store_batch_verdict(struct store_batch *batch, size_t i, int64_t *ret_vm);
 
 /*
- * Hand a batch to the writer.  `done` is called once, from store_dispatch(), in order of submission, with 0 when it is on
- * disk or a negative errno and the reason in one line.
+ * Hand a batch to the writer.  `done` is called once, from store_dispatch(), in order of submission, with 0 when it is
+ * on disk or a negative errno and the reason in one line.
  *
- * -EAGAIN: the disk is so slow that STORE_QUEUE_MAX bytes wait; try again after the next store_dispatch().  -EROFS: opened with
- * STORE_READ.  -ESHUTDOWN: closing.  On these the batch stays the caller's.
+ * -EAGAIN: the disk is so slow that STORE_QUEUE_MAX bytes wait; try again after the next store_dispatch().  -EROFS:
+ * opened with STORE_READ.  -ESHUTDOWN: closing.  On these the batch stays the caller's.
  *
  * A failed batch was not written at all and is whole.  -ENOSPC and -EBUSY pass: the same batch may be written later.
- * -ENOENT (it rests on what is not stored), -EEXIST and -EINVAL are its own fault, or that of a batch before it that failed;
- * others that waited with it are not harmed.  After a failure the writer rests for 0.1 s.
+ * -ENOENT (it rests on what is not stored), -EEXIST and -EINVAL are its own fault, or that of a batch before it that
+ * failed; others that waited with it are not harmed.  After a failure the writer rests for 0.1 s.
  *
  * After `done` the batch is freed, unless `done` submits it again or keeps it.  `done` must not call store_dispatch(),
  * store_drain() or store_close().
@@ -120,8 +123,8 @@ void store_batch_keep(struct store_batch *batch);
 int store_fd(const struct store *store);
 void store_dispatch(struct store *store);
 /*
- * Wait until everything submitted is done, and dispatch it; what `done` submits meanwhile, too.  Once a batch has failed, it
- * returns with what was submitted after that still waiting, so that a full disk holds nobody here for ever.
+ * Wait until everything submitted is done, and dispatch it; what `done` submits meanwhile, too.  Once a batch has
+ * failed, it returns with what was submitted after that still waiting, so that a full disk holds nobody here for ever.
  */
 void store_drain(struct store *store);
 
@@ -135,11 +138,11 @@ struct store_query {
 };
 
 /*
- * Verdicts, newest first, each with its evidence, its proof and its newest decision.  Newest is by episode, then by number: a late
- * revision of an old stop does not hide a newer stop.  Evidence that was pruned is left out.  `each` returns 0 to go on,
- * anything else ends the query and is passed back.  The record is the callee's only during the call; its decision's `act`
- * is not stored (ACT_NOTHING), its verdict's `rule` is "" when this version has no such rule (`record->rule` tells it).
- * -EBADMSG: a row makes no sense, and which.
+ * Verdicts, newest first, each with its evidence, its proof and its newest decision.  Newest is by episode, then by
+ * number: a late revision of an old stop does not hide a newer stop.  Evidence that was pruned is left out.  `each`
+ * returns 0 to go on, anything else ends the query and is passed back.  The record is the callee's only during the
+ * call; its decision's `act` is not stored (ACT_NOTHING), its verdict's `rule` is "" when this version has no such rule
+ * (`record->rule` tells it). -EBADMSG: a row makes no sense, and which.
  */
 int store_each_verdict(struct store *store, const struct store_query *query,
                        int (*each)(const struct verdict_record *record, void *userdata), void *userdata,

@@ -119,10 +119,28 @@ static void a_newer_schema_is_refused(void **state) {
         assert_untouched(world, -EPROTO, "made by a newer vmpower (schema 99");
 }
 
+/* Killed before it could empty its log into the file. */
+static int become_newer_and_die(struct world *world) {
+        sqlite3 *database;
+
+        _exit(sqlite3_open(world_path(world, ""), &database) ||
+              sqlite3_exec(database, "PRAGMA user_version = 99", NULL, NULL, NULL));
+}
+
+static void a_newer_schema_whose_log_is_not_empty_is_left_as_it_is(void **state) {
+        struct world *world = *state;
+
+        world_close(world);
+        assert_int_equal(wait_for(start_child(become_newer_and_die, world)), 0);
+        assert_untouched(world, -EPROTO, "made by a newer vmpower (schema 99");
+}
+
 static void the_database_of_another_program_is_left_as_it_is(void **state) {
         struct world *world = *state;
 
         world_sql(world, "CREATE TABLE bookmark (url TEXT)");
+        assert_untouched(world, -EBADMSG, "of another program");
+        world_sql(world, "PRAGMA user_version = 1");
         assert_untouched(world, -EBADMSG, "of another program");
 }
 
@@ -255,15 +273,6 @@ static void a_stranger_who_may_only_read_reads_a_closed_store(void **state) {
         assert_int_equal(in_stranger(read_store, world), 0);
 }
 
-static void a_stranger_who_may_only_read_reads_beside_a_writer(void **state) {
-        struct world *world = *state;
-
-        world_write_facts(world, 1, 1);
-        share(world, 0555, 0444);
-        assert_int_equal(in_stranger(read_store, world), 0);
-        share(world, 0755, 0644);
-}
-
 /* One way of talking: a byte from one process to another. */
 static void tell(const int *fds) {
         assert_int_equal(write(fds[1], "", 1), 1);
@@ -318,6 +327,28 @@ static void assert_sees_what_comes_later(struct world *world, bool is_staying) {
         close(may_go_on[1]);
 }
 
+static int read_when_told(struct world *world) {
+        close(may_go_on[1]);
+        return hear(may_go_on) || read_store(world);
+}
+
+static void a_stranger_who_may_only_read_reads_beside_a_writer(void **state) {
+        struct world *world = *state;
+        pid_t pid;
+
+        /* A process that was made while a database is open takes its locks for its own; so this one is made before. */
+        world_close(world);
+        assert_int_equal(pipe(may_go_on), 0);
+        pid = start_stranger(read_when_told, world);
+        close(may_go_on[0]);
+        world_open(world);
+        share(world, 0555, 0444);
+        tell(may_go_on);
+        close(may_go_on[1]);
+        assert_int_equal(wait_for(pid), 0);
+        share(world, 0755, 0644);
+}
+
 static void a_reader_of_a_closed_store_sees_what_a_writer_adds_later(void **state) {
         assert_sees_what_comes_later(*state, true);
 }
@@ -361,6 +392,7 @@ static void a_stranger_without_rights_is_told_so(void **state) {
         world_close(world);
         share(world, 0000, 0600);
         assert_int_equal(in_stranger(is_refused_for_want_of_rights, world), 0);
+        assert_int_equal(chmod(world->directory, 0755), 0);
         share(world, 0755, 0000);
         assert_int_equal(in_stranger(is_refused_for_want_of_rights, world), 0);
 }
@@ -404,6 +436,7 @@ int main(void) {
                 SENTENCE(world_begin_empty, a_reader_makes_nothing),
                 SENTENCE(world_begin, what_was_stored_is_there_when_it_is_opened_again),
                 SENTENCE(world_begin, a_newer_schema_is_refused),
+                SENTENCE(world_begin, a_newer_schema_whose_log_is_not_empty_is_left_as_it_is),
                 SENTENCE(world_begin_empty, the_database_of_another_program_is_left_as_it_is),
                 SENTENCE(world_begin_empty, what_is_no_database_is_left_as_it_is),
                 SENTENCE(world_begin, a_truncated_store_is_refused),

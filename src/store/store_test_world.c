@@ -224,12 +224,12 @@ int wait_for(pid_t pid) {
         return WEXITSTATUS(status);
 }
 
-int in_child(int (*function)(struct world *world), struct world *world) {
+pid_t start_child(int (*function)(struct world *world), struct world *world) {
         pid_t pid = fork();
 
         if (!pid)
                 _exit(function(world) ? 1 : 0);
-        return wait_for(pid);
+        return pid;
 }
 
 pid_t start_stranger(int (*function)(struct world *world), struct world *world) {

@@ -58,11 +58,9 @@ const char *world_history(struct world *world, const struct store_query *query);
 void world_sql(struct world *world, const char *sql);
 int64_t world_sql_integer(struct world *world, const char *sql);
 
-/* Call it in a process of its own; 0 when it gave 0. */
-int in_child(int (*function)(struct world *world), struct world *world);
-/* The same as somebody without rights, when the test has any to lose. */
-int in_stranger(int (*function)(struct world *world), struct world *world);
-
-/* The same in two steps. */
+/* Call it in a process of its own, or in one of somebody without rights (when the test has any to lose). */
+pid_t start_child(int (*function)(struct world *world), struct world *world);
 pid_t start_stranger(int (*function)(struct world *world), struct world *world);
+/* 0 when it gave 0. */
 int wait_for(pid_t pid);
+int in_stranger(int (*function)(struct world *world), struct world *world);

@@ -1,8 +1,8 @@
 /*
  * Store writer: the thread that waits for the disk, so that nobody else does.
  *
- * Knows the queue, its bound, and how what is done comes back through a descriptor.  Batches that wait together share one
- * commit.  Does not know what is in a batch.
+ * Knows the queue, its bound, and how what is done comes back through a descriptor.  Batches that wait together share
+ * one commit.  Does not know what is in a batch.
  */
 #pragma once
 

@@ -31,10 +31,11 @@ static const char *const statement_sql[] = {
                                    " ON CONFLICT (vm, at_ns, source, seq, kind) DO NOTHING",
         [STATEMENT_FIND_EVIDENCE] = "SELECT id FROM evidence"
                                     " WHERE vm = ? AND at_ns = ? AND source = ? AND seq = ? AND kind = ?",
-        [STATEMENT_ADD_VERDICT] = "INSERT INTO verdict (id, vm, name, uuid, episode, revises, at_ns, time_ns, transition,"
-                                  " initiator, mechanism, graceful, left, count, confidence, rule, summary, actor)"
-                                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                                  " ON CONFLICT (id) DO NOTHING",
+        [STATEMENT_ADD_VERDICT] =
+                "INSERT INTO verdict (id, vm, name, uuid, episode, revises, at_ns, time_ns, transition,"
+                " initiator, mechanism, graceful, left, count, confidence, rule, summary, actor)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
         [STATEMENT_FIND_VERDICT] = "SELECT number FROM verdict WHERE id = ?",
         [STATEMENT_ADD_VERDICT_EVIDENCE] = "INSERT INTO verdict_evidence (verdict, position, evidence, proof)"
                                            " VALUES (?, ?, ?, ?)",
@@ -43,6 +44,10 @@ static const char *const statement_sql[] = {
 };
 
 static_assert(N_ELEMENTS(statement_sql) == _TRANSACTION_STATEMENT_N, "every statement has its SQL");
+
+const char *transaction_sql(enum transaction_statement statement) {
+        return statement_sql[statement];
+}
 
 int transaction_init(struct transaction *transaction, sqlite3 *database, char ret_why[static STORE_WHY_MAX]) {
         int r;
@@ -401,7 +406,8 @@ static int write_in_savepoint(struct transaction *transaction, struct store_batc
         if (!written)
                 return run(transaction, STATEMENT_RELEASE, ret_why);
 
-        /* A full disk or a lack of memory may have ended the whole transaction; https://www.sqlite.org/lang_transaction.html */
+        /* A full disk or a lack of memory may have ended the whole transaction;
+         * https://www.sqlite.org/lang_transaction.html */
         if (sqlite3_get_autocommit(transaction->database))
                 return written;
         store_batch_fail(batch, written, ret_why);
@@ -409,9 +415,22 @@ static int write_in_savepoint(struct transaction *transaction, struct store_batc
         return r ? r : run(transaction, STATEMENT_RELEASE, ignored);
 }
 
+/* A file that was removed can be written to all the same, and nobody would ever find it again. */
+static int check_still_there(struct transaction *transaction, char ret_why[static STORE_WHY_MAX]) {
+        int has_moved = 0;
+
+        sqlite3_file_control(transaction->database, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+        if (!has_moved)
+                return 0;
+        return database_fail_errno(sqlite3_db_filename(transaction->database, "main"), -ESTALE, ret_why);
+}
+
 static int write_all(struct transaction *transaction, struct store_batch *first, char ret_why[static STORE_WHY_MAX]) {
         int r;
 
+        r = check_still_there(transaction, ret_why);
+        if (r)
+                return r;
         r = run(transaction, STATEMENT_BEGIN, ret_why);
         if (r)
                 return r;

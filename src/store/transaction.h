@@ -46,3 +46,6 @@ void transaction_deinit(struct transaction *transaction);
  * fails all of them.
  */
 void transaction_write(struct transaction *transaction, struct store_batch *first);
+
+/* For the test that looks at SQLite's plans. */
+const char *transaction_sql(enum transaction_statement statement);

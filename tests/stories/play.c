@@ -12,7 +12,6 @@
 #include "core/text.h"
 #include "sources/scripted/story.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -107,7 +106,8 @@ static struct vm *meet_vm(struct world *world, const char *name) {
 
         if (vm)
                 return vm;
-        assert(world->n_vms < VMS_MAX);
+        if (world->n_vms == VMS_MAX)
+                abort();
         vm = &world->vms[world->n_vms++];
         *vm = (struct vm){ .policy = policy_default(true) };
         text_set(vm->name, sizeof(vm->name), name);
@@ -162,7 +162,8 @@ static void decide(struct world *world, struct vm *vm) {
         vm->decision = policy_decide(&vm->policy, &vm->verdict, recent_restarts(world, vm));
         if (vm->decision.act != ACT_START && vm->decision.act != ACT_REPLACE)
                 return;
-        assert(vm->n_restarts < RESTARTS_MAX);
+        if (vm->n_restarts == RESTARTS_MAX)
+                abort();
         vm->restarts_ns[vm->n_restarts++] = world->now_ns;
         vm->life = vm->decision.act == ACT_START ? LIFE_STARTED : LIFE_REPLACED;
 }

@@ -52,6 +52,7 @@ struct qemu_source {
         bool is_halted;       /* said once, until it runs again */
         bool holds_status;
         struct evidence held_status; /* the status that waits for PM1's value */
+        struct evidence transient_status; /* the last answer, where it was no outcome yet */
 };
 
 static void report(struct qemu_source *source, struct evidence evidence) {
@@ -176,6 +177,17 @@ static void take_pm1_control(struct qemu_source *source, const json_t *value) {
         give_held_status(source);
 }
 
+/* The VM ends before its outcome could be asked for: a source of a migration that is quit at once. */
+static void give_transient_status(struct qemu_source *source) {
+        struct evidence status = source->transient_status;
+
+        if (!status.at_ns)
+                return;
+        source->transient_status = (struct evidence){ 0 };
+        status.at_ns = 0;
+        report(source, status);
+}
+
 static int on_status_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
         ask(userdata, ASK_STATUS, "query-status", NULL);
         return 0;
@@ -192,7 +204,12 @@ static void take_status(struct qemu_source *source, const json_t *value, bool is
                 return;
         if (is_first) {
                 source->is_running = !strcmp(status.word, "running");
+                /* We hold it ourselves, with -S, until our `cont`: nothing to tell. */
+                if (source->config.start && !strcmp(status.word, "prelaunch"))
+                        return;
         } else if (is_transient(status.word)) {
+                source->transient_status = status;
+                source->transient_status.at_ns = 1;
                 source->status_timer = sd_event_source_disable_unref(source->status_timer);
                 sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, TRANSIENT_RETRY_USEC, 0,
                                            on_status_retry, source);
@@ -204,6 +221,7 @@ static void take_status(struct qemu_source *source, const json_t *value, bool is
                 ask_human(source, ASK_MEMORY_TREE, "info mtree -f");
                 return;
         }
+        source->transient_status = (struct evidence){ 0 };
         report(source, status);
 }
 
@@ -267,6 +285,10 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 update_look(source);
                 return;
         }
+        if (evidence.kind == EVIDENCE_SHUTDOWN)
+                give_transient_status(source);
+        else if (evidence.kind == EVIDENCE_RESUME)
+                source->transient_status = (struct evidence){ 0 };
         report(source, evidence);
 
         if (evidence.kind == EVIDENCE_STOP) {
@@ -416,9 +438,12 @@ static void on_closed(void *userdata, int error) {
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
         source->status_timer = sd_event_source_disable_unref(source->status_timer);
         give_held_status(source);
+        give_transient_status(source);
         source->is_running = false;
         update_look(source);
-        report(source, evidence_make(SOURCE_QMP, source->is_greeted ? EVIDENCE_MONITOR_CLOSED : EVIDENCE_MONITOR_TAKEN));
+        /* Nobody else can hold our own: a QEMU that ends at its start never greets. */
+        report(source, evidence_make(SOURCE_QMP, source->is_greeted || source->config.is_own ? EVIDENCE_MONITOR_CLOSED
+                                                                                             : EVIDENCE_MONITOR_TAKEN));
         source->sink.ended(source->sink.userdata, SOURCE_QMP);
 }
 

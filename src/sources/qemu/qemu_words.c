@@ -1,0 +1,107 @@
+#include "sources/qemu/qemu_words.h"
+#include "basics/cleanup.h"
+#include "sources/qemu/qemu_options.h"
+
+#include <string.h>
+
+bool qemu_words_is_program(const char *path) {
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+        static const char prefix[] = "qemu-system-";
+        const char *name = strrchr(path, '/');
+
+        name = name ? name + 1 : path;
+        if (!strcmp(name, "qemu-kvm") || !strcmp(name, "kvm"))
+                return true;
+        if (strncmp(name, prefix, strlen(prefix)))
+                return false;
+        name += strlen(prefix);
+        return *name && !name[strspn(name, letters)];
+}
+
+void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv) {
+        size_t program = 0;
+
+        while (program < n_argv && !qemu_words_is_program(argv[program]))
+                program++;
+        if (program == n_argv)
+                program = 0;
+        *words = (struct qemu_words){ .n_argv = n_argv, .argv = argv, .next = program + 1 };
+}
+
+/*
+ * Whether an option takes an argument is for the table of qemu_options.c to say: a -S behind one that does is its argument,
+ * and behind one that does not an option.
+ */
+static bool takes_argument(char *word) {
+        char program[] = "qemu-system-x86_64";
+        char stopped[] = "-S";
+        struct qemu_options options;
+
+        qemu_options_read(&options, 3, (char *const[]){ program, word, stopped });
+        return !options.stopped;
+}
+
+bool qemu_words_next(struct qemu_words *words, const char **ret_option, const char **ret_argument) {
+        while (words->next < words->n_argv) {
+                char *word = words->argv[words->next++];
+
+                if (word[0] != '-')
+                        continue; /* a disk image */
+                *ret_option = word + (word[1] == '-' ? 2 : 1);
+                *ret_argument = NULL;
+                if (takes_argument(word) && words->next < words->n_argv)
+                        *ret_argument = words->argv[words->next++];
+                return true;
+        }
+        return false;
+}
+
+static void copy_whole(char *ret_text, size_t n_ret, const char *text, size_t n_text) {
+        if (n_text >= n_ret)
+                n_text = 0;
+        memcpy(ret_text, text, n_text);
+        ret_text[n_text] = '\0';
+}
+
+/* util/qemu-option.c: get_opt_name_value(). */
+bool qemu_member_next(struct qemu_member *ret_member, const char **members, const char *implied) {
+        const char *p = *members;
+        size_t n_key = strcspn(p, "=,");
+        size_t n = 0;
+
+        if (!*p)
+                return false;
+        if (p[n_key] == '=') {
+                copy_whole(ret_member->key, sizeof(ret_member->key), p, n_key);
+                p += n_key + 1;
+        } else if (implied) {
+                copy_whole(ret_member->key, sizeof(ret_member->key), implied, strlen(implied));
+        } else {
+                bool is_off = n_key >= 2 && !strncmp(p, "no", 2);
+
+                copy_whole(ret_member->key, sizeof(ret_member->key), p + 2 * is_off, n_key - 2 * is_off);
+                strcpy(ret_member->value, is_off ? "off" : "on");
+                *members = p + n_key + (p[n_key] == ',');
+                return true;
+        }
+
+        for (; *p; p++) {
+                if (*p == ',' && *++p != ',')
+                        break;
+                if (n < sizeof(ret_member->value))
+                        ret_member->value[n] = *p;
+                n++;
+        }
+        ret_member->value[n < sizeof(ret_member->value) ? n : 0] = '\0';
+        *members = p;
+        return true;
+}
+
+bool qemu_member_is_true(const struct qemu_member *member) {
+        static const char *const words[] = { "on", "yes", "true", "y" };
+
+        for (size_t i = 0; i < N_ELEMENTS(words); i++)
+                if (!strcmp(member->value, words[i]))
+                        return true;
+        return false;
+}
