@@ -60,10 +60,9 @@ static const char *way_of(enum mechanism mechanism) {
         case MECHANISM_ACPI_S4:
                 return "ACPI PM1 control register (SLP_EN, S4)";
         case MECHANISM_ACPI_S5:
-        case MECHANISM_POWER_BUTTON:
                 return "ACPI PM1 control register (SLP_EN, S5)";
         case MECHANISM_APM:
-                return "APM BIOS (INT 15h, AX=5307h)";
+                return "APM BIOS (function 5307h)";
         case MECHANISM_PSCI:
                 return "PSCI call";
         case MECHANISM_GUEST_SHUTDOWN:
@@ -104,6 +103,7 @@ static const char *way_of(enum mechanism mechanism) {
                 return "host shutdown";
         case MECHANISM_IO_ERROR:
                 return "I/O error";
+        case MECHANISM_POWER_BUTTON:
         case MECHANISM_PROCESS_EXIT:
                 return NULL;
         case MECHANISM_MIGRATION:
@@ -170,8 +170,6 @@ static void make_path(struct path *path, const struct verdict_record *record) {
                 if (verdict->mechanism == MECHANISM_POWER_BUTTON) {
                         step(path, "power button");
                         step(path, "guest");
-                        if (verdict->transition != TRANSITION_POWEROFF)
-                                way = "a reset (its way was not seen)";
                 }
                 break;
         case INITIATOR_GUEST:
@@ -191,8 +189,9 @@ static void make_path(struct path *path, const struct verdict_record *record) {
                 step(path, "?");
                 break;
         }
-        if (verdict->mechanism == MECHANISM_SIGNAL && signal && signal->word[0])
-                way = signal->word;
+        /* A signal that ends the process is named by its end. */
+        if (verdict->mechanism == MECHANISM_SIGNAL)
+                way = find(record, EVIDENCE_KILLED) ? NULL : signal && signal->word[0] ? signal->word : way;
         if (way)
                 step(path, "%s", way);
         step_vmm(path, record);

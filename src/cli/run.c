@@ -159,7 +159,8 @@ static int add_signals(struct run *run) {
 }
 
 static void block_signals(sigset_t *ret_before) {
-        static const int signals[] = { SIGCHLD, SIGINT, SIGQUIT, SIGHUP, SIGTERM };
+        /* SIGPIPE: what the VM says on standard error counts when nobody reads it any more. */
+        static const int signals[] = { SIGCHLD, SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE };
         sigset_t ours;
 
         sigemptyset(&ours);

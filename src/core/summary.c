@@ -51,7 +51,7 @@ static const struct {
         { "wake-asked", "{name} was woken from suspend to RAM by {who}." },
         { "wake", "{name} woke from suspend to RAM; what woke it was not seen." },
         { "halted-announced",
-          "{name}'s guest halted for good, as it had said on its console; without ACPI it could not power the machine off." },
+          "{name}'s guest halted for good, as it said on its console. It has not powered the machine off." },
         { "halted",
           "{name}'s guest halted for good: every CPU waits with interrupts off. It has not powered the machine off." },
         { "io-error", "{name} was paused because of an I/O error on its storage." },

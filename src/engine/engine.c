@@ -308,6 +308,14 @@ static void vm_judge(struct engine_vm *vm, bool flush) {
                 vm_tell(vm, &verdict);
 }
 
+/* Policy has told the VM to end: that it does is what was decided, and no story of its own. */
+static bool vm_is_ended_by_policy(const struct engine_vm *vm, const struct evidence *evidence) {
+        const struct decision *decision = &vm->told_decision;
+
+        return decision->result == RESULT_PENDING && (decision->act == ACT_QUIT || decision->act == ACT_REPLACE) &&
+               (evidence_ends_process(evidence) || evidence->kind == EVIDENCE_SHUTDOWN);
+}
+
 static void vm_take(struct engine_vm *vm, struct evidence *evidence) {
         struct evidence copy;
 
@@ -315,7 +323,7 @@ static void vm_take(struct engine_vm *vm, struct evidence *evidence) {
                 trouble(vm->engine, "%s: out of memory: a fact is stored, but not judged", vm->instance.identity.name);
                 return;
         }
-        if (episode_begins_anew(&vm->episode, &copy)) {
+        if (episode_begins_anew(&vm->episode, &copy) && !vm_is_ended_by_policy(vm, &copy)) {
                 vm_judge(vm, true);
                 episode_turn(&vm->episode);
         }

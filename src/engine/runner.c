@@ -53,6 +53,7 @@ struct runner {
         char **added;     /* one allocation */
         char *command_line;
         char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+        char name[VM_NAME_MAX]; /* the same over all its restarts */
 
         /* this instance */
         struct engine_vm *vm;
@@ -183,8 +184,10 @@ static void rename_vm(struct runner *runner, pid_t pid) {
 
         if (proc_instance(pid, identity.instance))
                 return;
-        if (!runner->config.name && !runner->options.name[0])
+        if (!runner->config.name && !runner->options.name[0] && !runner->n_restarts) {
                 snprintf(identity.name, sizeof(identity.name), "qemu-%d", (int)pid);
+                text_set(runner->name, sizeof(runner->name), identity.name);
+        }
         engine_vm_rename(runner->vm, &identity, pid);
 }
 
@@ -431,10 +434,10 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
         int r;
 
         if (runner->config.name || runner->options.name[0])
-                text_set(instance.identity.name, sizeof(instance.identity.name),
-                         runner->config.name ? runner->config.name : runner->options.name);
-        else
-                snprintf(instance.identity.name, sizeof(instance.identity.name), "qemu-%d", (int)pid);
+                text_set(runner->name, sizeof(runner->name), runner->config.name ? runner->config.name : runner->options.name);
+        else if (!runner->n_restarts)
+                snprintf(runner->name, sizeof(runner->name), "qemu-%d", (int)pid);
+        text_set(instance.identity.name, sizeof(instance.identity.name), runner->name);
         text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
         text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
         policy_format(&runner->policy, instance.policy);

@@ -177,8 +177,7 @@ int database_open(sqlite3 **ret_database, const char *path, enum database_mode m
         sqlite3_extended_result_codes(database, 1);
         sqlite3_busy_timeout(database, database_busy_ms);
 
-        /* Whoever can write the file shall not get more than wrong answers out of it;
-         * https://www.sqlite.org/security.html */
+        /* Who can write the file gets wrong answers out of it, and no more; https://www.sqlite.org/security.html */
         sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         r = database_run(database,

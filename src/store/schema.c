@@ -28,7 +28,7 @@ static const char *const migrations[] = {
         "        began_ns INTEGER NOT NULL,"
         "        ended_ns INTEGER"
         ") STRICT;"
-        "CREATE UNIQUE INDEX vm_open ON vm (name, backend) WHERE ended_ns IS NULL;"
+        "CREATE UNIQUE INDEX vm_open ON vm (name, backend, coalesce(uid, -1)) WHERE ended_ns IS NULL;"
         "CREATE INDEX vm_open_by_age ON vm (id) WHERE ended_ns IS NULL;"
         "CREATE INDEX vm_name ON vm (name);"
         "CREATE INDEX vm_uuid ON vm (uuid) WHERE uuid IS NOT NULL;"

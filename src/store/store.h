@@ -53,8 +53,8 @@ struct store_vm {
 void store_vm_deinit(struct store_vm *vm);
 
 /*
- * A new instance, now (waits for the disk, behind all that was submitted; 5 s and more if the file is locked).  Sets vm->id.  -EEXIST: an instance of that
- * name and backend has not ended; -EALREADY: this instance is known.  With these two, ret_other (may be NULL) is the
+ * A new instance, now (waits for the disk, behind all that was submitted; 5 s and more if the file is locked).  Sets vm->id.
+ * -EEXIST: an instance of that name, backend and uid has not ended; -EALREADY: this instance is known.  With these two, ret_other (may be NULL) is the
  * one that is in the way, for the caller to see whether it is really still there, and to deinit.
  */
 int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other,

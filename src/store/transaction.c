@@ -18,7 +18,8 @@ static const char *const statement_sql[] = {
         [STATEMENT_RELEASE] = "RELEASE batch",
         [STATEMENT_ROLLBACK_TO] = "ROLLBACK TO batch",
         [STATEMENT_FIND_INSTANCE] = "SELECT " ROW_VM " FROM vm WHERE instance = ?",
-        [STATEMENT_FIND_OPEN] = "SELECT " ROW_VM " FROM vm WHERE name = ? AND backend = ? AND ended_ns IS NULL",
+        [STATEMENT_FIND_OPEN] = "SELECT " ROW_VM " FROM vm WHERE name = ? AND backend = ?"
+                                " AND coalesce(uid, -1) = ? AND ended_ns IS NULL",
         [STATEMENT_ADD_VM] = "INSERT INTO vm (name, uuid, backend, instance, pid, uid, command_line, policy, watcher,"
                              " began_ns, ended_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_END_VM] = "UPDATE vm SET ended_ns = coalesce(ended_ns, ?) WHERE id = ?",
@@ -132,6 +133,7 @@ static int add_vm(struct transaction *transaction, struct batch_op *op, char ret
         binder = bind_to(transaction, STATEMENT_FIND_OPEN);
         bind_text(&binder, vm->identity.name);
         bind_text(&binder, vm->identity.backend);
+        bind_integer(&binder, vm->uid);
         if (!vm->ended_ns)
                 r = refuse_vm(transaction, STATEMENT_FIND_OPEN, -EEXIST, "a VM of this name has not ended",
                               op->add_vm.other, ret_why);
@@ -406,8 +408,7 @@ static int write_in_savepoint(struct transaction *transaction, struct store_batc
         if (!written)
                 return run(transaction, STATEMENT_RELEASE, ret_why);
 
-        /* A full disk or a lack of memory may have ended the whole transaction;
-         * https://www.sqlite.org/lang_transaction.html */
+        /* A full disk may have ended the whole transaction; https://www.sqlite.org/lang_transaction.html, 2.1. */
         if (sqlite3_get_autocommit(transaction->database))
                 return written;
         store_batch_fail(batch, written, ret_why);

@@ -60,8 +60,13 @@ def skipped_tests_are_named_with_their_reason():
 
 
 def a_test_that_cmocka_skips_is_skipped():
-    expect(count(ran("a", "1..1\nnot ok 1 # SKIP x\n", 0, "FAIL")),
-           "skipped: a: test 1: x", "0 passed, 0 failed, 1 skipped", status=0)
+    expect(count(ran("a", "1..3\nnot ok 1 # SKIP x\n# skipped: no disk\nnot ok 2 # SKIP y\nok 3 - z\n", 0, "FAIL")),
+           "skipped: a: x: no reason given", "skipped: a: y: no disk", "1 passed, 0 failed, 2 skipped", status=0)
+
+
+def a_test_that_says_beforehand_that_it_is_skipped_is_skipped():
+    expect(count(ran("a", "1..3\n# skipped: needs root\nok 1 - x\nok 2 - y\n# skipped: no\nnot ok 3 - z\n", 1, "FAIL")),
+           "skipped: a: x: needs root", "failed: a: z", "1 passed, 1 failed, 1 skipped", status=1)
 
 
 def what_is_to_do_may_fail_but_not_pass():
@@ -141,6 +146,7 @@ run([(function.__name__, function) for function in (
     a_failed_test_is_named_with_its_reason,
     skipped_tests_are_named_with_their_reason,
     a_test_that_cmocka_skips_is_skipped,
+    a_test_that_says_beforehand_that_it_is_skipped_is_skipped,
     what_is_to_do_may_fail_but_not_pass,
     a_crash_fails_whatever_was_printed,
     a_program_that_takes_too_long_fails,

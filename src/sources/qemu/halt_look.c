@@ -8,12 +8,16 @@
 
 bool halt_look_tick(struct halt_look *look, uint64_t run_ns, uint64_t interval_ns) {
         uint64_t still_ns = interval_ns / STILL_PART;
-        bool stood_still = look->has_ticked && run_ns - look->run_ns <= still_ns;
-        bool has_moved = !look->has_looked || run_ns - look->looked_ns > still_ns;
+        uint64_t ran_ns = run_ns - look->run_ns, moved_ns = run_ns - look->looked_ns;
+        bool is_worth_it;
+
+        /* A guest that idles is woken now and then: small steps are worth a look only once they add up, or have ended altogether. */
+        is_worth_it = !look->has_looked || moved_ns > still_ns || (ran_ns == 0 && moved_ns > 0);
+        is_worth_it = is_worth_it && look->has_ticked && ran_ns <= still_ns;
 
         look->run_ns = run_ns;
         look->has_ticked = true;
-        if (!stood_still || !has_moved)
+        if (!is_worth_it)
                 return false;
         look->looked_ns = run_ns;
         look->has_looked = true;

@@ -18,6 +18,7 @@ struct halt_look {
 
 /*
  * A tick, halt_after after the last one: `run_ns` is the run time of all vCPU threads together, `interval_ns` how long ago the last tick was.
- * True: they stood still since the last tick and have moved since the last look, so look now.
+ * True: they stood still since the last tick and have moved since the last look, so look now.  (Still is: next to nothing.  Moved is: more than
+ * that, or anything at all and then nothing.)
  */
 bool halt_look_tick(struct halt_look *look, uint64_t run_ns, uint64_t interval_ns);

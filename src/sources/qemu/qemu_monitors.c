@@ -40,13 +40,18 @@ static void read_socket_member(struct socket_members *socket, const struct qemu_
                 socket->is_wrapped |= qemu_member_is_true(member);
 }
 
-static void set_address(struct qemu_monitor_place *place, const char *address) {
-        size_t n = strlen(address);
+/* Whole or not at all: half an address is another's. */
+static void copy_whole(char *ret_text, size_t n_ret, const char *text) {
+        size_t n = strlen(text);
 
-        if (n >= sizeof(place->address))
+        if (n >= n_ret)
                 n = 0;
-        memcpy(place->address, address, n);
-        place->address[n] = '\0';
+        memcpy(ret_text, text, n);
+        ret_text[n] = '\0';
+}
+
+static void set_address(struct qemu_monitor_place *place, const char *address) {
+        copy_whole(place->address, sizeof(place->address), address);
 }
 
 static void set_socket(struct qemu_monitor_place *place, const struct socket_members *socket) {
@@ -72,7 +77,8 @@ static void set_socket(struct qemu_monitor_place *place, const struct socket_mem
 }
 
 /* The one -chardev of that id: chardev/char.c, qemu_chardev_opts.  Of ids the first one counts. */
-static bool find_chardev(struct qemu_monitor_place *place, size_t n_argv, char *const *argv, const char *wanted) {
+static bool find_chardev(struct qemu_monitor_place *place, size_t n_argv, char *const *argv,
+                         const char *wanted) {
         struct qemu_words words;
         const char *option, *argument;
 
@@ -85,7 +91,8 @@ static bool find_chardev(struct qemu_monitor_place *place, size_t n_argv, char *
 
                 if (strcmp(option, "chardev") || !argument)
                         continue;
-                for (const char *implied = "backend"; qemu_member_next(&member, &argument, implied); implied = NULL)
+                for (const char *implied = "backend"; qemu_member_next(&member, &argument, implied);
+                     implied = NULL)
                         if (is_key(&member, "backend"))
                                 backend = member;
                         else if (is_key(&member, "id"))
@@ -106,12 +113,13 @@ static bool find_chardev(struct qemu_monitor_place *place, size_t n_argv, char *
 
 static void set_chardev(struct qemu_monitor_place *place, size_t n_argv, char *const *argv, const char *id) {
         place->kind = QEMU_MONITOR_OTHER;
-        snprintf(place->chardev, sizeof(place->chardev), "%s", id);
+        copy_whole(place->chardev, sizeof(place->chardev), id);
         find_chardev(place, n_argv, argv, id);
 }
 
 /* "unix:path,server=on", "tcp:host:port,server": chardev/char.c, qemu_chr_parse_compat(). */
-static void read_compat(struct qemu_monitor_place *place, size_t n_argv, char *const *argv, const char *text) {
+static void read_compat(struct qemu_monitor_place *place, size_t n_argv, char *const *argv,
+                        const char *text) {
         struct socket_members socket = { 0 };
         struct qemu_member member;
 
@@ -145,7 +153,8 @@ static void read_compat(struct qemu_monitor_place *place, size_t n_argv, char *c
 }
 
 /* -mon [chardev=]ID,mode=control,pretty=on: monitor/monitor.c, qemu_mon_opts.  Is it for QMP? */
-static bool read_mon(struct qemu_monitor_place *place, size_t n_argv, char *const *argv, const char *members) {
+static bool read_mon(struct qemu_monitor_place *place, size_t n_argv, char *const *argv,
+                     const char *members) {
         struct qemu_member member;
         struct qemu_member id = { 0 };
         bool is_control = false;
@@ -164,7 +173,8 @@ static bool read_mon(struct qemu_monitor_place *place, size_t n_argv, char *cons
 }
 
 static bool is_libvirts_path(const struct qemu_monitor_place *place) {
-        static const char *const directories[] = { "/var/lib/libvirt/", "/run/libvirt/", "/var/run/libvirt/" };
+        static const char *const directories[] = { "/var/lib/libvirt/", "/run/libvirt/",
+                                                   "/var/run/libvirt/" };
 
         if (place->kind != QEMU_MONITOR_UNIX)
                 return false;

@@ -1,9 +1,9 @@
 /*
  * QEMU monitors: where a QEMU's command line puts its QMP monitors.
  *
- * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev) and libvirt's habits.  Monitors that a
- * -readconfig file makes, or that were added to the running QEMU, are not on the line.  Does not know whether anybody
- * listens there.  Pure.
+ * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev) and libvirt's habits.  Monitors
+ * that a -readconfig file makes, or that were added to the running QEMU, are not on the line.  Does not know
+ * whether anybody listens there.  Pure.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ enum qemu_monitor_kind {
         QEMU_MONITOR_UNIX,     /* a socket in the file system */
         QEMU_MONITOR_ABSTRACT, /* a unix socket without a file */
         QEMU_MONITOR_TCP,
-        QEMU_MONITOR_FD,       /* a socket that QEMU was given; who made it knows where it is */
-        QEMU_MONITOR_OTHER,    /* no plain socket: stdio, pty, pipe, telnet, websocket, with TLS … */
+        QEMU_MONITOR_FD,    /* a socket that QEMU was given; who made it knows where it is */
+        QEMU_MONITOR_OTHER, /* no plain socket: stdio, pty, pipe, telnet, websocket, with TLS … */
 };
 
 struct qemu_monitor_place {
@@ -31,9 +31,9 @@ struct qemu_monitor_place {
         char chardev[QEMU_CHARDEV_ID_MAX]; /* the -chardev's id; "": it has none */
 
         /*
-         * A path, an abstract name, "host:port", a descriptor's number, or what it is instead.  Any byte but NUL may be
-         * in it; "" if it does not fit.  A relative path is relative to the directory that the process had at its start
-         * (with -daemonize it has "/" since).
+         * A path, an abstract name, "host:port", a descriptor's number, or what it is instead.  Any byte but
+         * NUL may be in it; "" if it does not fit.  A relative path is relative to the directory that the
+         * process had at its start (with -daemonize it has "/" since).
          */
         char address[QEMU_MONITOR_ADDRESS_MAX];
 };
@@ -45,5 +45,6 @@ struct qemu_monitors {
         bool is_libvirts; /* libvirt made this QEMU, or holds a monitor of it: not to be touched */
 };
 
-/* Read a command line, its words as qemu_words_init() takes them.  One that QEMU would refuse gives something. */
+/* Read a command line, its words as qemu_words_init() takes them.  One that QEMU would refuse gives
+ * something. */
 void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv);

@@ -372,6 +372,18 @@ static void a_still_vcpu_is_looked_at_once_until_it_has_moved(void **state) {
         assert_true(halt_look_tick(&look, 6 * second + 1000, second)); /* and stands still again */
 }
 
+/* Looked at while it idled, then a halt that costs next to nothing: what it ran is less than what standing still allows. */
+static void an_idle_vcpu_that_halts_cheaply_is_looked_at_again(void **state) {
+        const uint64_t second = 1000000000, little = 1000000;
+        struct halt_look look = { 0 };
+
+        assert_false(halt_look_tick(&look, 5 * second, second));
+        assert_true(halt_look_tick(&look, 5 * second + little, second));
+        assert_false(halt_look_tick(&look, 5 * second + 2 * little, second));
+        assert_true(halt_look_tick(&look, 5 * second + 2 * little, second));
+        assert_false(halt_look_tick(&look, 5 * second + 2 * little, second));
+}
+
 static void a_busy_vcpu_is_never_looked_at(void **state) {
         struct halt_look look = { 0 };
 
@@ -392,6 +404,7 @@ int main(void) {
                 cmocka_unit_test(a_vcpu_that_waits_with_interrupts_off_is_halted_for_good),
                 cmocka_unit_test(a_vcpu_that_waits_with_interrupts_on_is_never_called_halted),
                 cmocka_unit_test(a_still_vcpu_is_looked_at_once_until_it_has_moved),
+                cmocka_unit_test(an_idle_vcpu_that_halts_cheaply_is_looked_at_again),
                 cmocka_unit_test(a_busy_vcpu_is_never_looked_at),
         };
 

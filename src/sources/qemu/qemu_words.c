@@ -29,8 +29,8 @@ void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv)
 }
 
 /*
- * Whether an option takes an argument is for the table of qemu_options.c to say: a -S behind one that does is its argument,
- * and behind one that does not an option.
+ * Whether an option takes an argument is for the table of qemu_options.c to say: a -S behind one that does is
+ * its argument, and behind one that does not an option.
  */
 static bool takes_argument(char *word) {
         char program[] = "qemu-system-x86_64";

@@ -26,20 +26,21 @@ struct qemu_words {
 void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv);
 
 /*
- * Take the next option, without its dashes, and its argument: NULL where it takes none.  Both are borrowed from the
- * command line.  False: there are no more.
+ * Take the next option, without its dashes, and its argument: NULL where it takes none.  Both are borrowed
+ * from the command line.  False: there are no more.
  */
 bool qemu_words_next(struct qemu_words *words, const char **ret_option, const char **ret_argument);
 
 struct qemu_member {
         char key[QEMU_MEMBER_KEY_MAX];     /* "" if it is too long to be one of ours */
-        char value[QEMU_MEMBER_VALUE_MAX]; /* as it is, any byte may be in it; "" if too long: half a path is another's */
+        char value[QEMU_MEMBER_VALUE_MAX]; /* as it is, any byte may be in it; "" if too long: half a path is
+                                              another's */
 };
 
 /*
- * Take the next member off the front of "value,key=value,flag,noflag": a doubled comma is one of the value's, a flag is
- * "on", or "off" if it begins with "no".  `implied` is the key of a member that has none, or NULL where it is a flag: only
- * an argument's first member has such.  False: there are no more.
+ * Take the next member off the front of "value,key=value,flag,noflag": a doubled comma is one of the value's,
+ * a flag is "on", or "off" if it begins with "no".  `implied` is the key of a member that has none, or NULL
+ * where it is a flag: only an argument's first member has such.  False: there are no more.
  */
 bool qemu_member_next(struct qemu_member *ret_member, const char **members, const char *implied);
 

@@ -42,10 +42,11 @@ void socket_diag_ask_all(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE]) {
 }
 
 /*
- * Who waits is asked of one socket only: a queue that is too long for a message would end the answer about all
- * (net/unix/diag.c, sk_diag_dump_icons()), and whoever comes behind it would be free.
+ * Who waits is asked of one socket only: a queue that is too long for a message would end the answer about
+ * all (net/unix/diag.c, sk_diag_dump_icons()), and whoever comes behind it would be free.
  */
-void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE], const struct socket_record *record) {
+void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE],
+                         const struct socket_record *record) {
         struct request one = request;
 
         one.body.udiag_ino = record->inode;
@@ -142,13 +143,14 @@ static int read_record(struct socket_record *ret_record, const uint8_t *bytes, s
         return 0;
 }
 
-static int read_error(const uint8_t *bytes, size_t n_bytes) {
+/* Of an error, and of an end, which may come with one. */
+static int read_error(const uint8_t *bytes, size_t n_bytes, int otherwise) {
         int error;
 
         if (n_bytes < sizeof(error))
-                return -EBADMSG;
+                return otherwise;
         memcpy(&error, bytes, sizeof(error));
-        return error < 0 && error >= -4095 ? error : -EBADMSG;
+        return error < 0 && error >= -4095 ? error : otherwise;
 }
 
 int socket_diag_next(struct socket_record *ret_record, const uint8_t **bytes, size_t *n_bytes) {
@@ -173,9 +175,9 @@ int socket_diag_next(struct socket_record *ret_record, const uint8_t **bytes, si
 
         switch (header.nlmsg_type) {
         case NLMSG_DONE:
-                return SOCKET_DIAG_DONE;
+                return read_error(body, n_body, SOCKET_DIAG_DONE);
         case NLMSG_ERROR:
-                return read_error(body, n_body);
+                return read_error(body, n_body, -EBADMSG);
         case SOCK_DIAG_BY_FAMILY:
                 return read_record(ret_record, body, n_body);
         default:

@@ -1,7 +1,8 @@
 /*
  * Socket diag: what the kernel says about unix sockets, in bytes.
  *
- * Knows netlink's framing and unix_diag(7)'s attributes.  Does not ask, and does not know what a socket is for.  Pure.
+ * Knows netlink's framing and unix_diag(7)'s attributes.  Does not ask, and does not know what a socket is
+ * for.  Pure.
  */
 #pragma once
 
@@ -38,11 +39,12 @@ struct socket_record {
 void socket_diag_ask_all(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE]);
 
 /* Ask for one, and who waits in its queue. */
-void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE], const struct socket_record *record);
+void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE],
+                         const struct socket_record *record);
 
 /*
- * Take the next record off the front of a datagram.  0: here it is; SOCKET_DIAG_MORE, SOCKET_DIAG_DONE; the kernel's own
- * -errno; -EBADMSG: those are no such bytes.
+ * Take the next record off the front of a datagram.  0: here it is; SOCKET_DIAG_MORE, SOCKET_DIAG_DONE; the
+ * kernel's own -errno; -EBADMSG: those are no such bytes.
  */
 int socket_diag_next(struct socket_record *ret_record, const uint8_t **bytes, size_t *n_bytes);
 

@@ -1,0 +1,382 @@
+#include "sources/process/survey.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+#include "sources/command_line.h"
+#include "sources/qemu/qemu_words.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+        PATH_MAX_PROC = 64,
+        EXE_MAX = 4096,
+        FIRST_WORD_MAX = 1024, /* of a command line: enough for any path to a program */
+};
+
+/* What a first, cheap look shows. */
+struct glance {
+        char program[SURVEY_PROGRAM_MAX];
+        bool is_process; /* a kernel thread and a zombie are none */
+        bool is_qemu;
+};
+
+struct kvm_count {
+        int n_kvms;
+        int n_vcpus;
+};
+
+static void closedirp(DIR **directory) {
+        if (*directory)
+                closedir(*directory);
+}
+
+static int path_of(char ret_path[static PATH_MAX_PROC], pid_t pid, const char *file) {
+        return snprintf(ret_path, PATH_MAX_PROC, "/proc/%d/%s", (int)pid, file);
+}
+
+/* A link of one process.  A number of bytes, or -errno; -ESRCH: it is gone. */
+static ssize_t read_link(pid_t pid, const char *file, char *ret_target, size_t n_target) {
+        char path[PATH_MAX_PROC];
+        ssize_t n;
+
+        path_of(path, pid, file);
+        n = readlink(path, ret_target, n_target - 1);
+        if (n < 0)
+                return -errno;
+        ret_target[n] = '\0';
+        return n;
+}
+
+static bool ends_with(const char *text, const char *end) {
+        size_t n = strlen(text);
+
+        return n >= strlen(end) && !strcmp(text + n - strlen(end), end);
+}
+
+static const char *base_name(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+/*
+ * The name of the program by its executable, and by its own word: a wrapped QEMU
+ * (".qemu-system-x86_64-wrapped") has the right one only there, and of another user's process we may read
+ * nothing else.
+ */
+static int look_at_names(struct glance *ret_glance, pid_t pid) {
+        static const char deleted[] = " (deleted)"; /* upgraded since it was started */
+        struct glance glance = { 0 };
+        char path[PATH_MAX_PROC];
+        char exe[EXE_MAX];
+        char word[FIRST_WORD_MAX];
+        ssize_t n_exe, n_word;
+
+        n_exe = read_link(pid, "exe", exe, sizeof(exe));
+        if (n_exe == -ESRCH)
+                return -ESRCH;
+        if (n_exe > 0) {
+                if (ends_with(exe, deleted))
+                        exe[(size_t)n_exe - strlen(deleted)] = '\0';
+                glance.is_process = true;
+                glance.is_qemu = qemu_words_is_program(exe);
+                text_set(glance.program, sizeof(glance.program), base_name(exe));
+        } else if (n_exe == -ENOENT) {
+                /* No memory of its own: a kernel thread, a zombie.  Or it is gone. */
+                *ret_glance = glance;
+                return 0;
+        }
+
+        if (!glance.is_qemu) {
+                path_of(path, pid, "cmdline");
+                n_word = proc_read(path, word, sizeof(word));
+                if (n_word < 0)
+                        return n_word == -ENOENT ? -ESRCH : (int)n_word;
+                if (n_word && qemu_words_is_program(word)) {
+                        glance.is_qemu = true;
+                        *glance.program = '\0';
+                }
+                glance.is_process |= n_word > 0;
+                if (!*glance.program)
+                        text_set(glance.program, sizeof(glance.program), base_name(word));
+        }
+        *ret_glance = glance;
+        return 0;
+}
+
+/* The KVM descriptors of a process.  0 or -errno; -E2BIG: there are too many descriptors to look at. */
+static int count_kvms(struct kvm_count *ret_count, pid_t pid) {
+        static const char vm[] = "anon_inode:kvm-vm";
+        static const char vcpu[] = "anon_inode:kvm-vcpu"; /* ":0", since Linux 4.19 */
+        cleanup(closedirp) DIR *directory = NULL;
+        struct kvm_count count = { 0 };
+        const struct dirent *entry;
+        char path[PATH_MAX_PROC];
+        char target[64];
+        size_t n_links = 0;
+
+        path_of(path, pid, "fd");
+        directory = opendir(path);
+        if (!directory)
+                return errno == ENOENT ? -ESRCH : -errno;
+        while ((entry = readdir(directory))) {
+                ssize_t n;
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                if (n_links++ == SURVEY_LINKS_MAX)
+                        return -E2BIG;
+                n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
+                if (n < 0) {
+                        if (errno == EACCES || errno == EPERM)
+                                return -errno;
+                        continue; /* closed since */
+                }
+                target[n] = '\0';
+                if (!strcmp(target, vm))
+                        count.n_kvms++;
+                else if (!strncmp(target, vcpu, strlen(vcpu)))
+                        count.n_vcpus++;
+        }
+        *ret_count = count;
+        return 0;
+}
+
+/* -M none has no machine that could run: toolstacks ask such a QEMU what it can do. */
+static bool is_probe(size_t n_argv, char *const *argv) {
+        struct qemu_words words;
+        const char *option, *argument;
+        bool is_none = false;
+
+        qemu_words_init(&words, n_argv, argv);
+        while (qemu_words_next(&words, &option, &argument)) {
+                struct qemu_member member;
+
+                if (!argument || (strcmp(option, "M") && strcmp(option, "machine")))
+                        continue;
+                for (const char *implied = "type"; qemu_member_next(&member, &argument, implied);
+                     implied = NULL)
+                        if (!strcmp(member.key, "type"))
+                                is_none = !strcmp(member.value, "none");
+        }
+        return is_none;
+}
+
+static bool are_same(char *const *a, size_t n_a, char *const *b, size_t n_b) {
+        if (n_a != n_b)
+                return false;
+        for (size_t i = 0; i < n_a; i++)
+                if (strcmp(a[i], b[i]))
+                        return false;
+        return true;
+}
+
+/*
+ * Is this QEMU not the one that runs the VM?
+ *
+ * With -daemonize the first process waits until the VM is set up: os_daemonize() forks twice, and what runs
+ * the VM is of a session whose leader has gone.  Without, a QEMU that forks (to run a script) has a child
+ * that looks like it for a moment.
+ */
+static bool is_double(const struct proc_stat *stat, const struct qemu_options *options, size_t n_argv,
+                      char *const *argv) {
+        cleanup(freep) char **parents = NULL;
+        struct proc_stat leader;
+        struct glance glance;
+        size_t n_parents;
+
+        if (options->daemonize)
+                return stat->session && !proc_stat_read(&leader, stat->session) && leader.state != 'Z';
+        return stat->parent && !look_at_names(&glance, stat->parent) && glance.is_qemu &&
+               !proc_arguments(&parents, &n_parents, stat->parent) &&
+               are_same(argv, n_argv, parents, n_parents);
+}
+
+static void resolve(struct qemu_monitors *monitors, pid_t pid, const struct qemu_options *options) {
+        char directory[EXE_MAX];
+        ssize_t n;
+
+        if (options->daemonize)
+                return;
+        n = read_link(pid, "cwd", directory, sizeof(directory));
+        if (n < 1 || directory[0] != '/' || ends_with(directory, " (deleted)"))
+                return;
+        if (n == 1)
+                directory[0] = '\0'; /* the root: no second slash */
+        for (size_t i = 0; i < monitors->n_items; i++) {
+                struct qemu_monitor_place *place = &monitors->items[i];
+                char path[EXE_MAX + 1 + QEMU_MONITOR_ADDRESS_MAX];
+
+                if (place->kind != QEMU_MONITOR_UNIX || !*place->address || *place->address == '/')
+                        continue;
+                snprintf(path, sizeof(path), "%s/%s", directory, place->address);
+                if (strlen(path) < sizeof(place->address))
+                        strcpy(place->address, path);
+        }
+}
+
+static int read_qemu(struct survey_vmm *vmm, const struct proc_stat *stat, size_t n_argv, char *const *argv) {
+        struct qemu_options options;
+
+        qemu_options_read(&options, n_argv, argv);
+        if (options.only_informs || is_probe(n_argv, argv) || is_double(stat, &options, n_argv, argv))
+                return SURVEY_NO_VMM;
+        memcpy(vmm->name, options.name, sizeof(vmm->name));
+        memcpy(vmm->uuid, options.uuid, sizeof(vmm->uuid));
+        qemu_monitors_read(&vmm->monitors, n_argv, argv);
+        resolve(&vmm->monitors, vmm->pid, &options);
+        return 0;
+}
+
+/* Read everything of one that is a VMM. */
+static int read_vmm(struct survey_vmm *vmm, const struct glance *glance, pid_t pid) {
+        cleanup(freep) char **arguments = NULL;
+        char instance[PROC_INSTANCE_MAX];
+        struct proc_status status;
+        struct proc_stat stat;
+        size_t n_arguments;
+        int r;
+
+        vmm->pid = pid;
+        vmm->is_qemu = glance->is_qemu;
+        memcpy(vmm->program, glance->program, sizeof(vmm->program));
+        r = proc_instance(pid, vmm->instance);
+        if (!r)
+                r = proc_stat_read(&stat, pid);
+        if (!r)
+                r = proc_status_read(&status, pid);
+        if (!r)
+                r = proc_arguments(&arguments, &n_arguments, pid);
+        if (r)
+                return r;
+        vmm->uid = status.uid;
+        if (vmm->is_qemu) {
+                r = read_qemu(vmm, &stat, n_arguments, arguments);
+                if (r)
+                        return r;
+        }
+        r = command_line_format(&vmm->command_line, n_arguments, arguments);
+        if (r)
+                return r;
+
+        /* Is the pid another's by now?  Then so may be what was read. */
+        r = proc_instance(pid, instance);
+        if (r)
+                return r;
+        return strcmp(instance, vmm->instance) ? -ESRCH : 0;
+}
+
+static void survey_vmm_deinitp(struct survey_vmm *vmm) {
+        survey_vmm_deinit(vmm);
+}
+
+/* `ret_is_process`: it is more than a kernel thread or a zombie. */
+static int look(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user, bool *ret_is_process) {
+        cleanup(survey_vmm_deinitp) struct survey_vmm vmm = { .n_kvms = -1, .n_vcpus = -1 };
+        struct glance glance;
+        struct kvm_count count;
+        int r;
+
+        r = look_at_names(&glance, pid);
+        if (r)
+                return r;
+        *ret_is_process = glance.is_process;
+        if (!glance.is_process)
+                return SURVEY_NO_VMM;
+        r = count_kvms(&count, pid);
+        if (r == -ESRCH || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+                return r;
+        if (!r) {
+                vmm.n_kvms = count.n_kvms;
+                vmm.n_vcpus = count.n_vcpus;
+        }
+        if (!glance.is_qemu && !is_kvm_user && vmm.n_kvms <= 0)
+                return r ? SURVEY_UNSEEN : SURVEY_NO_VMM;
+        r = read_vmm(&vmm, &glance, pid);
+        if (r)
+                return r;
+
+        *ret_vmm = vmm;
+        vmm.command_line = NULL;
+        return 0;
+}
+
+void survey_vmm_deinit(struct survey_vmm *vmm) {
+        if (!vmm)
+                return;
+        free(vmm->command_line);
+        vmm->command_line = NULL;
+}
+
+int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user) {
+        bool is_process;
+
+        return look(ret_vmm, pid, is_kvm_user, &is_process);
+}
+
+int survey_all(struct survey_sight *ret_sight, void (*found)(void *userdata, struct survey_vmm *vmm),
+               void *userdata) {
+        cleanup(closedirp) DIR *processes = NULL;
+        struct survey_sight sight = { 0 };
+        const struct dirent *entry;
+        struct stat init;
+
+        processes = opendir("/proc");
+        if (!processes)
+                return -errno;
+        sight.is_hidden = stat("/proc/1", &init) < 0;
+        while ((entry = readdir(processes))) {
+                pid_t pid = atoi(entry->d_name);
+                struct survey_vmm vmm;
+                bool is_process = false;
+                int r;
+
+                if (pid <= 0)
+                        continue;
+                r = look(&vmm, pid, false, &is_process);
+                sight.n_processes += is_process;
+                if (!r) {
+                        sight.n_found++;
+                        found(userdata, &vmm);
+                        survey_vmm_deinit(&vmm);
+                } else if (r == SURVEY_UNSEEN || (r < 0 && r != -ESRCH)) {
+                        sight.n_unseen++;
+                }
+        }
+        *ret_sight = sight;
+        return 0;
+}
+
+/* "CPU 0/KVM": qemu_thread_create() in QEMU's accel/kvm/kvm-accel-ops.c. */
+static bool is_vcpu_name(const char *comm) {
+        const char *p = comm + strlen("CPU ");
+
+        if (strncmp(comm, "CPU ", strlen("CPU ")))
+                return false;
+        p += strspn(p, "0123456789");
+        return p > comm + strlen("CPU ") && !strcmp(p, "/KVM\n");
+}
+
+enum tristate survey_has_vcpus(pid_t pid) {
+        cleanup(closedirp) DIR *threads = NULL;
+        const struct dirent *thread;
+        struct kvm_count count;
+        char path[PATH_MAX_PROC + 32];
+
+        if (!count_kvms(&count, pid))
+                return count.n_vcpus ? TRISTATE_TRUE : TRISTATE_FALSE;
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+        threads = opendir(path);
+        while (threads && (thread = readdir(threads))) {
+                char comm[PROC_COMM_MAX];
+
+                snprintf(path, sizeof(path), "/proc/%d/task/%.16s/comm", (int)pid, thread->d_name);
+                if (thread->d_name[0] != '.' && proc_read(path, comm, sizeof(comm)) > 0 && is_vcpu_name(comm))
+                        return TRISTATE_TRUE;
+        }
+        return TRISTATE_NULL;
+}

@@ -1,0 +1,80 @@
+/*
+ * Survey: which virtual machine monitors run on this host, now.
+ *
+ * Looks through /proc, once, and knows a QEMU by its name and any other VMM by the KVM that it holds open.
+ * Reports what a command line says; opens no monitor, and does not know what has happened to a VM before.
+ */
+#pragma once
+
+#include "sources/proc.h"
+#include "sources/qemu/qemu_monitors.h"
+#include "sources/qemu/qemu_options.h"
+
+enum {
+        SURVEY_PROGRAM_MAX = 64,
+        SURVEY_LINKS_MAX = 1 << 16, /* so many descriptors of one process are looked at */
+
+        /* Outcomes of survey_process(). */
+        SURVEY_NO_VMM = 1, /* it runs no VM, or asks QEMU what it can do */
+        SURVEY_UNSEEN = 2, /* its name is not a VMM's, and we may not see whether it holds a KVM */
+};
+
+/* A process that runs VMs. */
+struct survey_vmm {
+        pid_t pid;
+        char instance[PROC_INSTANCE_MAX];
+        uid_t uid;
+        char program[SURVEY_PROGRAM_MAX]; /* its executable's name, or what it calls itself */
+        bool is_qemu;
+
+        /* As a QEMU's command line says.  A monitor's relative path was made absolute where that can be
+         * known. */
+        char name[QEMU_NAME_MAX];
+        char uuid[QEMU_UUID_MAX];
+        struct qemu_monitors monitors;
+
+        char *command_line; /* its secrets masked; owned */
+
+        /* KVM descriptors that it holds; -1: we may not see. */
+        int n_kvms; /* VMs; 0: software emulation */
+        int n_vcpus;
+};
+
+void survey_vmm_deinit(struct survey_vmm *vmm);
+
+/*
+ * Look at one process.  `is_kvm_user`: the kernel has said that it made a VM, so what holds no KVM yet is a
+ * VMM all the same.  0; SURVEY_NO_VMM; SURVEY_UNSEEN; -ESRCH: it is gone; another -errno.
+ *
+ * Relative paths of monitors are resolved by the process's working directory, and stay relative if that
+ * cannot be right: it is not readable, is deleted, or QEMU has left it (-daemonize).  A path may mean another
+ * file to a process in another mount namespace: that the process holds the socket that listens there
+ * (socket_is_held_by()) proves it.
+ */
+int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user);
+
+/* What was seen, and what was not. */
+struct survey_sight {
+        size_t n_processes; /* looked at, kernel threads left out */
+        size_t n_found;
+        size_t n_unseen; /* may be VMMs, and we may not look: without CAP_SYS_PTRACE mostly other users' */
+        bool is_hidden;  /* /proc does not even list other users' processes (hidepid) */
+};
+
+/*
+ * Look at every process, one after the other, in one go: it takes some 10 µs for each.  Those that come and
+ * go meanwhile may be missed or not.  `found` may take the VMM's contents over.  0, or -errno: /proc cannot
+ * be read.
+ */
+int survey_all(struct survey_sight *ret_sight, void (*found)(void *userdata, struct survey_vmm *vmm),
+               void *userdata);
+
+/*
+ * Does the process have a vCPU?  A KVM without one can never have run anything: it is a probe (of what KVM
+ * can do), not a VM. A VMM makes its vCPUs soon after its VM, so a "no" right after the VM's birth means
+ * nothing yet.
+ *
+ * By its descriptors (anon_inode:kvm-vcpu:N) where we may see them, else by QEMU's names of its vCPU threads
+ * ("CPU 0/KVM", only with -name debug-threads=on).  TRISTATE_NULL: cannot be known, or it is gone.
+ */
+enum tristate survey_has_vcpus(pid_t pid);
