@@ -61,7 +61,8 @@ enum evidence_kind {
         EVIDENCE_MONITOR_CLOSED,    /* the monitor's stream was read to its end */
         EVIDENCE_MONITOR_TAKEN,     /* somebody else holds the monitor: connected, but no greeting came */
         EVIDENCE_MALFORMED,         /* the monitor sent what is no QMP: `text` */
-        EVIDENCE_SIGNAL,            /* a signal was sent to the VMM: `signal`, `name`, `actor` */
+        EVIDENCE_SIGNAL,            /* a signal was sent to the VMM: `signal`, `name`, `actor`; not what it
+                                       raised itself: abort(), a fault */
         EVIDENCE_MESSAGE,           /* a line that the VMM wrote to its standard error: `text` */
         EVIDENCE_EXITED,            /* the VMM exited: `exit_status` */
         EVIDENCE_KILLED,            /* the VMM was ended by a signal: `signal`, `name`, `core` */

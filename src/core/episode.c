@@ -58,10 +58,26 @@ static bool revives_panicked(const struct evidence *e) {
         return (e->kind == EVIDENCE_RESET && e->flag == TRISTATE_FALSE) || e->kind == EVIDENCE_RESUME;
 }
 
+/* A status that says no more than that QEMU is busy: its outcome is another. */
+static bool is_transient(const struct evidence *e) {
+        return e->kind == EVIDENCE_STATUS &&
+               (!strcmp(e->word, "finish-migrate") || !strcmp(e->word, "save-vm") || !strcmp(e->word, "restore-vm"));
+}
+
+static bool is_migrating(const struct episode *episode) {
+        for (size_t i = 0; i < episode->n_items; i++)
+                if (is_transient(&episode->items[i]) && !strcmp(episode->items[i].word, "finish-migrate"))
+                        return true;
+        return false;
+}
+
 /* While the cause waits for its outcome: which change is that outcome, and which is the next story? */
-static bool follows(const struct evidence *cause, const struct evidence *e) {
+static bool follows(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         if (evidence_ends_process(cause))
                 return true;
+        /* A toolstack quits the source of a migration as soon as it is complete: that is its outcome. */
+        if (cause->kind == EVIDENCE_STOP && e->kind == EVIDENCE_SHUTDOWN && !strcmp(e->word, "host-qmp-quit"))
+                return is_migrating(episode);
         if (is_panic(cause))
                 return !revives_panicked(e);
         if (cause->kind == EVIDENCE_SHUTDOWN || cause->kind == EVIDENCE_SUSPEND_DISK)
@@ -129,7 +145,7 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
         if (episode->booted_ns && e->at_ns >= episode->booted_ns)
                 return e->kind != EVIDENCE_RESET || e->at_ns - episode->booted_ns >= FIRMWARE_START_NS;
         if (episode->phase == EPISODE_OPEN)
-                return !follows(cause, e);
+                return !follows(episode, cause, e);
         /* A reboot that QEMU made a shutdown of is as final as a power-off. */
         if (is_final(episode->told.transition) || cause->kind == EVIDENCE_SHUTDOWN)
                 return runs_again(episode, e);
@@ -240,7 +256,7 @@ static bool is_complete(const struct episode *episode, const struct evidence *ca
         /* `run`: nothing stops the panicked guest, so nothing will say that it has been stopped. */
         if (cause->kind == EVIDENCE_GUEST_PANICKED && !strcmp(cause->word, "run"))
                 return true;
-        return !evidence_ends_process(cause) && e->kind == EVIDENCE_STATUS && evidence_is_before(cause, e);
+        return !evidence_ends_process(cause) && e->kind == EVIDENCE_STATUS && !is_transient(e) && evidence_is_before(cause, e);
 }
 
 static bool is_crash_of(const struct episode *episode, const struct evidence *cause) {

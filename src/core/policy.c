@@ -181,6 +181,10 @@ struct decision policy_decide(const struct policy *policy, const struct verdict 
         decision.exists = true;
         decision.event = event;
         decision.action = policy->on[event].action;
+        /* A crash kernel is writing its dump: nobody ends that who was not told to. */
+        if (event == ON_CRASH && policy->on[event].rank < POLICY_EXPLICIT && verdict->rule &&
+            !strcmp(verdict->rule, "crash-kernel"))
+                decision.action = ACTION_LEAVE;
         switch (decision.action) {
         case ACTION_LEAVE:
         case ACTION_PRESERVE:

@@ -159,6 +159,17 @@ static void nothing_is_decided_while_the_host_goes_down(void **state) {
         assert_false(policy_decide(&policy, &verdict, 0).exists);
 }
 
+static void a_crash_kernel_is_left_alone_unless_its_owner_says_so(void **state) {
+        struct verdict verdict = { .transition = TRANSITION_CRASH, .left = LEFT_RUNNING, .rule = "crash-kernel" };
+        struct policy policy = policy_default(true);
+        const char *why;
+
+        assert_int_equal(policy_decide(&policy, &verdict, 0).action, ACTION_LEAVE);
+        assert_int_equal(policy_decide(&policy, &verdict, 0).act, ACT_NOTHING);
+        assert_int_equal(policy_set(&policy, "on_crash=destroy", POLICY_EXPLICIT, &why), 0);
+        assert_int_equal(policy_decide(&policy, &verdict, 0).act, ACT_QUIT);
+}
+
 static void each_decision_knows_what_is_left_to_do(void **state) {
         static const struct {
                 const char *setting;
@@ -262,6 +273,7 @@ int main(void) {
                 cmocka_unit_test(the_longest_policy_fits_its_text),
                 cmocka_unit_test(only_four_transitions_are_policys_business),
                 cmocka_unit_test(nothing_is_decided_while_the_host_goes_down),
+                cmocka_unit_test(a_crash_kernel_is_left_alone_unless_its_owner_says_so),
                 cmocka_unit_test(each_decision_knows_what_is_left_to_do),
                 cmocka_unit_test(only_what_is_pending_comes_with_an_act),
                 cmocka_unit_test(each_name_leads_back_to_its_value),

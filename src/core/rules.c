@@ -209,6 +209,17 @@ static bool is_migration(struct scene *s) {
         return status && says(status, "postmigrate") && prove(s, status);
 }
 
+/* Stopped for a migration's last phase and told to quit before its outcome could be asked for. */
+static bool is_migration_quit(struct scene *s) {
+        const struct evidence *status, *quit;
+
+        if (!cause_is(s, EVIDENCE_STOP))
+                return false;
+        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+        quit = scene_first_after(s, EVIDENCE_SHUTDOWN, s->cause);
+        return status && says(status, "finish-migrate") && prove(s, status) && quit && says(quit, "host-qmp-quit") && prove(s, quit);
+}
+
 static bool is_quit(struct scene *s) {
         return is_shutdown_because(s, "host-qmp-quit");
 }
@@ -412,6 +423,7 @@ const struct rule judge_rules[] = {
         RULE("panic-device",           CRASH,     GUEST,    PANIC_DEVICE,   FALSE, CERTAIN, is_panic),
         RULE("hibernate",              HIBERNATE, GUEST,    ACPI_S4,        TRUE,  CERTAIN, is_hibernation),
         RULE("migrated",               MIGRATE,   OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration),
+        RULE("migrated-and-quit",      MIGRATE,   OPERATOR, MIGRATION,      NULL,  LIKELY,  is_migration_quit),
         RULE("oom-victim",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_victim),
         RULE("oom-daemon",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_daemon),
         RULE("guest-poweroff-apm",     POWEROFF,  GUEST,    APM,            TRUE,  CERTAIN, is_apm),
@@ -451,7 +463,7 @@ const struct rule judge_rules[] = {
         RULE("kill-unseen",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_kill_unseen),
         RULE("vmm-fault",              FAILURE,   VMM,      SIGNAL,         FALSE, LIKELY,  is_vmm_fault),
         RULE("signal-end",             DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_end),
-        RULE("signal-exit",            DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_exit),
+        RULE("signal-exit",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_signal_exit),
         RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
         RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),

@@ -42,6 +42,7 @@ static const struct {
         { "ui-reset", "{name} was reset from its window by somebody on the host." },
         { "reset-unexplained", "{name} was reset; its VMM did not say by whom." },
         { "migrated", "{name} was migrated away; it goes on elsewhere." },
+        { "migrated-and-quit", "{name} was migrated away, most likely: it was told to quit in the migration's last phase." },
         { "qmp-quit", "{name} was destroyed from the host: {who} told its monitor to quit." },
         { "window-closed", "{name} was destroyed from the host: somebody closed its window." },
         { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },

@@ -389,16 +389,39 @@ static void vm_update_deadline(struct engine_vm *vm) {
 
 /* --- VMs --------------------------------------------------------------------------------------------------------- */
 
+/* A VM's place in the engine, not filled yet. */
+static struct engine_vm *make_place(struct engine *engine) {
+        struct engine_vm **vms = reallocarray(engine->vms, engine->n_vms + 1, sizeof(*vms));
+
+        if (!vms)
+                return NULL;
+        engine->vms = vms;
+        return calloc(1, sizeof(**vms));
+}
+
+static void fill_place(struct engine *engine, struct engine_vm *vm, struct store_vm *instance, const struct policy *policy,
+                       bool has_process) {
+        size_t at = engine->n_vms;
+
+        vm->engine = engine;
+        vm->instance = *instance;
+        *instance = (struct store_vm){ 0 };
+        vm->policy = *policy;
+        vm->sink = (struct source_sink){ .report = vm_report, .ended = vm_source_ended, .userdata = vm };
+        episode_init(&vm->episode, has_process);
+        /* The store's ids only rise, so a new one is the last; an adopted one may have to go further down. */
+        for (; at > 0 && engine->vms[at - 1]->instance.id > vm->instance.id; at--)
+                engine->vms[at] = engine->vms[at - 1];
+        engine->vms[at] = vm;
+        engine->n_vms++;
+}
+
 int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct policy *policy, bool has_process,
                   struct engine_vm **ret_vm, struct store_vm *ret_other, char ret_why[static STORE_WHY_MAX]) {
-        struct engine_vm *vm = calloc(1, sizeof(*vm)), **vms;
+        struct engine_vm *vm = make_place(engine);
         int r;
 
-        vms = reallocarray(engine->vms, engine->n_vms + 1, sizeof(*vms));
-        if (vms)
-                engine->vms = vms;
-        if (!vm || !vms) {
-                free(vm);
+        if (!vm) {
                 snprintf(ret_why, STORE_WHY_MAX, "out of memory");
                 return -ENOMEM;
         }
@@ -407,13 +430,26 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
                 free(vm);
                 return r;
         }
-        vm->engine = engine;
-        vm->instance = *instance;
-        *instance = (struct store_vm){ 0 };
-        vm->policy = *policy;
-        vm->sink = (struct source_sink){ .report = vm_report, .ended = vm_source_ended, .userdata = vm };
-        episode_init(&vm->episode, has_process);
-        engine->vms[engine->n_vms++] = vm; /* the store's ids only rise */
+        fill_place(engine, vm, instance, policy, has_process);
+        *ret_vm = vm;
+        return 0;
+}
+
+int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
+                    bool has_process, struct engine_vm **ret_vm) {
+        static const char reason[] = "nobody looked after it for a while";
+        struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
+        struct engine_vm *vm = make_place(engine);
+        struct store_batch *batch;
+
+        if (!vm)
+                return -ENOMEM;
+        fill_place(engine, vm, instance, policy, has_process);
+        evidence_set_text(&gap, reason, strlen(reason));
+        source_report(&vm->sink, &gap);
+        batch = open_batch(engine);
+        if (!batch || store_batch_set_watcher(batch, vm->instance.id, watcher))
+                trouble(engine, "%s: out of memory", vm->instance.identity.name);
         *ret_vm = vm;
         return 0;
 }

@@ -38,6 +38,13 @@ struct engine *engine_free(struct engine *engine);
 int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct policy *policy, bool has_process,
                   struct engine_vm **ret_vm, struct store_vm *ret_other, char ret_why[static STORE_WHY_MAX]);
 
+/*
+ * Look after a VM whose instance is written down already, and whose watcher has gone: `watcher` is the new one.  What happened in between is a
+ * gap, and evidence.  `instance` is taken over on success.  0, or -ENOMEM.
+ */
+int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
+                    bool has_process, struct engine_vm **ret_vm);
+
 /* Forget it (its history stays).  What waits to be stored is stored. */
 struct engine_vm *engine_remove_vm(struct engine_vm *vm);
 

@@ -8,6 +8,7 @@ nothing in them can be written to.
 
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ WRITABLE = set("BbDdGgSsC")
 
 def sources_of(folder):
     names = sorted(glob.glob(os.path.join(ROOT, "src", folder, "*.c")))
-    return [name for name in names if not name.endswith("_test.c")]
+    return [name for name in names if not re.search(r"_test(_world)?\.c$|_fixture\.c$", name)]
 
 
 def symbols_of(path, directory):

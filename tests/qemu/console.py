@@ -3,6 +3,7 @@
 
 import os
 import pty
+import signal
 import sys
 import termios
 
@@ -132,6 +133,27 @@ def control_c(world):
     assert verdict["actor"]["comm"] == "vmpower" and verdict["actor"]["via"] == "SIGINT", verdict["actor"]
     assert verdict["actor"]["uid"] == os.getuid()
     terminal.screen.wait_for("terminating on signal 2")
+
+
+@test("^C that the VM does not heed yet does not end vmpower")
+def control_c_waits(world):
+    monitor = world.monitor()
+    terminal = Terminal(world, [*probe("idle", serial=False), "-serial", "file:/dev/stdout", *monitor.option])
+    monitor.connect()
+    terminal.screen.wait_for("probe: idle")
+    os.kill(monitor.pid, signal.SIGSTOP)
+    terminal.type(b"\x03")
+    terminal.screen.wait_for("^C")
+    # Told to end by anything but its terminal, it would go after two seconds.
+    try:
+        wait_for_end(terminal.process.pid, 2.5)
+    except Timeout:
+        pass
+    os.kill(monitor.pid, signal.SIGCONT)
+    assert terminal.wait() == DESTROYED
+    pause, *_, destroyed = world.history()
+    says(pause, "pause", "operator", "signal", None, left="paused")
+    says(destroyed, "destroy", "operator", "signal", False, left="gone")
 
 
 @test("^C under a shell names the shell: it leads the session")

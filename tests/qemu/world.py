@@ -13,6 +13,7 @@ and when the test is over, nothing may be left of it: no process, no socket.
 import collections
 import ctypes
 import errno
+import itertools
 import json
 import os
 import re
@@ -73,10 +74,13 @@ def _report_failure(world, error):
     if world:
         lines += world.describe()
     for line in "".join(lines).splitlines():
-        print("#", line)
+        print("#", "".join(c if c.isprintable() and c.isascii() else "?" for c in line))
 
 
-def _run_one(number, sentence, function, todo, lock):
+_told = itertools.count(1)  # TAP wants its numbers in order; what is told first is the first
+
+
+def _run_one(sentence, function, todo, lock):
     world, error, skipped = None, None, None
     began = time.monotonic()
     try:
@@ -94,7 +98,7 @@ def _run_one(number, sentence, function, todo, lock):
         error = e
     directive = f" # SKIP {skipped}" if skipped else f" # TODO {todo}" if todo else ""
     with lock:
-        print(f"{'not ok' if error else 'ok'} {number} - {sentence}{directive}")
+        print(f"{'not ok' if error else 'ok'} {next(_told)} - {sentence}{directive}")
         print(f"# {time.monotonic() - began:.2f} s")
         if error:
             _report_failure(world, error)
@@ -110,22 +114,25 @@ def main(jobs=2):
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     only = os.environ.get("VMPOWER_TEST", "")
     tests = [one for one in _tests if only in one[0]]
+    if not shutil.which(QEMU):
+        print(f"1..0 # SKIP {QEMU} is not installed")
+        return 0
     print(f"1..{len(tests)}")
     if not os.access(VMPOWER, os.X_OK):
         print(f"Bail out! {VMPOWER} is not there: VMPOWER names the program")
         return 1
-    queue = collections.deque(enumerate(tests, 1))
+    queue = collections.deque(tests)
     lock = threading.Lock()
     failed = []
 
     def work():
         while True:
             try:
-                number, one = queue.popleft()
+                one = queue.popleft()
             except IndexError:
                 return
-            if not _run_one(number, *one, lock):
-                failed.append(number)
+            if not _run_one(*one, lock):
+                failed.append(one)
 
     workers = [threading.Thread(target=work) for _ in range(jobs)]
     for worker in workers:
@@ -444,7 +451,7 @@ class Monitor:
 
 # --- the program ----------------------------------------------------------------------------------------------------
 
-_numbers = iter(range(1, 1 << 30))
+_numbers = itertools.count(1)
 
 
 class Run:

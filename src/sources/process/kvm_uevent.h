@@ -34,8 +34,7 @@ struct kvm_uevent {
         uint64_t count;   /* VMs that are there now; 0 if it was not said */
         uint64_t created; /* VMs there ever were since boot */
 
-        /* "/kvm/TID-FD", below debugfs: tells the VMs of one process apart.  "": this kernel has no debugfs.
-         */
+        /* "/kvm/TID-FD", below debugfs: tells a process's VMs apart.  "": this kernel has no debugfs. */
         char stats_path[KVM_STATS_PATH_MAX];
 };
 

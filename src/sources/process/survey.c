@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
         PATH_MAX_PROC = 64,
         EXE_MAX = 4096,
         FIRST_WORD_MAX = 1024, /* of a command line: enough for any path to a program */
+        EARLY_MAX = 64,        /* QEMUs just starting that are looked at again */
 };
 
 /* What a first, cheap look shows. */
@@ -87,8 +88,9 @@ static int look_at_names(struct glance *ret_glance, pid_t pid) {
                 text_set(glance.program, sizeof(glance.program), base_name(exe));
         } else if (n_exe == -ENOENT) {
                 /* No memory of its own: a kernel thread, a zombie.  Or it is gone. */
+                path_of(path, pid, "");
                 *ret_glance = glance;
-                return 0;
+                return access(path, F_OK) < 0 ? -ESRCH : 0;
         }
 
         if (!glance.is_qemu) {
@@ -254,6 +256,9 @@ static int read_vmm(struct survey_vmm *vmm, const struct glance *glance, pid_t p
         if (r)
                 return r;
         vmm->uid = status.uid;
+        /* In execve(2) the program is there before its arguments are. */
+        if (vmm->is_qemu && !n_arguments)
+                return SURVEY_EARLY;
         if (vmm->is_qemu) {
                 r = read_qemu(vmm, &stat, n_arguments, arguments);
                 if (r)
@@ -318,36 +323,56 @@ int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user) {
         return look(ret_vmm, pid, is_kvm_user, &is_process);
 }
 
+struct survey {
+        struct survey_sight sight;
+        void (*found)(void *userdata, struct survey_vmm *vmm);
+        void *userdata;
+};
+
+/* Returns what look() did. */
+static int look_for_all(struct survey *survey, pid_t pid) {
+        struct survey_vmm vmm;
+        bool is_process = false;
+        int r;
+
+        r = look(&vmm, pid, false, &is_process);
+        survey->sight.n_processes += is_process && r != SURVEY_EARLY;
+        if (!r) {
+                survey->sight.n_found++;
+                survey->found(survey->userdata, &vmm);
+                survey_vmm_deinit(&vmm);
+        } else if (r == SURVEY_UNSEEN || (r < 0 && r != -ESRCH)) {
+                survey->sight.n_unseen++;
+        }
+        return r;
+}
+
 int survey_all(struct survey_sight *ret_sight, void (*found)(void *userdata, struct survey_vmm *vmm),
                void *userdata) {
         cleanup(closedirp) DIR *processes = NULL;
-        struct survey_sight sight = { 0 };
+        struct survey survey = { .found = found, .userdata = userdata };
+        pid_t early[EARLY_MAX];
+        size_t n_early = 0;
         const struct dirent *entry;
-        struct stat init;
 
         processes = opendir("/proc");
         if (!processes)
                 return -errno;
-        sight.is_hidden = stat("/proc/1", &init) < 0;
+        survey.sight.is_hidden = access("/proc/1", F_OK) < 0;
         while ((entry = readdir(processes))) {
                 pid_t pid = atoi(entry->d_name);
-                struct survey_vmm vmm;
-                bool is_process = false;
-                int r;
 
-                if (pid <= 0)
+                if (pid <= 0 || look_for_all(&survey, pid) != SURVEY_EARLY)
                         continue;
-                r = look(&vmm, pid, false, &is_process);
-                sight.n_processes += is_process;
-                if (!r) {
-                        sight.n_found++;
-                        found(userdata, &vmm);
-                        survey_vmm_deinit(&vmm);
-                } else if (r == SURVEY_UNSEEN || (r < 0 && r != -ESRCH)) {
-                        sight.n_unseen++;
-                }
+                if (n_early < EARLY_MAX)
+                        early[n_early++] = pid;
+                else
+                        survey.sight.n_early++;
         }
-        *ret_sight = sight;
+        for (size_t i = 0; i < n_early; i++)
+                survey.sight.n_early += look_for_all(&survey, early[i]) == SURVEY_EARLY;
+
+        *ret_sight = survey.sight;
         return 0;
 }
 

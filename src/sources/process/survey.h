@@ -17,6 +17,7 @@ enum {
         /* Outcomes of survey_process(). */
         SURVEY_NO_VMM = 1, /* it runs no VM, or asks QEMU what it can do */
         SURVEY_UNSEEN = 2, /* its name is not a VMM's, and we may not see whether it holds a KVM */
+        SURVEY_EARLY = 3,  /* a QEMU that is just starting: its command line is not there yet; look again */
 };
 
 /* A process that runs VMs. */
@@ -27,8 +28,7 @@ struct survey_vmm {
         char program[SURVEY_PROGRAM_MAX]; /* its executable's name, or what it calls itself */
         bool is_qemu;
 
-        /* As a QEMU's command line says.  A monitor's relative path was made absolute where that can be
-         * known. */
+        /* As a QEMU's command line says.  Relative paths were made absolute where that can be known. */
         char name[QEMU_NAME_MAX];
         char uuid[QEMU_UUID_MAX];
         struct qemu_monitors monitors;
@@ -44,7 +44,7 @@ void survey_vmm_deinit(struct survey_vmm *vmm);
 
 /*
  * Look at one process.  `is_kvm_user`: the kernel has said that it made a VM, so what holds no KVM yet is a
- * VMM all the same.  0; SURVEY_NO_VMM; SURVEY_UNSEEN; -ESRCH: it is gone; another -errno.
+ * VMM all the same.  0; SURVEY_NO_VMM; SURVEY_UNSEEN; SURVEY_EARLY; -ESRCH: it is gone; another -errno.
  *
  * Relative paths of monitors are resolved by the process's working directory, and stay relative if that
  * cannot be right: it is not readable, is deleted, or QEMU has left it (-daemonize).  A path may mean another
@@ -58,20 +58,21 @@ struct survey_sight {
         size_t n_processes; /* looked at, kernel threads left out */
         size_t n_found;
         size_t n_unseen; /* may be VMMs, and we may not look: without CAP_SYS_PTRACE mostly other users' */
+        size_t n_early;  /* QEMUs that were just starting, and still were at the end: survey again soon */
         bool is_hidden;  /* /proc does not even list other users' processes (hidepid) */
 };
 
 /*
  * Look at every process, one after the other, in one go: it takes some 10 µs for each.  Those that come and
- * go meanwhile may be missed or not.  `found` may take the VMM's contents over.  0, or -errno: /proc cannot
- * be read.
+ * go meanwhile may be missed or not.  `found` may take `command_line` over, and set it to NULL.  0,
+ * or -errno: /proc cannot be read.
  */
 int survey_all(struct survey_sight *ret_sight, void (*found)(void *userdata, struct survey_vmm *vmm),
                void *userdata);
 
 /*
  * Does the process have a vCPU?  A KVM without one can never have run anything: it is a probe (of what KVM
- * can do), not a VM. A VMM makes its vCPUs soon after its VM, so a "no" right after the VM's birth means
+ * can do), not a VM.  A VMM makes its vCPUs soon after its VM, so a "no" right after the VM's birth means
  * nothing yet.
  *
  * By its descriptors (anon_inode:kvm-vcpu:N) where we may see them, else by QEMU's names of its vCPU threads

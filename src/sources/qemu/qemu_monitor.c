@@ -13,6 +13,16 @@
 /* One wakeup reads at most this many buffers, so that a flood cannot keep the loop from its other work. */
 #define READS_AT_ONCE 64
 
+/* A message, or what is left of it, that the socket did not take yet. */
+struct unsent {
+        struct unsent *next;
+        size_t n_sent, n_text;
+        bool is_own;
+        size_t n_fds; /* they go with its first byte */
+        int fds[QEMU_MONITOR_FDS_MAX];
+        char text[];
+};
+
 struct qemu_monitor {
         sd_event *event;
         sd_event_source *directory; /* inotify: until the socket is there */
@@ -23,21 +33,35 @@ struct qemu_monitor {
         struct sockaddr_un address;
         int fd;
         struct qmp_framer framer;
-        char *unsent; /* what the socket did not take yet */
-        size_t n_unsent;
+        struct unsent *unsent; /* the oldest first */
+        size_t n_unsent;       /* bytes of our own among them */
         bool is_reading;
 };
 
 static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+static void close_fds(const int *fds, size_t n_fds) {
+        for (size_t i = 0; i < n_fds; i++)
+                close(fds[i]);
+}
+
+static void drop_unsent(struct qemu_monitor *monitor) {
+        struct unsent *unsent = monitor->unsent;
+
+        monitor->unsent = unsent->next;
+        if (unsent->is_own)
+                monitor->n_unsent -= unsent->n_text;
+        close_fds(unsent->fds, unsent->n_fds);
+        free(unsent);
+}
 
 static void disconnect(struct qemu_monitor *monitor) {
         monitor->stream = sd_event_source_disable_unref(monitor->stream);
         close_fd(&monitor->fd);
         qmp_framer_deinit(&monitor->framer);
         qmp_framer_init(&monitor->framer, QMP_FRAMING_LINES);
-        free(monitor->unsent);
-        monitor->unsent = NULL;
-        monitor->n_unsent = 0;
+        while (monitor->unsent)
+                drop_unsent(monitor);
 }
 
 static void finish(struct qemu_monitor *monitor, int error) {
@@ -63,7 +87,7 @@ static void take_messages(struct qemu_monitor *monitor) {
                 if (r == QMP_MALFORMED)
                         monitor->events->malformed(monitor->userdata, line, n_line, message.defect);
                 else if (!r)
-                        monitor->events->message(monitor->userdata, &message);
+                        monitor->events->message(monitor->userdata, &message, line, n_line);
                 qmp_message_deinit(&message);
         }
 }
@@ -106,30 +130,53 @@ void qemu_monitor_drain(struct qemu_monitor *monitor) {
         monitor->is_reading = false;
 }
 
-static int flush(struct qemu_monitor *monitor) {
-        while (monitor->n_unsent) {
-                ssize_t n = send(monitor->fd, monitor->unsent, monitor->n_unsent, MSG_DONTWAIT | MSG_NOSIGNAL);
+/* A number of bytes, 0 when the socket takes none now, or -errno. */
+static ssize_t send_some(int fd, const char *text, size_t n_text, const int *fds, size_t n_fds) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int[QEMU_MONITOR_FDS_MAX]))];
+        } control = { 0 };
+        struct msghdr message = { .msg_iov = &(struct iovec){ (char *)text, n_text }, .msg_iovlen = 1 };
+        ssize_t n;
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno == EAGAIN ? 0 : -errno;
-                monitor->n_unsent -= (size_t)n;
-                memmove(monitor->unsent, monitor->unsent + n, monitor->n_unsent);
+        if (n_fds) {
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+                control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
+                                                   .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+                memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
         }
-        free(monitor->unsent);
-        monitor->unsent = NULL;
-        return 0;
+        do
+                n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == EAGAIN ? 0 : -errno;
+        return n;
+}
+
+static void flush(struct qemu_monitor *monitor) {
+        while (monitor->unsent) {
+                struct unsent *unsent = monitor->unsent;
+                ssize_t n = send_some(monitor->fd, unsent->text + unsent->n_sent, unsent->n_text - unsent->n_sent,
+                                      unsent->fds, unsent->n_fds);
+
+                if (n <= 0) /* if it is broken, its end is read soon */
+                        return;
+                close_fds(unsent->fds, unsent->n_fds);
+                unsent->n_fds = 0;
+                unsent->n_sent += (size_t)n;
+                if (unsent->n_sent == unsent->n_text)
+                        drop_unsent(monitor);
+        }
+        sd_event_source_set_io_events(monitor->stream, EPOLLIN);
+        monitor->events->drained(monitor->userdata);
 }
 
 static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct qemu_monitor *monitor = userdata;
 
-        if (revents & EPOLLOUT) {
+        if (revents & EPOLLOUT)
                 flush(monitor);
-                if (!monitor->n_unsent)
-                        sd_event_source_set_io_events(monitor->stream, EPOLLIN);
-        }
         if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
                 monitor->is_reading = true;
                 for (size_t i = 0; i < READS_AT_ONCE && monitor->fd >= 0 && read_some(monitor); i++)
@@ -188,31 +235,60 @@ bool qemu_monitor_is_connected(const struct qemu_monitor *monitor) {
         return monitor->fd >= 0;
 }
 
+bool qemu_monitor_has_room(const struct qemu_monitor *monitor) {
+        return monitor->fd >= 0 && !monitor->unsent;
+}
+
+/* Keep what the socket did not take.  The descriptors are taken over. */
+static int keep(struct qemu_monitor *monitor, const char *text, size_t n_text, const int *fds, size_t n_fds, bool is_own) {
+        struct unsent *unsent = calloc(1, sizeof(*unsent) + n_text), **end = &monitor->unsent;
+
+        if (!unsent) {
+                close_fds(fds, n_fds);
+                return -ENOBUFS;
+        }
+        unsent->n_text = n_text;
+        unsent->is_own = is_own;
+        unsent->n_fds = n_fds;
+        for (size_t i = 0; i < n_fds; i++)
+                unsent->fds[i] = fds[i];
+        memcpy(unsent->text, text, n_text);
+        while (*end)
+                end = &(*end)->next;
+        *end = unsent;
+        if (is_own)
+                monitor->n_unsent += n_text;
+        sd_event_source_set_io_events(monitor->stream, EPOLLIN | EPOLLOUT);
+        return 0;
+}
+
 int qemu_monitor_send(struct qemu_monitor *monitor, const char *text, size_t n_text) {
         ssize_t n = 0;
-        char *more;
 
         if (monitor->fd < 0)
                 return -ENOTCONN;
-        if (!monitor->n_unsent) {
-                n = send(monitor->fd, text, n_text, MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n < 0 && errno != EAGAIN && errno != EINTR)
-                        return -ENOTCONN; /* its end is read soon */
-                if (n < 0)
-                        n = 0;
-                if ((size_t)n == n_text)
-                        return 0;
+        if (monitor->n_unsent + n_text > QEMU_MONITOR_SEND_MAX)
+                return -ENOBUFS;
+        if (!monitor->unsent)
+                n = send_some(monitor->fd, text, n_text, NULL, 0);
+        if (n < 0)
+                return -ENOTCONN; /* its end is read soon */
+        return (size_t)n == n_text ? 0 : keep(monitor, text + n, n_text - (size_t)n, NULL, 0, true);
+}
+
+int qemu_monitor_pass_on(struct qemu_monitor *monitor, const char *text, size_t n_text, const int *fds, size_t n_fds) {
+        bool has_room = qemu_monitor_has_room(monitor);
+        ssize_t n = has_room ? send_some(monitor->fd, text, n_text, fds, n_fds) : 0;
+
+        if (!has_room || n != 0) {
+                close_fds(fds, n_fds);
+                n_fds = 0;
         }
-        if (monitor->n_unsent + n_text - (size_t)n > QEMU_MONITOR_SEND_MAX)
-                return -ENOBUFS;
-        more = realloc(monitor->unsent, monitor->n_unsent + n_text - (size_t)n);
-        if (!more)
-                return -ENOBUFS;
-        memcpy(more + monitor->n_unsent, text + n, n_text - (size_t)n);
-        monitor->unsent = more;
-        monitor->n_unsent += n_text - (size_t)n;
-        sd_event_source_set_io_events(monitor->stream, EPOLLIN | EPOLLOUT);
-        return 0;
+        if (!has_room)
+                return monitor->fd < 0 ? -ENOTCONN : -ENOBUFS;
+        if (n < 0)
+                return -ENOTCONN;
+        return (size_t)n == n_text ? 0 : keep(monitor, text + n, n_text - (size_t)n, fds, n_fds, false);
 }
 
 struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor) {

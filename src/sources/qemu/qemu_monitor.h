@@ -12,17 +12,21 @@
 #include <systemd/sd-event.h>
 
 enum {
-        QEMU_MONITOR_SEND_MAX = 64 * 1024, /* bytes of commands that wait for a QEMU that does not read */
+        QEMU_MONITOR_SEND_MAX = 64 * 1024, /* bytes of our own commands that wait for a QEMU that does not read */
+        QEMU_MONITOR_FDS_MAX = 16,         /* with one message; as in QEMU's own socket (chardev/char-socket.c) */
 };
 
 struct qemu_monitor_events {
         /* Connected; the process that listens (0 if it cannot be known).  The greeting has not come yet. */
         void (*connected)(void *userdata, pid_t pid, uid_t uid);
-        void (*message)(void *userdata, const struct qmp_message *message);
+        /* `text`: its bytes, without the end of the line. */
+        void (*message)(void *userdata, const struct qmp_message *message, const char *text, size_t n_text);
         /* What came is no QMP: the start of it, and why. */
         void (*malformed)(void *userdata, const char *text, size_t n_text, const char *defect);
         /* The stream was read to its end (0), or broke (-errno).  Nothing follows. */
         void (*closed)(void *userdata, int error);
+        /* What waited for a QEMU that did not read has been sent. */
+        void (*drained)(void *userdata);
 };
 
 struct qemu_monitor;
@@ -45,3 +49,10 @@ bool qemu_monitor_is_connected(const struct qemu_monitor *monitor);
 
 /* Send a whole message (with \r\n).  0, -ENOTCONN, or -ENOBUFS when too much waits already. */
 int qemu_monitor_send(struct qemu_monitor *monitor, const char *text, size_t n_text);
+
+/*
+ * The same for somebody else's message, with its descriptors, which are closed in every case.  It goes on only where nothing waits; what then
+ * waits of it takes no room from our own.  0, -ENOTCONN, or -ENOBUFS: wait until `drained`.
+ */
+int qemu_monitor_pass_on(struct qemu_monitor *monitor, const char *text, size_t n_text, const int *fds, size_t n_fds);
+bool qemu_monitor_has_room(const struct qemu_monitor *monitor);

@@ -45,6 +45,5 @@ struct qemu_monitors {
         bool is_libvirts; /* libvirt made this QEMU, or holds a monitor of it: not to be touched */
 };
 
-/* Read a command line, its words as qemu_words_init() takes them.  One that QEMU would refuse gives
- * something. */
+/* Read a command line, as qemu_words_init() takes it.  One that QEMU would refuse gives something. */
 void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv);

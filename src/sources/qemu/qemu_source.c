@@ -46,6 +46,9 @@ struct qemu_source {
         pid_t *vcpus; /* their threads; owned */
         size_t n_vcpus;
         struct halt_look look;
+        const struct qemu_source_tap *tap; /* NULL: the monitor is not shared */
+        char *greeting;                    /* for those who share it; owned */
+        bool has_oob;
         bool is_greeted;
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
@@ -254,8 +257,14 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
         source->is_greeted = true;
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
 
+        if (source->config.is_shared) {
+                size_t n_text;
+
+                source->has_oob = greeting->is_oob;
+                qmp_encode_greeting(&source->greeting, &n_text, &greeting->version, source->has_oob);
+        }
         /* QEMU answers in order, and its events start with the answer to the first. */
-        ask(source, ASK_CAPABILITIES, "qmp_capabilities", NULL);
+        ask(source, ASK_CAPABILITIES, "qmp_capabilities", source->has_oob ? json_pack("{s:[s]}", "enable", "oob") : NULL);
         if (actions)
                 ask(source, ASK_SET_ACTION, "set-action", actions);
         ask(source, ASK_MACHINE, "qom-get", json_pack("{s:s, s:s}", "path", "/machine", "property", "type"));
@@ -372,7 +381,7 @@ static void take_error(struct qemu_source *source, enum question question, const
                 source->events.refused(source->events.userdata, commands[question], why);
 }
 
-static void on_message(void *userdata, const struct qmp_message *message) {
+static void on_message(void *userdata, const struct qmp_message *message, const char *text, size_t n_text) {
         struct qemu_source *source = userdata;
         json_int_t id = json_is_integer(message->id) ? json_integer_value(message->id) : 0;
         enum question question = id > 0 && id < _ASK_N ? (enum question)id : ASK_NOTHING;
@@ -394,6 +403,8 @@ static void on_message(void *userdata, const struct qmp_message *message) {
                 /* QEMU does not command us. */
                 break;
         }
+        if (source->tap && !(question && (message->kind == QMP_RETURN || message->kind == QMP_ERROR)))
+                source->tap->message(source->tap->userdata, message, text, n_text);
 }
 
 static void on_malformed(void *userdata, const char *text, size_t n_text, const char *defect) {
@@ -407,6 +418,15 @@ static void on_malformed(void *userdata, const char *text, size_t n_text, const 
                 snprintf(excerpt, sizeof(excerpt), "%s", defect);
         evidence_set_text(&evidence, excerpt, strlen(excerpt));
         report(source, evidence);
+        if (source->tap)
+                source->tap->lost(source->tap->userdata);
+}
+
+static void on_drained(void *userdata) {
+        struct qemu_source *source = userdata;
+
+        if (source->tap)
+                source->tap->drained(source->tap->userdata);
 }
 
 static int on_no_greeting(sd_event_source *timer, uint64_t usec, void *userdata) {
@@ -419,6 +439,8 @@ static int on_no_greeting(sd_event_source *timer, uint64_t usec, void *userdata)
         report(source, evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_TAKEN));
         source->monitor = qemu_monitor_close(source->monitor);
         source->sink.ended(source->sink.userdata, SOURCE_QMP);
+        if (source->tap)
+                source->tap->closed(source->tap->userdata);
         return 0;
 }
 
@@ -445,6 +467,8 @@ static void on_closed(void *userdata, int error) {
         report(source, evidence_make(SOURCE_QMP, source->is_greeted || source->config.is_own ? EVIDENCE_MONITOR_CLOSED
                                                                                              : EVIDENCE_MONITOR_TAKEN));
         source->sink.ended(source->sink.userdata, SOURCE_QMP);
+        if (source->tap)
+                source->tap->closed(source->tap->userdata);
 }
 
 static const struct qemu_monitor_events monitor_events = {
@@ -452,6 +476,7 @@ static const struct qemu_monitor_events monitor_events = {
         .message = on_message,
         .malformed = on_malformed,
         .closed = on_closed,
+        .drained = on_drained,
 };
 
 int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
@@ -484,6 +509,7 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
         qemu_monitor_close(source->monitor);
         sd_event_unref(source->event);
         free(source->vcpus);
+        free(source->greeting);
         free(source);
         return NULL;
 }
@@ -507,4 +533,25 @@ int qemu_source_quit(struct qemu_source *source) {
         if (!source || !source->monitor)
                 return -ENOTCONN;
         return qemu_monitor_send(source->monitor, text, qmp_write_command(text, "quit", ASK_QUIT));
+}
+
+void qemu_source_set_tap(struct qemu_source *source, const struct qemu_source_tap *tap) {
+        source->tap = tap;
+}
+
+const char *qemu_source_greeting(const struct qemu_source *source, bool *ret_has_oob) {
+        *ret_has_oob = source->has_oob;
+        return source->greeting;
+}
+
+int qemu_source_pass_on(struct qemu_source *source, const char *text, size_t n_text, const int *fds, size_t n_fds) {
+        if (source->monitor)
+                return qemu_monitor_pass_on(source->monitor, text, n_text, fds, n_fds);
+        for (size_t i = 0; i < n_fds; i++)
+                close(fds[i]);
+        return -ENOTCONN;
+}
+
+bool qemu_source_has_room(const struct qemu_source *source) {
+        return source->monitor && qemu_monitor_has_room(source->monitor);
 }

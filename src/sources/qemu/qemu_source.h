@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "qmp/qmp_message.h"
 #include "sources/source.h"
 
 #include <sys/types.h>
@@ -37,6 +38,7 @@ struct qemu_source_config {
          */
         uint64_t greeting_timeout_ns;
         bool is_own; /* the monitor is ours alone: keep waiting, a QEMU with much memory starts slowly */
+        bool is_shared; /* others use it through us: keep the greeting, take commands out of band if QEMU offers that */
 };
 
 int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
@@ -51,6 +53,31 @@ int qemu_source_try(struct qemu_source *source);
  * a helper that QEMU started, is not QEMU.
  */
 void qemu_source_finish(struct qemu_source *source);
+
+/*
+ * Whoever shares the monitor hears all that QEMU says, but for the answers to the source's own questions, whose ids are below
+ * QEMU_SOURCE_IDS.  Comes after the evidence; none may close the source.
+ */
+enum {
+        QEMU_SOURCE_IDS = 1000, /* ids from here on are free */
+};
+struct qemu_source_tap {
+        void (*message)(void *userdata, const struct qmp_message *message, const char *text, size_t n_text);
+        void (*lost)(void *userdata);    /* QEMU said what was not understood; it may have been an answer */
+        void (*drained)(void *userdata); /* there is room again to pass on */
+        void (*closed)(void *userdata);  /* the stream was read to its end */
+        void *userdata;
+};
+
+/* At most one; NULL: nobody.  It is kept by the caller.  What was said before is not told again: see qemu_source_greeting(). */
+void qemu_source_set_tap(struct qemu_source *source, const struct qemu_source_tap *tap);
+
+/* QEMU's greeting as we pass it on, with what is enabled on our connection; NULL: not yet, or not `is_shared`. */
+const char *qemu_source_greeting(const struct qemu_source *source, bool *ret_has_oob);
+
+/* As qemu_monitor_pass_on() and qemu_monitor_has_room(). */
+int qemu_source_pass_on(struct qemu_source *source, const char *text, size_t n_text, const int *fds, size_t n_fds);
+bool qemu_source_has_room(const struct qemu_source *source);
 
 /* Tell QEMU to quit.  0: said (the end of the stream answers); -ENOTCONN; -ENOBUFS. */
 int qemu_source_quit(struct qemu_source *source);

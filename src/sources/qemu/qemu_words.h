@@ -32,9 +32,9 @@ void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv)
 bool qemu_words_next(struct qemu_words *words, const char **ret_option, const char **ret_argument);
 
 struct qemu_member {
-        char key[QEMU_MEMBER_KEY_MAX];     /* "" if it is too long to be one of ours */
-        char value[QEMU_MEMBER_VALUE_MAX]; /* as it is, any byte may be in it; "" if too long: half a path is
-                                              another's */
+        /* Any byte but NUL may be in them.  "" if it does not fit: half a path is another's. */
+        char key[QEMU_MEMBER_KEY_MAX];
+        char value[QEMU_MEMBER_VALUE_MAX];
 };
 
 /*

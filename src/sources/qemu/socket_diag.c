@@ -42,8 +42,9 @@ void socket_diag_ask_all(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE]) {
 }
 
 /*
- * Who waits is asked of one socket only: a queue that is too long for a message would end the answer about
- * all (net/unix/diag.c, sk_diag_dump_icons()), and whoever comes behind it would be free.
+ * Who waits is asked of one socket only: a queue that does not fit a message ends the answer about all,
+ * without a word (net/unix/diag.c, sk_diag_dump_icons(); seen on Linux 6.18 with 8,500 clients in one queue),
+ * and whose client was to come behind it would seem free.
  */
 void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE],
                          const struct socket_record *record) {

@@ -215,10 +215,9 @@ int socket_peers_look(struct socket_peers *peers, size_t n_peers) {
         for (size_t i = 0; i < n_wanted; i++) {
                 if (!wanted[i].peers->n_waiting)
                         continue;
-                /* Who waits is good to know, and no more. */
+                /* Who waits is good to know, and no more: the answer may fail. */
                 socket_diag_ask_one(request, &wanted[i].listener);
-                if (ask(fd, request, true, buffer, on_waiting, wanted[i].peers))
-                        break;
+                ask(fd, request, true, buffer, on_waiting, wanted[i].peers);
         }
         return 0;
 }

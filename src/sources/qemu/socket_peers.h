@@ -18,11 +18,9 @@ enum {
 };
 
 enum socket_use {
-        SOCKET_UNSEEN, /* nobody is seen to listen there, which does not mean that nobody does: do not connect
-                        */
+        SOCKET_UNSEEN, /* nobody is seen to listen there, but somebody may: do not connect */
         SOCKET_FREE,   /* somebody listens, nobody is connected, nobody waits */
-        SOCKET_TAKEN,  /* a client is connected, or waits in the queue, or has gone and the listener does not
-                          know yet */
+        SOCKET_TAKEN,  /* a client is connected, or waits in the queue, or has left unnoticed */
 };
 
 struct socket_peers {
@@ -32,8 +30,7 @@ struct socket_peers {
         uint32_t listener; /* the listening socket's inode, "socket:[…]" in /proc/PID/fd; 0: unseen */
         size_t n_connected;
         size_t n_waiting;
-        uint32_t clients[SOCKET_CLIENTS_MAX]; /* the clients' inodes, connected ones first, as far as they are
-                                                 known */
+        uint32_t clients[SOCKET_CLIENTS_MAX]; /* the clients' inodes, connected ones first, as far as known */
         size_t n_clients;
 };
 

@@ -1,0 +1,264 @@
+#include "sources/qemu/socket_peers.h"
+#include "sources/qemu/qemu_fixture.h"
+
+#include <poll.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct socket_peers look(const char *path) {
+        struct socket_peers peers = { .path = path };
+
+        assert_int_equal(socket_peers_look(&peers, 1), 0);
+        return peers;
+}
+
+static uint32_t inode_of(int fd) {
+        struct stat file;
+
+        assert_int_equal(fstat(fd, &file), 0);
+        return (uint32_t)file.st_ino;
+}
+
+static int listen_at(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 64), 0);
+        return fd;
+}
+
+/* The greeting has come: QEMU has accepted this client. */
+static void expect_greeting(int fd) {
+        char greeting[512];
+        ssize_t n = recv(fd, greeting, sizeof(greeting) - 1, 0);
+
+        assert_true(n > 0);
+        greeting[n] = '\0';
+        assert_non_null(strstr(greeting, "QMP"));
+}
+
+static void clients_of_a_real_monitor_are_seen(void **state) {
+        struct qemu_fixture qemu = qemu_fixture_make(false);
+        char option[256];
+        struct socket_peers peers;
+        pid_t holder = 0;
+        int first, second;
+
+        if (qemu.why_not) {
+                print_message("# skipped: %s\n", qemu.why_not);
+                return;
+        }
+        snprintf(option, sizeof(option), "unix:%s,server=on,wait=off", qemu.socket);
+        QEMU_FIXTURE_START(&qemu, "tcg", "-qmp", option);
+        /* The file is there before anybody listens. */
+        assert_true(QEMU_FIXTURE_UNTIL(look(qemu.socket).use == SOCKET_FREE));
+        peers = look(qemu.socket);
+        assert_int_equal(peers.n_connected + peers.n_waiting + peers.n_clients, 0);
+        assert_int_equal(socket_is_held_by(peers.listener, qemu.pid), TRISTATE_TRUE);
+        assert_int_equal(socket_is_held_by(peers.listener, getpid()), TRISTATE_FALSE);
+        assert_int_equal(socket_holder_find(peers.listener, &holder), 0);
+        assert_int_equal(holder, qemu.pid);
+
+        first = qemu_fixture_connect(qemu.socket);
+        assert_true(first >= 0);
+        expect_greeting(first);
+        peers = look(qemu.socket);
+        assert_int_equal(peers.use, SOCKET_TAKEN);
+        assert_int_equal(peers.n_connected, 1);
+        assert_int_equal(peers.n_waiting, 0);
+        assert_int_equal(peers.n_clients, 1);
+        assert_int_equal(peers.clients[0], inode_of(first));
+        assert_int_equal(socket_holder_find(peers.clients[0], &holder), 0);
+        assert_int_equal(holder, getpid());
+
+        second = qemu_fixture_connect(qemu.socket);
+        assert_true(second >= 0);
+        peers = look(qemu.socket);
+        assert_int_equal(peers.use, SOCKET_TAKEN);
+        assert_int_equal(peers.n_connected, 1);
+        assert_int_equal(peers.n_waiting, 1);
+        assert_int_equal(peers.n_clients, 2);
+        assert_int_equal(peers.clients[0], inode_of(first));
+        assert_int_equal(peers.clients[1], inode_of(second));
+
+        close(first);
+        expect_greeting(second);
+        peers = look(qemu.socket);
+        assert_int_equal(peers.n_waiting, 0);
+        assert_int_equal(peers.clients[0], inode_of(second));
+        close(second);
+        assert_true(QEMU_FIXTURE_UNTIL(look(qemu.socket).use == SOCKET_FREE));
+        qemu_fixture_remove(&qemu);
+}
+
+static void a_client_that_only_waits_counts(void **state) {
+        struct qemu_fixture qemu = qemu_fixture_make(false);
+        char option[256];
+        int client;
+
+        if (qemu.why_not) {
+                print_message("# skipped: %s\n", qemu.why_not);
+                return;
+        }
+        snprintf(option, sizeof(option), "unix:%s,server=on,wait=off", qemu.socket);
+        QEMU_FIXTURE_START(&qemu, "tcg", "-qmp", option);
+        assert_true(QEMU_FIXTURE_UNTIL(look(qemu.socket).use == SOCKET_FREE));
+        /* A QEMU that accepts nobody: nobody is connected, and yet the next one would wait behind him. */
+        kill(qemu.pid, SIGSTOP);
+        client = qemu_fixture_connect(qemu.socket);
+        assert_true(client >= 0);
+        assert_int_equal(look(qemu.socket).use, SOCKET_TAKEN);
+        assert_int_equal(look(qemu.socket).n_connected, 0);
+        assert_int_equal(look(qemu.socket).clients[0], inode_of(client));
+        close(client);
+        /* He has gone, and QEMU will greet him first. */
+        assert_int_equal(look(qemu.socket).use, SOCKET_TAKEN);
+        qemu_fixture_remove(&qemu);
+}
+
+static void a_socket_is_known_by_its_file_not_by_its_name(void **state) {
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        char path[64], link_path[64], hard_path[64], relative[64];
+        int listener, client;
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/s", directory);
+        snprintf(link_path, sizeof(link_path), "%s/link", directory);
+        snprintf(hard_path, sizeof(hard_path), "%s/hard", directory);
+        snprintf(relative, sizeof(relative), "%s/../%s/s", directory, strrchr(directory, '/') + 1);
+        listener = listen_at(path);
+        assert_int_equal(symlink("s", link_path), 0);
+        assert_int_equal(link(path, hard_path), 0);
+        assert_int_equal(look(path).listener, inode_of(listener));
+        assert_int_equal(look(link_path).use, SOCKET_FREE);
+        assert_int_equal(look(hard_path).use, SOCKET_FREE);
+        assert_int_equal(look(relative).use, SOCKET_FREE);
+        client = qemu_fixture_connect(hard_path);
+        assert_true(client >= 0);
+        assert_int_equal(look(link_path).use, SOCKET_TAKEN);
+        assert_int_equal(look(relative).clients[0], inode_of(client));
+
+        /* Another's socket has taken the name: who is connected to the old one is not connected to it. */
+        unlink(path);
+        close(listener);
+        listener = listen_at(path);
+        assert_int_equal(look(path).use, SOCKET_FREE);
+        close(listener);
+        close(client);
+        unlink(path);
+        unlink(link_path);
+        unlink(hard_path);
+        rmdir(directory);
+}
+
+static void nobody_to_be_seen_is_not_free(void **state) {
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        char path[64], file[64];
+        int listener;
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/s", directory);
+        snprintf(file, sizeof(file), "%s/f", directory);
+        assert_int_equal(look(path).use, SOCKET_UNSEEN);
+        close(open(file, O_CREAT | O_CLOEXEC | O_WRONLY, 0600));
+        assert_int_equal(look(file).use, SOCKET_UNSEEN);
+        listener = listen_at(path);
+        assert_int_equal(look(path).use, SOCKET_FREE);
+        close(listener); /* its file stays */
+        assert_int_equal(look(path).use, SOCKET_UNSEEN);
+        assert_int_equal(socket_peers_look(NULL, 0), 0);
+        unlink(path);
+        unlink(file);
+        rmdir(directory);
+}
+
+static void many_are_looked_at_in_one_go(void **state) {
+        enum {
+                N = 100
+        };
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        static char paths[N][64];
+        struct socket_peers peers[N];
+        int listeners[N], clients[N];
+
+        assert_non_null(mkdtemp(directory));
+        for (size_t i = 0; i < N; i++) {
+                snprintf(paths[i], sizeof(paths[i]), "%s/%zu", directory, i);
+                listeners[i] = listen_at(paths[i]);
+                clients[i] = i % 3 ? -1 : qemu_fixture_connect(paths[i]);
+                peers[N - 1 - i].path = paths[i];
+        }
+        assert_int_equal(socket_peers_look(peers, N), 0);
+        for (size_t i = 0; i < N; i++) {
+                const struct socket_peers *of = &peers[N - 1 - i];
+
+                assert_int_equal(of->listener, inode_of(listeners[i]));
+                assert_int_equal(of->use, i % 3 ? SOCKET_FREE : SOCKET_TAKEN);
+                if (i % 3 == 0)
+                        assert_int_equal(of->clients[0], inode_of(clients[i]));
+                close(listeners[i]);
+                closep(&clients[i]);
+                unlink(paths[i]);
+        }
+        rmdir(directory);
+}
+
+static void a_long_queue_is_counted_and_hides_nobody(void **state) {
+        enum {
+                N = 60
+        };
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        char path[64], other[64];
+        int listener, second, clients[N];
+        struct socket_peers peers;
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(path, sizeof(path), "%s/s", directory);
+        snprintf(other, sizeof(other), "%s/o", directory);
+        listener = listen_at(path);
+        second = listen_at(other);
+        for (size_t i = 0; i < N; i++) {
+                clients[i] = qemu_fixture_connect(path);
+                assert_true(clients[i] >= 0);
+        }
+        peers = look(path);
+        assert_int_equal(peers.n_waiting, N);
+        assert_int_equal(peers.n_clients, SOCKET_CLIENTS_MAX);
+        assert_int_equal(look(other).use, SOCKET_FREE);
+        for (size_t i = 0; i < N; i++)
+                close(clients[i]);
+        close(listener);
+        close(second);
+        unlink(path);
+        unlink(other);
+        rmdir(directory);
+}
+
+static void a_socket_that_nobody_holds_has_no_holder(void **state) {
+        pid_t pid;
+
+        assert_int_equal(socket_holder_find(4294967295U, &pid), SOCKET_HOLDER_UNSEEN);
+        assert_int_equal(socket_is_held_by(1, 0x7ffffff0), TRISTATE_NULL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(clients_of_a_real_monitor_are_seen),
+                cmocka_unit_test(a_client_that_only_waits_counts),
+                cmocka_unit_test(a_socket_is_known_by_its_file_not_by_its_name),
+                cmocka_unit_test(nobody_to_be_seen_is_not_free),
+                cmocka_unit_test(many_are_looked_at_in_one_go),
+                cmocka_unit_test(a_long_queue_is_counted_and_hides_nobody),
+                cmocka_unit_test(a_socket_that_nobody_holds_has_no_holder),
+        };
+
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
