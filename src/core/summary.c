@@ -99,7 +99,9 @@ static void describe_actor(const struct actor *actor, char *ret, size_t n_ret) {
 static void describe_span(uint64_t span_ns, char *ret, size_t n_ret) {
         uint64_t tenths = (span_ns + 50000000) / 100000000;
 
-        if (tenths < 1200)
+        if (span_ns < 1000000000)
+                snprintf(ret, n_ret, "%" PRIu64 " ms", span_ns / 1000000);
+        else if (tenths < 1200)
                 snprintf(ret, n_ret, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
         else if (tenths < 72000)
                 snprintf(ret, n_ret, "%" PRIu64 " minutes", tenths / 600);

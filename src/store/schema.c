@@ -95,6 +95,12 @@ static const char *const migrations[] = {
         "        time_ns INTEGER NOT NULL"
         ") STRICT;"
         "CREATE INDEX decision_verdict ON decision (verdict);",
+
+        /* What the API's users ask for besides a name: their own, a transition, an initiator, a time. */
+        "CREATE INDEX vm_uid ON vm (uid);"
+        "CREATE INDEX verdict_transition ON verdict (transition, episode);"
+        "CREATE INDEX verdict_initiator ON verdict (initiator, episode);"
+        "CREATE INDEX verdict_time ON verdict (time_ns);",
 };
 
 enum {

@@ -135,6 +135,14 @@ struct store_query {
         const char *verdict_id; /* or one verdict, revised or not */
         bool all_revisions;     /* false: only the newest verdict of each episode */
         size_t limit;
+
+        /* All of these, too. */
+        const int64_t *owner;   /* of VMs that this user id started; NULL: anyone's */
+        const char *transition; /* in its own word; as is the initiator */
+        const char *initiator;
+        uint64_t since_ns;      /* UTC, of the cause: since … */
+        uint64_t until_ns;      /* … and before */
+        uint64_t before;        /* the next page: what is told after the verdict of this number (nothing, if there is none) */
 };
 
 /*
@@ -147,6 +155,17 @@ struct store_query {
 int store_each_verdict(struct store *store, const struct store_query *query,
                        int (*each)(const struct verdict_record *record, void *userdata), void *userdata,
                        char ret_why[static STORE_WHY_MAX]);
+
+/*
+ * Verdicts and revisions with a number above `after` and up to `up_to`, in the order in which they were written; of VMs that `owner`
+ * started, unless it is NULL.  The same rules.  Whoever goes on from the number that he saw last misses none and gets none twice.
+ */
+int store_replay_verdicts(struct store *store, uint64_t after, uint64_t up_to, const int64_t *owner,
+                          int (*each)(const struct verdict_record *record, void *userdata), void *userdata,
+                          char ret_why[static STORE_WHY_MAX]);
+
+/* The number of the newest verdict, 0 if there is none. */
+int store_last_number(struct store *store, uint64_t *ret_number, char ret_why[static STORE_WHY_MAX]);
 
 /* Evidence of one instance with an id above `after`, in the order in which it was stored; the same rules. */
 int store_each_evidence(struct store *store, int64_t vm, uint64_t after,

@@ -84,7 +84,7 @@ static void a_file_of_no_bytes_is_a_new_store(void **state) {
         assert_int_equal(open_at(world, world->directory, STORE_READ), -ENOENT);
         assert_int_equal(open_at(world, world->directory, STORE_WRITE), 0);
         assert_int_equal(world_sql_integer(world, "PRAGMA application_id"), SCHEMA_APPLICATION_ID);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 1);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
 }
 
 static void a_reader_makes_nothing(void **state) {
@@ -117,6 +117,20 @@ static void a_newer_schema_is_refused(void **state) {
         world_close(world);
         world_sql(world, "PRAGMA user_version = 99");
         assert_untouched(world, -EPROTO, "made by a newer vmpower (schema 99");
+}
+
+static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
+        struct world *world = *state;
+
+        world_close(world);
+        world_sql(world, "DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
+                         "DROP INDEX verdict_time; PRAGMA user_version = 1");
+        assert_int_equal(open_at(world, world->directory, STORE_READ), -EPROTO);
+        assert_non_null(strstr(world->why, "made by an older vmpower"));
+        world_open(world);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
+        assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM sqlite_schema WHERE name = 'verdict_time'"), 1);
+        {struct store_vm vm; assert_int_equal(store_find_vm(world->store, "web-1", &vm), 0); store_vm_deinit(&vm);}
 }
 
 /* Killed before it could empty its log into the file. */
@@ -415,7 +429,7 @@ static void many_may_make_the_same_store_at_once(void **state) {
                 failures += status != 0;
         }
         assert_int_equal(failures, 0);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 1);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
 }
 
 static void one_process_may_open_it_twice_and_keeps_its_locks(void **state) {
@@ -436,6 +450,7 @@ int main(void) {
                 SENTENCE(world_begin_empty, a_reader_makes_nothing),
                 SENTENCE(world_begin, what_was_stored_is_there_when_it_is_opened_again),
                 SENTENCE(world_begin, a_newer_schema_is_refused),
+                SENTENCE(world_begin, an_older_schema_is_brought_up_to_date_by_who_writes),
                 SENTENCE(world_begin, a_newer_schema_whose_log_is_not_empty_is_left_as_it_is),
                 SENTENCE(world_begin_empty, the_database_of_another_program_is_left_as_it_is),
                 SENTENCE(world_begin_empty, what_is_no_database_is_left_as_it_is),

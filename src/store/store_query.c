@@ -10,23 +10,43 @@
 
 /* CROSS JOIN: the index of verdicts gives the order, and each verdict then finds its VM. */
 #define FROM_VERDICT "SELECT " ROW_VERDICT " FROM verdict CROSS JOIN vm ON vm.id = verdict.vm"
+/* The other way round, where one user's own history is sorted; and where a span of time is. */
+#define FROM_VM "SELECT " ROW_VERDICT " FROM vm CROSS JOIN verdict ON verdict.vm = vm.id"
+#define FROM_TIME                                                                                  \
+        "SELECT " ROW_VERDICT " FROM verdict INDEXED BY verdict_time CROSS JOIN vm ON vm.id = verdict.vm"
+
+/* A unary plus keeps a condition from choosing the index. */
+#define IS_WANTED                                                                                  \
+        " (?4 IS NULL OR verdict.transition = ?4) AND (?5 IS NULL OR verdict.initiator = ?5)"      \
+        " AND +verdict.time_ns >= ?6 AND +verdict.time_ns < ?7 AND (?10 IS NULL OR vm.uid = ?10)"
 #define IS_NEWEST                                                                                  \
-        " (?2 OR NOT EXISTS (SELECT 1 FROM verdict AS newer WHERE newer.vm = verdict.vm"           \
+        " AND (?2 OR NOT EXISTS (SELECT 1 FROM verdict AS newer WHERE newer.vm = verdict.vm"       \
         " AND newer.episode = verdict.episode AND newer.number > verdict.number))"
-#define NEWEST_FIRST " ORDER BY verdict.episode DESC, verdict.number DESC LIMIT ?3"
+#define IS_ON_PAGE " AND verdict.episode <= ?8 AND (verdict.episode < ?8 OR verdict.number < ?9)"
+#define NEWEST_FIRST                                                                               \
+        IS_WANTED IS_NEWEST IS_ON_PAGE " ORDER BY verdict.episode DESC, verdict.number DESC LIMIT ?3"
 
 static const char *const query_sql[] = {
-        [QUERY_BY_NOTHING] = FROM_VERDICT " WHERE ?1 IS NULL AND" IS_NEWEST NEWEST_FIRST,
-        [QUERY_BY_NAME] = FROM_VERDICT " WHERE verdict.name = ?1 AND" IS_NEWEST NEWEST_FIRST,
-        [QUERY_BY_UUID] = FROM_VERDICT " WHERE verdict.uuid = ?1 AND" IS_NEWEST NEWEST_FIRST,
-        [QUERY_BY_VM] = FROM_VERDICT " WHERE verdict.vm = ?1 AND" IS_NEWEST NEWEST_FIRST,
-        [QUERY_BY_ID] = FROM_VERDICT " WHERE verdict.id = ?1",
+        [QUERY_BY_NOTHING] = FROM_VERDICT " WHERE ?1 IS NULL AND" NEWEST_FIRST,
+        [QUERY_BY_NAME] = FROM_VERDICT " WHERE verdict.name = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_UUID] = FROM_VERDICT " WHERE verdict.uuid = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_VM] = FROM_VERDICT " WHERE verdict.vm = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_ID] = FROM_VERDICT " WHERE verdict.id = ?1 AND" IS_WANTED,
+        [QUERY_BY_OWNER] = FROM_VM " WHERE vm.uid = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_TRANSITION] = FROM_VERDICT " WHERE verdict.transition = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_INITIATOR] = FROM_VERDICT " WHERE verdict.initiator = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_TIME] = FROM_TIME " WHERE verdict.time_ns >= ?1 AND verdict.time_ns < ?7 AND" NEWEST_FIRST,
 };
 
 static_assert(N_ELEMENTS(query_sql) == _QUERY_BY_N, "every question has its SQL");
 
 const char *store_query_sql(enum query_by by) {
         return query_sql[by];
+}
+
+const char *store_query_replay_sql(void) {
+        return FROM_VERDICT " WHERE verdict.number > ?1 AND verdict.number <= ?2 AND (?3 IS NULL OR vm.uid = ?3)"
+                            " ORDER BY verdict.number";
 }
 
 const char *store_query_evidence_sql(void) {
@@ -178,43 +198,111 @@ static int resolve_name(const struct question *question, const char *name, enum 
         return r < 0 ? r : 0;
 }
 
-static int prepare_query(const struct question *question, const struct store_query *query, sqlite3_stmt **ret_statement,
-                         char ret_why[static STORE_WHY_MAX]) {
-        enum query_by by = QUERY_BY_NOTHING;
-        int64_t vm = query->vm;
-        int r;
+/* By which index the question is looked up: the one that leaves the fewest rows. */
+static int choose_way(const struct question *question, const struct store_query *query, enum query_by *ret_by,
+                      int64_t *ret_vm, char ret_why[static STORE_WHY_MAX]) {
+        *ret_vm = query->vm;
+        if (!query->verdict_id && !query->vm && query->name)
+                return resolve_name(question, query->name, ret_by, ret_vm, ret_why);
+        *ret_by = query->verdict_id ? QUERY_BY_ID :
+                  query->vm         ? QUERY_BY_VM :
+                  query->owner      ? QUERY_BY_OWNER :
+                  query->transition ? QUERY_BY_TRANSITION :
+                  query->initiator  ? QUERY_BY_INITIATOR :
+                  query->since_ns   ? QUERY_BY_TIME :
+                                      QUERY_BY_NOTHING;
+        return 0;
+}
 
-        if (query->verdict_id)
-                by = QUERY_BY_ID;
-        else if (query->vm)
-                by = QUERY_BY_VM;
-        else if (query->name) {
-                r = resolve_name(question, query->name, &by, &vm, ret_why);
-                if (r)
-                        return r;
-        }
+/* No time and no number of ours is larger. */
+static int64_t integer_or_largest(uint64_t value) {
+        return value && value < INT64_MAX ? (int64_t)value : INT64_MAX;
+}
 
-        r = database_prepare(question->database, query_sql[by], ret_statement, ret_why);
-        if (r)
-                return r;
+static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct store_query *query, int64_t vm) {
         switch (by) {
         case QUERY_BY_NAME:
         case QUERY_BY_UUID:
-                sqlite3_bind_text(*ret_statement, 1, query->name, -1, SQLITE_STATIC);
+                sqlite3_bind_text(statement, 1, query->name, -1, SQLITE_STATIC);
                 break;
         case QUERY_BY_VM:
-                sqlite3_bind_int64(*ret_statement, 1, vm);
+                sqlite3_bind_int64(statement, 1, vm);
                 break;
         case QUERY_BY_ID:
-                sqlite3_bind_text(*ret_statement, 1, query->verdict_id, -1, SQLITE_STATIC);
-                return 0;
+                sqlite3_bind_text(statement, 1, query->verdict_id, -1, SQLITE_STATIC);
+                break;
+        case QUERY_BY_OWNER:
+                sqlite3_bind_int64(statement, 1, *query->owner);
+                break;
+        case QUERY_BY_TRANSITION:
+                sqlite3_bind_text(statement, 1, query->transition, -1, SQLITE_STATIC);
+                break;
+        case QUERY_BY_INITIATOR:
+                sqlite3_bind_text(statement, 1, query->initiator, -1, SQLITE_STATIC);
+                break;
+        case QUERY_BY_TIME:
+                sqlite3_bind_int64(statement, 1, integer_or_largest(query->since_ns));
+                break;
         case QUERY_BY_NOTHING:
         case _QUERY_BY_N:
                 break;
         }
+        /* Texts that are NULL stay NULL. */
+        sqlite3_bind_text(statement, 4, query->transition, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 5, query->initiator, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 6, query->since_ns ? integer_or_largest(query->since_ns) : 0);
+        sqlite3_bind_int64(statement, 7, integer_or_largest(query->until_ns));
+        if (query->owner)
+                sqlite3_bind_int64(statement, 10, *query->owner);
+}
+
+/* Where the page before ended: the verdict's episode, 0 if there is no such verdict. */
+static int find_page(const struct question *question, uint64_t before, int64_t *ret_episode,
+                     char ret_why[static STORE_WHY_MAX]) {
+        cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
+        int r;
+
+        *ret_episode = INT64_MAX;
+        if (!before)
+                return 0;
+        r = database_prepare(question->database, "SELECT episode FROM verdict WHERE number = ?", &statement, ret_why);
+        if (r)
+                return r;
+        sqlite3_bind_int64(statement, 1, integer_or_largest(before));
+        r = statement_step(statement, ret_why);
+        if (r >= 0)
+                *ret_episode = r == DATABASE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+        return r < 0 ? r : 0;
+}
+
+static int prepare_query(const struct question *question, const struct store_query *query, sqlite3_stmt **ret_statement,
+                         char ret_why[static STORE_WHY_MAX]) {
+        int64_t vm, episode;
+        enum query_by by;
+        int r;
+
+        r = choose_way(question, query, &by, &vm, ret_why);
+        if (!r)
+                r = find_page(question, query->before, &episode, ret_why);
+        if (!r)
+                r = database_prepare(question->database, query_sql[by], ret_statement, ret_why);
+        if (r)
+                return r;
+        bind_wanted(*ret_statement, by, query, vm);
+        if (by == QUERY_BY_ID)
+                return 0;
         sqlite3_bind_int(*ret_statement, 2, query->all_revisions);
         sqlite3_bind_int64(*ret_statement, 3, query->limit && query->limit < INT64_MAX ? (int64_t)query->limit : -1);
+        sqlite3_bind_int64(*ret_statement, 8, episode);
+        sqlite3_bind_int64(*ret_statement, 9, integer_or_largest(query->before));
         return 0;
+}
+
+static int prepare_details(const struct question *question, struct details *ret_details,
+                           char ret_why[static STORE_WHY_MAX]) {
+        int r = database_prepare(question->database, store_query_evidence_sql(), &ret_details->evidence, ret_why);
+
+        return r ? r : database_prepare(question->database, store_query_decision_sql(), &ret_details->decision, ret_why);
 }
 
 int store_each_verdict(struct store *store, const struct store_query *query,
@@ -226,14 +314,46 @@ int store_each_verdict(struct store *store, const struct store_query *query,
         int r;
 
         r = reader_ask(store_reader(store), &question, ret_why);
+        if (!r)
+                r = prepare_query(&question, query, &statement, ret_why);
+        if (!r)
+                r = prepare_details(&question, &details, ret_why);
+        return r ? r : tell_verdicts(statement, &details, each, userdata, ret_why);
+}
+
+int store_replay_verdicts(struct store *store, uint64_t after, uint64_t up_to, const int64_t *owner,
+                          int (*each)(const struct verdict_record *record, void *userdata), void *userdata,
+                          char ret_why[static STORE_WHY_MAX]) {
+        cleanup(question_end) struct question question = {};
+        cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
+        cleanup(details_deinit) struct details details = {};
+        int r;
+
+        r = reader_ask(store_reader(store), &question, ret_why);
+        if (!r)
+                r = database_prepare(question.database, store_query_replay_sql(), &statement, ret_why);
+        if (!r)
+                r = prepare_details(&question, &details, ret_why);
         if (r)
                 return r;
-        r = prepare_query(&question, query, &statement, ret_why);
+        sqlite3_bind_int64(statement, 1, after ? integer_or_largest(after) : 0);
+        sqlite3_bind_int64(statement, 2, up_to ? integer_or_largest(up_to) : 0);
+        if (owner)
+                sqlite3_bind_int64(statement, 3, *owner);
+        return tell_verdicts(statement, &details, each, userdata, ret_why);
+}
+
+int store_last_number(struct store *store, uint64_t *ret_number, char ret_why[static STORE_WHY_MAX]) {
+        cleanup(question_end) struct question question = {};
+        int64_t number = 0;
+        int r;
+
+        r = reader_ask(store_reader(store), &question, ret_why);
         if (!r)
-                r = database_prepare(question.database, store_query_evidence_sql(), &details.evidence, ret_why);
+                r = database_read_integer(question.database, "SELECT max(number) FROM verdict", &number, ret_why);
         if (!r)
-                r = database_prepare(question.database, store_query_decision_sql(), &details.decision, ret_why);
-        return r ? r : tell_verdicts(statement, &details, each, userdata, ret_why);
+                *ret_number = number < 0 ? 0 : (uint64_t)number;
+        return r;
 }
 
 int store_each_evidence(struct store *store, int64_t vm, uint64_t after,

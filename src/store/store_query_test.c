@@ -219,6 +219,121 @@ static void history_is_asked_by_name_uuid_instance_or_number(void **state) {
         assert_string_equal(world_history(world, &(struct store_query){ .verdict_id = "nothing" }), "");
 }
 
+static void history_is_asked_by_owner(void **state) {
+        struct world *world = *state;
+        struct store_vm vm = make_vm("web-1", "boot:2:2");
+        const int64_t first_user = 1000, second_user = 1001, nobody = 1002;
+        const char *first, *second;
+
+        vm.uid = second_user;
+        assert_int_equal(store_add_vm(world->store, &vm, NULL, world->why), 0);
+        world_write_facts(world, 1, 2);
+        first = tell(world, world->vm, 1, 0, "");
+        second = tell(world, vm.id, 2, 0, "");
+        assert_string_equal(world_history(world, &(struct store_query){ .owner = &first_user }), LIST(first));
+        assert_string_equal(world_history(world, &(struct store_query){ .owner = &second_user }), LIST(second));
+        assert_string_equal(world_history(world, &(struct store_query){ .owner = &nobody }), "");
+        assert_string_equal(world_history(world, &(struct store_query){ .owner = &first_user, .name = "web-1" }),
+                            LIST(first));
+        assert_string_equal(world_history(world, &(struct store_query){ .owner = &first_user, .verdict_id = second }),
+                            "");
+}
+
+static void history_is_asked_by_what_happened_who_did_it_and_when(void **state) {
+        struct world *world = *state;
+        const uint64_t base = UINT64_C(1795403527000000000);
+        const int64_t owner = 1000;
+        const char *first, *second, *third;
+
+        world_write_facts(world, 1, 3);
+        first = tell(world, world->vm, 1, 0, "");
+        second = tell(world, world->vm, 2, 0, "");
+        third = tell(world, world->vm, 3, 0, "");
+        world_sql(world, "UPDATE verdict SET transition = 'crash', initiator = 'guest' WHERE number = 2");
+#define ASK(...) world_history(world, &(struct store_query){ __VA_ARGS__ })
+        assert_string_equal(ASK(.transition = "crash"), LIST(second));
+        assert_string_equal(ASK(.initiator = "vmm"), LIST(third, first));
+        assert_string_equal(ASK(.transition = "crash", .initiator = "vmm"), "");
+        assert_string_equal(ASK(.transition = "failure", .initiator = "vmm", .limit = 1), LIST(third));
+        assert_string_equal(ASK(.name = "web-1", .transition = "crash"), LIST(second));
+        assert_string_equal(ASK(.owner = &owner, .initiator = "guest"), LIST(second));
+        assert_string_equal(ASK(.since_ns = base + 2), LIST(third, second));
+        assert_string_equal(ASK(.until_ns = base + 2), LIST(first));
+        assert_string_equal(ASK(.since_ns = base + 2, .until_ns = base + 3), LIST(second));
+        assert_string_equal(ASK(.name = "web-1", .since_ns = base + 3), LIST(third));
+        assert_string_equal(ASK(.since_ns = UINT64_MAX), "");
+        assert_string_equal(ASK(.until_ns = UINT64_MAX), LIST(third, second, first));
+#undef ASK
+}
+
+static int note_number(const struct verdict_record *record, void *userdata) {
+        char *text = userdata, one[24];
+
+        snprintf(one, sizeof(one), "%d ", (int)record->number);
+        strcat(text, one);
+        return 0;
+}
+
+static const char *numbers(struct world *world, const struct store_query *query) {
+        static char text[256];
+
+        *text = '\0';
+        assert_int_equal(store_each_verdict(world->store, query, note_number, text, world->why), 0);
+        return text;
+}
+
+static void the_next_page_goes_on_where_the_one_before_ended(void **state) {
+        struct world *world = *state;
+        const char *first;
+
+        world_write_facts(world, 1, 4);
+        for (uint64_t episode = 1; episode <= 4; episode++)
+                first = episode == 1 ? tell(world, world->vm, 1, 0, "") : (tell(world, world->vm, episode, 0, ""), first);
+        tell(world, world->vm, 1, 1, first);
+        assert_string_equal(numbers(world, &(struct store_query){ .limit = 2 }), "4 3 ");
+        assert_string_equal(numbers(world, &(struct store_query){ .limit = 2, .before = 3 }), "2 5 ");
+        assert_string_equal(numbers(world, &(struct store_query){ .limit = 2, .before = 5 }), "");
+        assert_string_equal(numbers(world, &(struct store_query){ .before = 5, .all_revisions = true }), "1 ");
+        assert_string_equal(numbers(world, &(struct store_query){ .before = 77 }), "");
+        assert_string_equal(numbers(world, &(struct store_query){ .before = UINT64_MAX }), "");
+
+        /* The last of a page is revised meanwhile: the next page is the same. */
+        world_sql(world, "UPDATE verdict SET episode = 3 WHERE number = 5");
+        assert_string_equal(numbers(world, &(struct store_query){ .limit = 2, .before = 3 }), "2 1 ");
+        assert_string_equal(numbers(world, &(struct store_query){ .name = "web-1", .limit = 1, .before = 4 }), "5 ");
+}
+
+static const char *replayed(struct world *world, uint64_t after, uint64_t up_to, const int64_t *owner) {
+        static char text[256];
+
+        *text = '\0';
+        assert_int_equal(store_replay_verdicts(world->store, after, up_to, owner, note_number, text, world->why), 0);
+        return text;
+}
+
+static void verdicts_are_replayed_in_the_order_in_which_they_were_written(void **state) {
+        struct world *world = *state;
+        const int64_t owner = 1000, nobody = 1002;
+        const char *first;
+        uint64_t last;
+
+        assert_int_equal(store_last_number(world->store, &last, world->why), 0);
+        assert_int_equal(last, 0);
+        world_write_facts(world, 1, 2);
+        first = tell(world, world->vm, 1, 0, "");
+        tell(world, world->vm, 2, 0, "");
+        tell(world, world->vm, 1, 1, first);
+        assert_string_equal(replayed(world, 0, UINT64_MAX, NULL), "1 2 3 ");
+        assert_string_equal(replayed(world, 1, UINT64_MAX, NULL), "2 3 ");
+        assert_string_equal(replayed(world, 0, 2, NULL), "1 2 ");
+        assert_string_equal(replayed(world, 3, UINT64_MAX, NULL), "");
+        assert_string_equal(replayed(world, UINT64_MAX, UINT64_MAX, NULL), "");
+        assert_string_equal(replayed(world, 0, 100, &owner), "1 2 3 ");
+        assert_string_equal(replayed(world, 0, 100, &nobody), "");
+        assert_int_equal(store_last_number(world->store, &last, world->why), 0);
+        assert_int_equal(last, 3);
+}
+
 static int note_result(const struct verdict_record *record, void *userdata) {
         *(struct decision *)userdata = record->decision;
         return 0;
@@ -359,7 +474,7 @@ static const char *explain(struct world *world, const char *sql) {
         static char plan[2048];
         cleanup(database_closep) sqlite3 *database = NULL;
         cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
-        char query[2048];
+        char query[4096];
 
         snprintf(query, sizeof(query), "EXPLAIN QUERY PLAN %s", sql);
         assert_int_equal(sqlite3_open(world_path(world, ""), &database), SQLITE_OK);
@@ -382,12 +497,18 @@ static void assert_plan(struct world *world, const char *sql, const char *wanted
 static void every_question_is_a_look_into_an_index(void **state) {
         struct world *world = *state;
 
-        assert_plan(world, store_query_sql(QUERY_BY_NOTHING), "SCAN verdict USING INDEX verdict_episode\n");
-        assert_plan(world, store_query_sql(QUERY_BY_NAME), "SEARCH verdict USING INDEX verdict_name (name=?)\n");
-        assert_plan(world, store_query_sql(QUERY_BY_UUID), "SEARCH verdict USING INDEX verdict_uuid (uuid=?)\n");
-        assert_plan(world, store_query_sql(QUERY_BY_VM), "SEARCH verdict USING INDEX verdict_vm (vm=?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_NOTHING), "SEARCH verdict USING INDEX verdict_episode (episode<?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_NAME), "SEARCH verdict USING INDEX verdict_name (name=? AND episode<?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_UUID), "SEARCH verdict USING INDEX verdict_uuid (uuid=? AND episode<?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_VM), "SEARCH verdict USING INDEX verdict_vm (vm=? AND episode<?)\n");
         assert_plan(world, store_query_sql(QUERY_BY_ID),
                     "SEARCH verdict USING INDEX sqlite_autoindex_verdict_1 (id=?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_TRANSITION),
+                    "SEARCH verdict USING INDEX verdict_transition (transition=? AND episode<?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_INITIATOR),
+                    "SEARCH verdict USING INDEX verdict_initiator (initiator=? AND episode<?)\n");
+        assert_plan(world, store_query_replay_sql(),
+                    "SEARCH verdict USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)\n");
         assert_plan(world, store_query_sql(QUERY_BY_NAME),
                     "SEARCH newer USING COVERING INDEX verdict_vm (vm=? AND episode=? AND rowid>?)\n");
         assert_plan(world, store_query_evidence_sql(), "SEARCH verdict_evidence USING PRIMARY KEY (verdict=?)\n");
@@ -396,6 +517,18 @@ static void every_question_is_a_look_into_an_index(void **state) {
                     "SEARCH evidence USING INDEX evidence_vm (vm=? AND rowid>?)\n");
         assert_plan(world, "SELECT * FROM vm WHERE ended_ns IS NULL ORDER BY id",
                     "SCAN vm USING INDEX vm_open_by_age\n");
+}
+
+/* These two sort what they found: one user's own history, one span of time. */
+static void a_users_own_and_a_span_of_time_are_found_before_they_are_sorted(void **state) {
+        struct world *world = *state;
+        const char *plan = explain(world, store_query_sql(QUERY_BY_OWNER));
+
+        if (!strstr(plan, "SEARCH vm USING INDEX vm_uid (uid=?)\n") || strstr(plan, "SCAN"))
+                fail_msg("%s", plan);
+        plan = explain(world, store_query_sql(QUERY_BY_TIME));
+        if (!strstr(plan, "SEARCH verdict USING INDEX verdict_time (time_ns>? AND time_ns<?)\n") || strstr(plan, "SCAN"))
+                fail_msg("%s", plan);
 }
 
 static void nothing_that_is_written_grows_with_history(void **state) {
@@ -422,12 +555,17 @@ int main(void) {
                 SENTENCE(a_revision_takes_the_place_of_what_it_revises),
                 SENTENCE(a_revision_names_what_it_revises_and_that_must_be_there),
                 SENTENCE(history_is_asked_by_name_uuid_instance_or_number),
+                SENTENCE(history_is_asked_by_owner),
+                SENTENCE(history_is_asked_by_what_happened_who_did_it_and_when),
+                SENTENCE(the_next_page_goes_on_where_the_one_before_ended),
+                SENTENCE(verdicts_are_replayed_in_the_order_in_which_they_were_written),
                 SENTENCE(the_newest_decision_counts),
                 SENTENCE(pruned_evidence_leaves_the_verdict),
                 SENTENCE(whoever_is_told_may_stop_listening),
                 SENTENCE(a_word_written_by_hand_is_an_error_that_names_its_row),
                 SENTENCE(a_rule_that_this_version_does_not_have_is_told_by_its_name),
                 SENTENCE(every_question_is_a_look_into_an_index),
+                SENTENCE(a_users_own_and_a_span_of_time_are_found_before_they_are_sorted),
                 SENTENCE(nothing_that_is_written_grows_with_history),
         };
 
