@@ -121,6 +121,7 @@ static void a_newer_schema_is_refused(void **state) {
 
 static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
         struct world *world = *state;
+        struct store_vm vm;
 
         world_close(world);
         world_sql(world, "DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
@@ -130,7 +131,8 @@ static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
         world_open(world);
         assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
         assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM sqlite_schema WHERE name = 'verdict_time'"), 1);
-        {struct store_vm vm; assert_int_equal(store_find_vm(world->store, "web-1", &vm), 0); store_vm_deinit(&vm);}
+        assert_int_equal(store_find_vm(world->store, "web-1", &vm), 0);
+        store_vm_deinit(&vm);
 }
 
 /* Killed before it could empty its log into the file. */

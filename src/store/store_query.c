@@ -250,7 +250,7 @@ static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct 
         /* Texts that are NULL stay NULL. */
         sqlite3_bind_text(statement, 4, query->transition, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 5, query->initiator, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 6, query->since_ns ? integer_or_largest(query->since_ns) : 0);
+        sqlite3_bind_int64(statement, 6, query->since_ns ? integer_or_largest(query->since_ns) : INT64_MIN);
         sqlite3_bind_int64(statement, 7, integer_or_largest(query->until_ns));
         if (query->owner)
                 sqlite3_bind_int64(statement, 10, *query->owner);

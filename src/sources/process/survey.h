@@ -63,9 +63,9 @@ struct survey_sight {
 };
 
 /*
- * Look at every process, one after the other, in one go: it takes some 10 µs for each.  Those that come and
- * go meanwhile may be missed or not.  `found` may take `command_line` over, and set it to NULL.  0,
- * or -errno: /proc cannot be read.
+ * Look at every process, one after the other, in one go: it takes some 50 µs for each, more with many
+ * descriptors.  Those that come and go meanwhile may be missed or not.  `found` may take `command_line` over,
+ * and set it to NULL.  0, or -errno: /proc cannot be read.
  */
 int survey_all(struct survey_sight *ret_sight, void (*found)(void *userdata, struct survey_vmm *vmm),
                void *userdata);

@@ -131,7 +131,7 @@ static void answer(struct relay_client *client, const struct command *command, c
         char *spliced;
         size_t n_spliced;
 
-        if (client->is_mute)
+        if (client->is_mute || !text)
                 return;
         if (qmp_splice_id(&spliced, &n_spliced, text, n_text, (struct qmp_span){ command->id, command->n_id })) {
                 client->defect = "out of memory";
@@ -538,7 +538,7 @@ static void hear_event(struct relay *relay, const char *text, size_t n_text) {
         for (size_t i = 0; i < relay->n_clients; i++) {
                 struct relay_client *client = relay->clients[i];
 
-                if (!client->hears_events || client->is_mute)
+                if (!client->hears_events || client->is_mute || client->defect)
                         continue;
                 if (waiting(client) > RELAY_OUTPUT_MAX) {
                         client->defect = "it does not read: more than 1 MiB waits for it";

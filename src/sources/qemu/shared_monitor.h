@@ -1,0 +1,47 @@
+/*
+ * Shared monitor: a socket on which any number of QMP clients use the monitor that we hold.
+ *
+ * Every client meets a whole QMP server, QEMU's own in all but name.  Who asks for what changes the VM's power is told before it
+ * goes on.  Knows sockets, peers and descriptors, and how long a request may wait; whose turn it is and whose answer is whose is
+ * qmp_relay.c's.  All callbacks come from the loop; none may close the shared monitor or its source.
+ */
+#pragma once
+
+#include "sources/qemu/qemu_source.h"
+
+enum {
+        SHARED_MONITOR_HOLD_USEC = 250 * 1000, /* a sick disk never keeps an operator from his VM */
+};
+
+struct shared_monitor;
+
+struct shared_monitor_events {
+        /*
+         * Somebody asks for what changes the VM's power: EVIDENCE_REQUEST with its actor, taken over.  The request goes on
+         * with shared_monitor_release(), which may be called from here, or when SHARED_MONITOR_HOLD_USEC have passed.  What
+         * that client says next waits behind it.
+         */
+        void (*request)(void *userdata, uint64_t request, struct evidence *evidence);
+        /* They have passed: it goes on, and its record, if it comes, was stored late. */
+        void (*late)(void *userdata, uint64_t request);
+        /* A client was dropped, or not taken, and why. */
+        void (*dropped)(void *userdata, const struct actor *client, const char *why);
+        void *userdata;
+};
+
+/*
+ * Listen at `path`: mode 0600, owned by uid and gid (-1: as we are).  Its directory is there and is ours.  A socket that nobody
+ * listens on any more is replaced.  The source `is_shared`, outlives the shared monitor, and may be connected already or not yet;
+ * clients are greeted once QEMU has greeted us.  0; -ENAMETOOLONG; -EADDRINUSE: somebody listens there, or it is no socket.
+ */
+int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, const char *path, uid_t uid, gid_t gid,
+                        struct qemu_source *source, const struct shared_monitor_events *events);
+
+/* The socket is gone, and so are the clients. */
+struct shared_monitor *shared_monitor_close(struct shared_monitor *monitor);
+
+/* The request is on record: it goes on.  One that has gone on already is no error. */
+void shared_monitor_release(struct shared_monitor *monitor, uint64_t request);
+
+/* How many clients there are. */
+size_t shared_monitor_n_clients(const struct shared_monitor *monitor);
