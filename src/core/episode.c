@@ -64,20 +64,26 @@ static bool is_transient(const struct evidence *e) {
                (!strcmp(e->word, "finish-migrate") || !strcmp(e->word, "save-vm") || !strcmp(e->word, "restore-vm"));
 }
 
-static bool is_migrating(const struct episode *episode) {
+static bool has_word(const struct episode *episode, enum evidence_kind kind, const char *word) {
         for (size_t i = 0; i < episode->n_items; i++)
-                if (is_transient(&episode->items[i]) && !strcmp(episode->items[i].word, "finish-migrate"))
+                if (episode->items[i].kind == kind && !strcmp(episode->items[i].word, word))
                         return true;
         return false;
+}
+
+/* A toolstack quits the source of a migration as soon as it is complete: the quit is the outcome of the stop before it. */
+static bool ends_a_migration(const struct episode *episode, const struct evidence *e) {
+        if (e->kind == EVIDENCE_SHUTDOWN && !strcmp(e->word, "host-qmp-quit"))
+                return has_word(episode, EVIDENCE_STATUS, "finish-migrate");
+        return evidence_ends_process(e) && has_word(episode, EVIDENCE_SHUTDOWN, "host-qmp-quit");
 }
 
 /* While the cause waits for its outcome: which change is that outcome, and which is the next story? */
 static bool follows(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         if (evidence_ends_process(cause))
                 return true;
-        /* A toolstack quits the source of a migration as soon as it is complete: that is its outcome. */
-        if (cause->kind == EVIDENCE_STOP && e->kind == EVIDENCE_SHUTDOWN && !strcmp(e->word, "host-qmp-quit"))
-                return is_migrating(episode);
+        if (cause->kind == EVIDENCE_STOP && ends_a_migration(episode, e))
+                return true;
         if (is_panic(cause))
                 return !revives_panicked(e);
         if (cause->kind == EVIDENCE_SHUTDOWN || cause->kind == EVIDENCE_SUSPEND_DISK)

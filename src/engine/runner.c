@@ -20,6 +20,10 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 
+/* A wrapper goes first, and what it leaves behind is not QEMU yet: so long it is looked for, so often. */
+#define ORPHAN_WAIT_NS   UINT64_C(2000000000)
+#define ORPHAN_LOOK_USEC 5000
+
 enum {
         ENDS_MAX = 4, /* facts that a process's end brings: an OOM kill and the end itself, and to spare */
 };
@@ -61,6 +65,9 @@ struct runner {
         struct stderr_source *errors;
         struct watched started;
         struct watched real; /* where the VM is another process than the one that was started */
+        sd_event_source *look; /* runs while a wrapper that went first may have left the VM to us */
+        uint64_t look_until_ns;
+        bool is_met;         /* our monitor has told which process the VM is */
         bool is_over;        /* its story is told */
 
         /* the decision that waits for the VM's end */
@@ -161,11 +168,15 @@ static int watch(struct runner *runner, struct watched *watched, pid_t pid) {
         return process_watch_new(&watched->watch, runner->event, pid, &watched->sink);
 }
 
-/* A descendant that is a QEMU and was left behind by what we started: a wrapper that did not pass our monitor on. */
-static pid_t find_orphan(struct runner *runner) {
+/*
+ * A descendant that is a QEMU and was left behind by what we started: a wrapper that went first.  ret_others: there are others,
+ * which may be a shell that is about to become one.
+ */
+static pid_t find_orphan(struct runner *runner, bool *ret_others) {
         char path[64], children[4096], *from;
         pid_t self = getpid();
 
+        *ret_others = false;
         snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)self);
         if (proc_read(path, children, sizeof(children)) <= 0)
                 return 0;
@@ -173,8 +184,11 @@ static pid_t find_orphan(struct runner *runner) {
                 pid_t pid = (pid_t)atol(word);
                 struct proc_stat stat;
 
-                if (pid > 0 && pid != runner->started.pid && !proc_stat_read(&stat, pid) && !strncmp(stat.comm, "qemu-system", 11))
+                if (pid <= 0 || pid == runner->started.pid || proc_stat_read(&stat, pid) || stat.state == 'Z')
+                        continue;
+                if (!strncmp(stat.comm, "qemu-system", 11))
                         return pid;
+                *ret_others = true;
         }
         return 0;
 }
@@ -210,19 +224,46 @@ static void adopt(struct runner *runner, pid_t pid) {
                 stderr_source_set_pid(runner->errors, pid);
 }
 
+static int on_look_for_orphan(sd_event_source *timer, uint64_t usec, void *userdata);
+
+/* -daemonize, or a wrapper that went first: whoever listens on our monitor is the VM.  Returns whether that is to be waited for. */
+static bool look_for_orphan(struct runner *runner) {
+        bool others = false;
+        pid_t orphan;
+
+        qemu_source_try(runner->qemu);
+        orphan = runner->real.pid ? 0 : find_orphan(runner, &others);
+        if (orphan)
+                adopt(runner, orphan);
+        if (runner->real.pid || !others || source_now_ns() >= runner->look_until_ns)
+                return false;
+        if (!runner->look)
+                return sd_event_add_time_relative(runner->event, &runner->look, CLOCK_MONOTONIC, ORPHAN_LOOK_USEC, 1000,
+                                                  on_look_for_orphan, runner) >= 0;
+        return sd_event_source_set_time_relative(runner->look, ORPHAN_LOOK_USEC) >= 0 &&
+               sd_event_source_set_enabled(runner->look, SD_EVENT_ONESHOT) >= 0;
+}
+
+static int on_look_for_orphan(sd_event_source *timer, uint64_t usec, void *userdata) {
+        struct runner *runner = userdata;
+
+        if (look_for_orphan(runner))
+                return 0;
+        if (!runner->real.pid)
+                finish_vm(runner);
+        step_soon(runner);
+        return 0;
+}
+
 static void on_process_ended(void *userdata, enum evidence_source source) {
         struct watched *watched = userdata;
         struct runner *runner = watched->runner;
 
         watched->has_ended = true;
-        if (watched == &runner->started && !runner->real.pid) {
-                pid_t orphan;
-
-                /* -daemonize, or a wrapper that went first: whoever listens on our monitor is the VM. */
-                qemu_source_try(runner->qemu);
-                orphan = runner->real.pid ? 0 : find_orphan(runner);
-                if (orphan)
-                        adopt(runner, orphan);
+        if (watched == &runner->started && !runner->real.pid && !runner->is_met) {
+                runner->look_until_ns = source_now_ns() + ORPHAN_WAIT_NS;
+                if (look_for_orphan(runner))
+                        return;
         }
         if (watched == the_vm(runner))
                 finish_vm(runner);
@@ -251,6 +292,7 @@ static int on_child_signal(sd_event_source *source, const struct signalfd_siginf
 static void on_connected(void *userdata, pid_t pid, uid_t uid) {
         struct runner *runner = userdata;
 
+        runner->is_met = true;
         if (pid > 0 && pid != runner->started.pid && !runner->real.pid)
                 adopt(runner, pid);
         if (the_vm(runner)->watch)
@@ -331,6 +373,8 @@ static void clear_away(struct runner *runner) {
         runner->errors = stderr_source_close(runner->errors);
         watched_deinit(&runner->started);
         watched_deinit(&runner->real);
+        runner->look = sd_event_source_disable_unref(runner->look);
+        runner->is_met = false;
         if (runner->socket[0])
                 unlink(runner->socket);
         runner->vm = engine_remove_vm(runner->vm);

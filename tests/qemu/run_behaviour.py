@@ -79,8 +79,8 @@ def daemonize(world):
     run = world.run(*probe("idle", serial=False), "-daemonize", *monitor.option)
     monitor.connect()
     monitor.wait_status("running", "RESUME")
-    # The pid of the socket is the one that went away after it had made the daemon.
-    (pid,) = [pid for pid in descendants_of(run.pid) if comm_of(pid).startswith("qemu-system") and state_of(pid)[0] != "Z"]
+    pid = monitor.pid
+    assert pid in descendants_of(run.pid) and os.getsid(pid) != os.getsid(run.pid), "a daemon, and ours to reap"
     start = start_time_of(pid)
     assert run.process.poll() is None
     os.kill(pid, signal.SIGTERM)
@@ -151,6 +151,53 @@ def wrapper_background(world):
     verdict = world.why()
     says(verdict, "destroy", "operator", "qmp-quit", False, left="gone")
     assert verdict["vm"]["instance"].split(":")[1] == str(pid)
+
+
+@test("a wrapper that goes first, and what it leaves is not QEMU yet")
+def wrapper_background_late(world):
+    gate = world.path("gate")
+    os.mkfifo(gate)
+    wrapper = world.script("wrapper", f'#!/bin/sh\n(read word <{gate}; exec "$@") &\necho "gone $$"\n')
+    monitor = world.monitor()
+    run = world.run(wrapper, *probe("s5"), *monitor.option)
+    run.stdout.wait_for("gone ")
+    wait_for_end(int(run.stdout.data.split()[1]))
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
+    assert run.wait() == 0, run.stderr.text()
+    (off,) = world.history()
+    says(off, "poweroff", "guest", "acpi-s5", True, left="gone")
+
+
+@test("a wrapper that fails and leaves a helper behind: a failure, and the helper is let alone")
+def wrapper_leaves_helper(world):
+    gate = world.path("gate")
+    os.mkfifo(gate)
+    wrapper = world.script("wrapper", f"#!/bin/sh\n(read word <{gate}) &\nexit 5\n")
+    run = world.run(wrapper, QEMU)
+    assert run.wait() == VMM_FAILED
+    says(world.why(), "failure", "vmm", "process-exit", False, left="gone")
+    (helper,) = world.ours()
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
+    wait_for_end(helper)
+
+
+@test("a helper that the wrapper leaves behind does not hold the verdict up")
+def wrapper_with_helper(world):
+    gate = world.path("gate")
+    os.mkfifo(gate)
+    wrapper = world.script("wrapper", f'#!/bin/sh\n(read word <{gate}) >/dev/null 2>&1 &\nexec "$@"\n')
+    run = world.run(wrapper, *probe("s5"))
+    began = time.monotonic()
+    run.wait_verdict(transition="poweroff")
+    assert run.wait() == 0
+    assert time.monotonic() - began < 1.5, "it was waited for"
+    says(world.why(), "poweroff", "guest", "acpi-s5", True, left="gone")
+    (helper,) = world.ours()
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
+    wait_for_end(helper)
 
 
 @test("a wrapper that passes nothing on: its QEMU is watched by its process")

@@ -96,7 +96,7 @@ def _run_one(sentence, function, todo, lock):
         skipped = str(skip)
     except BaseException as e:
         error = e
-    directive = f" # SKIP {skipped}" if skipped else f" # TODO {todo}" if todo else ""
+    directive = f" # SKIP {skipped}" if skipped else f" # TODO {todo}" if todo and error else ""
     with lock:
         print(f"{'not ok' if error else 'ok'} {next(_told)} - {sentence}{directive}")
         print(f"# {time.monotonic() - began:.2f} s")

@@ -140,10 +140,8 @@ static bool read_message(struct kvm_uevent_source *source) {
         if (n < 0) {
                 /* ENOBUFS: the buffer ran over, and what is in it is still to be read.  Else: whatever it is,
                  * we are not sure of having heard all. */
-                bool is_overrun = errno == ENOBUFS;
-
                 source->events.lost(source->userdata);
-                return is_overrun;
+                return false;
         }
         if (!is_from_kernel(&message))
                 return true;

@@ -79,6 +79,7 @@ static void what_cannot_be_understood_is_said(void **state) {
                                HEADER "EVENT=create\0PID=1\0STATS_PATH=0123456789012345678901234567890123"
                                       "456789012345678901234567890123\0"),
                          -EBADMSG);
+        assert_int_equal(PARSE(&uevent, HEADER "EVENT=create\0PID=18446744073709551617\0"), -EBADMSG);
         assert_int_equal(uevent.tid, 77);
         assert_int_equal(
                 PARSE(&uevent, HEADER "EVENT=create\0PID=2147483647\0CREATED=18446744073709551615\0"), 0);

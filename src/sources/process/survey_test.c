@@ -100,16 +100,26 @@ static bool has_words(pid_t pid, const char *const *words) {
         return !proc_arguments(&arguments, &n, pid) && n > 1 && !strcmp(arguments[1], words[0]);
 }
 
-/* Start the copy and wait until it is itself. */
-static pid_t copy_run(const struct copy *copy, const char *const *words) {
-        pid_t pid = qemu_fixture_run(copy->directory, copy->path, words);
+/* Wait until it is itself. */
+static void wait_for(pid_t pid, const struct copy *copy, const char *const *words) {
         char path[64], target[128];
 
         snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
         assert_true(
                 QEMU_FIXTURE_UNTIL(readlink(path, target, sizeof(target)) == (ssize_t)strlen(copy->path) &&
                                    !memcmp(target, copy->path, strlen(copy->path)) && has_words(pid, words)));
+}
+
+/* Start the copy, which calls itself `name`. */
+static pid_t copy_run_as(const struct copy *copy, const char *name, const char *const *words) {
+        pid_t pid = qemu_fixture_run_as(copy->directory, copy->path, name, words);
+
+        wait_for(pid, copy, words);
         return pid;
+}
+
+static pid_t copy_run(const struct copy *copy, const char *const *words) {
+        return copy_run_as(copy, copy->path, words);
 }
 
 #define COPY_RUN(copy, ...) copy_run(copy, (const char *const[]){ __VA_ARGS__, NULL })
@@ -234,7 +244,8 @@ static void a_launcher_that_waits_for_its_daemon_is_no_vm(void **state) {
 static void an_upgraded_qemu_is_still_one(void **state) {
         struct copy copy = copy_make("qemu-system-aarch64");
         struct survey_vmm vmm;
-        pid_t pid = COPY_RUN(&copy, "-name", "web-1");
+        /* It calls itself something else, so that only its executable tells. */
+        pid_t pid = copy_run_as(&copy, "vm", (const char *const[]){ "-name", "web-1", NULL });
 
         copy_remove(&copy);
         assert_int_equal(survey(&vmm, pid), 0);
@@ -243,6 +254,20 @@ static void an_upgraded_qemu_is_still_one(void **state) {
         assert_string_equal(vmm.name, "web-1");
         survey_vmm_deinit(&vmm);
         qemu_fixture_end(&pid);
+}
+
+static void a_relative_path_is_resolved_in_the_root_too(void **state) {
+        struct copy copy = copy_make("kvm");
+        static const char *const words[] = { "-qmp", "unix:q,server=on", NULL };
+        struct survey_vmm vmm;
+        pid_t pid = qemu_fixture_run("/", copy.path, words);
+
+        wait_for(pid, &copy, words);
+        assert_int_equal(survey(&vmm, pid), 0);
+        assert_string_equal(vmm.monitors.items[0].address, "/q");
+        survey_vmm_deinit(&vmm);
+        qemu_fixture_end(&pid);
+        copy_remove(&copy);
 }
 
 static void a_qemu_that_only_informs_is_no_vm(void **state) {
@@ -268,16 +293,10 @@ static void one_processs_emulation_is_no_vm(void **state) {
 
 static void a_wrapped_qemu_is_known_by_what_it_calls_itself(void **state) {
         struct copy copy = copy_make(".qemu-system-x86_64-wrapped");
-        char *const line[] = { (char *)"qemu-system-x86_64", (char *)"-name", (char *)"web-1", NULL };
-        struct survey_vmm vmm = { 0 };
-        pid_t pid = fork();
+        struct survey_vmm vmm;
+        pid_t pid = copy_run_as(&copy, "qemu-system-x86_64", (const char *const[]){ "-name", "web-1", NULL });
 
-        if (!pid) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                execv(copy.path, line);
-                _exit(127);
-        }
-        assert_true(QEMU_FIXTURE_UNTIL(!survey(&vmm, pid)));
+        assert_int_equal(survey(&vmm, pid), 0);
         assert_true(vmm.is_qemu);
         assert_string_equal(vmm.program, "qemu-system-x86_64");
         assert_string_equal(vmm.name, "web-1");
@@ -523,6 +542,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(only_the_daemon_of_a_daemonized_qemu_is_the_vm),
                 cmocka_unit_test(a_launcher_that_waits_for_its_daemon_is_no_vm),
                 cmocka_unit_test(an_upgraded_qemu_is_still_one),
+                cmocka_unit_test(a_relative_path_is_resolved_in_the_root_too),
                 cmocka_unit_test(a_qemu_that_only_informs_is_no_vm),
                 cmocka_unit_test(one_processs_emulation_is_no_vm),
                 cmocka_unit_test(a_wrapped_qemu_is_known_by_what_it_calls_itself),

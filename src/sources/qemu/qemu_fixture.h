@@ -74,10 +74,13 @@ static inline struct qemu_fixture qemu_fixture_make(bool needs_kvm) {
         return qemu;
 }
 
-/* Start `program` in the directory and a session of its own, with these words behind its name.  It dies with
- * us. */
-static inline pid_t qemu_fixture_run(const char *directory, const char *program, const char *const *words) {
-        const char *line[QEMU_FIXTURE_WORDS_MAX + 2] = { program };
+/*
+ * Start `program` in the directory and a session of its own.  It calls itself `name`, with these words
+ * behind. It dies with us.
+ */
+static inline pid_t qemu_fixture_run_as(const char *directory, const char *program, const char *name,
+                                        const char *const *words) {
+        const char *line[QEMU_FIXTURE_WORDS_MAX + 2] = { name };
         pid_t pid;
 
         for (size_t i = 0; words[i] && i < QEMU_FIXTURE_WORDS_MAX; i++)
@@ -96,6 +99,10 @@ static inline pid_t qemu_fixture_run(const char *directory, const char *program,
                 _exit(127);
         }
         return pid;
+}
+
+static inline pid_t qemu_fixture_run(const char *directory, const char *program, const char *const *words) {
+        return qemu_fixture_run_as(directory, program, program, words);
 }
 
 /* A VM with `accelerator` ("kvm", "tcg") and these words more. */

@@ -99,6 +99,7 @@ static void what_is_for_people_is_no_monitor_of_ours(void **state) {
         assert_int_equal(READ("-monitor", "unix:/run/q,server=on").n_items, 0);
         assert_int_equal(READ(CHARDEV, "-mon", "chardev=m").n_items, 0);
         assert_int_equal(READ(CHARDEV, "-mon", "chardev=m,mode=readline").n_items, 0);
+        assert_int_equal(READ(CHARDEV, "-mon", "chardev=m,mode=control,mode=readline").n_items, 0);
         assert_int_equal(READ(CHARDEV, "-serial", "chardev:m").n_items, 0);
         assert_int_equal(READ("-append", "-qmp", "unix:/run/q,server=on").n_items, 0);
         assert_int_equal(READ("-qmp").n_items, 0);

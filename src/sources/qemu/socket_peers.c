@@ -55,13 +55,11 @@ static struct wanted *find_inode(struct wanted *wanted, size_t n_wanted, uint32_
 }
 
 /*
- * Is this record the wanted file's?  By inode and device, so that links and relative names do not matter.  On
- * btrfs and overlayfs stat(2) names another device than the kernel does: there the name it was bound to must
- * be the same.
+ * Is this record, of the same inode, the wanted file's?  By device, so that links and relative names do not
+ * matter.  On btrfs and overlayfs stat(2) names another device than the kernel does: there the name it was
+ * bound to must be the same.
  */
 static bool is_of(const struct wanted *wanted, const struct socket_record *record) {
-        if (!record->has_file || record->file_inode != wanted->file_inode)
-                return false;
         return record->file_device == wanted->file_device ||
                (record->name && strnlen(record->name, record->n_name) == strlen(wanted->peers->path) &&
                 !strncmp(record->name, wanted->peers->path, record->n_name));
@@ -188,7 +186,7 @@ int socket_peers_look(struct socket_peers *peers, size_t n_peers) {
         for (size_t i = 0; i < n_peers; i++) {
                 struct stat file;
 
-                if (stat(peers[i].path, &file) < 0 || !S_ISSOCK(file.st_mode))
+                if (stat(peers[i].path, &file) < 0)
                         continue;
                 wanted[n_wanted++] = (struct wanted){
                         .peers = &peers[i],

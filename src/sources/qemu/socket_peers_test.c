@@ -1,7 +1,8 @@
 #include "sources/qemu/socket_peers.h"
 #include "sources/qemu/qemu_fixture.h"
 
-#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,6 +159,57 @@ static void a_socket_is_known_by_its_file_not_by_its_name(void **state) {
         rmdir(directory);
 }
 
+/* In a mount namespace of its own; an exit status. */
+static int connect_on_one_of_two_file_systems(const char *directory) {
+        char paths[2][96];
+        int listeners[2];
+        struct stat files[2];
+
+        if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+                return 77;
+        for (size_t i = 0; i < 2; i++) {
+                snprintf(paths[i], sizeof(paths[i]), "%s/%zu", directory, i);
+                if (mkdir(paths[i], 0700) || mount("none", paths[i], "tmpfs", 0, NULL))
+                        return 77;
+                strcat(paths[i], "/s");
+                listeners[i] = listen_at(paths[i]);
+                if (stat(paths[i], &files[i]))
+                        return 1;
+        }
+        /* Each tmpfs counts its own inodes, from Linux 5.9 on. */
+        if (files[0].st_ino != files[1].st_ino)
+                return 77;
+        if (qemu_fixture_connect(paths[0]) < 0 || look(paths[0]).use != SOCKET_TAKEN)
+                return 2;
+        if (look(paths[1]).use != SOCKET_FREE || look(paths[1]).listener != inode_of(listeners[1]))
+                return 3;
+        return 0;
+}
+
+static void one_inode_on_two_file_systems_is_two_sockets(void **state) {
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        char path[64];
+        int status;
+        pid_t pid;
+
+        assert_non_null(mkdtemp(directory));
+        pid = fork();
+        if (!pid)
+                _exit(connect_on_one_of_two_file_systems(directory));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        for (size_t i = 0; i < 2; i++) {
+                snprintf(path, sizeof(path), "%s/%zu", directory, i);
+                rmdir(path);
+        }
+        rmdir(directory);
+        if (WEXITSTATUS(status) == 77) {
+                print_message("# skipped: needs root, and file systems of its own\n");
+                return;
+        }
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void nobody_to_be_seen_is_not_free(void **state) {
         char directory[] = "/tmp/vmpower-test-XXXXXX";
         char path[64], file[64];
@@ -253,6 +305,7 @@ int main(void) {
                 cmocka_unit_test(clients_of_a_real_monitor_are_seen),
                 cmocka_unit_test(a_client_that_only_waits_counts),
                 cmocka_unit_test(a_socket_is_known_by_its_file_not_by_its_name),
+                cmocka_unit_test(one_inode_on_two_file_systems_is_two_sockets),
                 cmocka_unit_test(nobody_to_be_seen_is_not_free),
                 cmocka_unit_test(many_are_looked_at_in_one_go),
                 cmocka_unit_test(a_long_queue_is_counted_and_hides_nobody),

@@ -1,0 +1,112 @@
+#include "api/metrics.h"
+
+#include "api/routes.h"
+#include "basics/cleanup.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const uint64_t bounds_ms[] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000 };
+static_assert(N_ELEMENTS(bounds_ms) == METRICS_BUCKETS_N, "a counter for each bound");
+
+/* What a VM can be (keeper.h). */
+static const char *const states[] = { "running", "paused", "suspended", "halted", "off", "gone" };
+
+static void count_latency(struct metrics *metrics, uint64_t at_ns, uint64_t now_ns) {
+        uint64_t latency_ns = now_ns > at_ns ? now_ns - at_ns : 0;
+        size_t i = 0;
+
+        while (i < METRICS_BUCKETS_N && latency_ns > bounds_ms[i] * 1000000)
+                i++;
+        metrics->latency[i]++;
+        metrics->latency_sum_ns += latency_ns;
+        metrics->n_latency++;
+}
+
+void metrics_count(struct metrics *metrics, const struct verdict_record *record, uint64_t now_ns) {
+        if (*record->revises) {
+                metrics->revisions++;
+                return;
+        }
+        metrics->transitions[record->verdict.initiator][record->verdict.mechanism]++;
+        count_latency(metrics, record->verdict.at_ns, now_ns);
+        for (size_t i = 0; i < record->n_items; i++) {
+                if (record->items[i].kind == EVIDENCE_GAP)
+                        metrics->gaps++;
+                if (record->items[i].kind == EVIDENCE_OMITTED && record->items[i].number > 0)
+                        metrics->omitted += (uint64_t)record->items[i].number;
+        }
+}
+
+static void print_head(struct buffer *text, const char *name, const char *type, const char *help) {
+        buffer_print(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_transitions(const struct metrics *metrics, struct buffer *text) {
+        print_head(text, "vmpower_transitions_total", "counter", "Power transitions of VMs, by who and how.");
+        for (enum initiator initiator = 0; initiator < _INITIATOR_N; initiator++)
+                for (enum mechanism mechanism = 0; mechanism < _MECHANISM_N; mechanism++)
+                        if (metrics->transitions[initiator][mechanism])
+                                buffer_print(text,
+                                             "vmpower_transitions_total{initiator=\"%s\",mechanism=\"%s\"} %" PRIu64 "\n",
+                                             initiator_name(initiator), mechanism_name(mechanism),
+                                             metrics->transitions[initiator][mechanism]);
+        print_head(text, "vmpower_revisions_total", "counter", "Verdicts that revised an earlier one.");
+        buffer_print(text, "vmpower_revisions_total %" PRIu64 "\n", metrics->revisions);
+}
+
+static void print_latency(const struct metrics *metrics, struct buffer *text) {
+        static const char name[] = "vmpower_verdict_latency_seconds";
+        uint64_t n = 0;
+
+        print_head(text, name, "histogram", "From what happened to the verdict that was told of it.");
+        for (size_t i = 0; i < METRICS_BUCKETS_N; i++) {
+                n += metrics->latency[i];
+                buffer_print(text, "%s_bucket{le=\"%" PRIu64 ".%03" PRIu64 "\"} %" PRIu64 "\n", name, bounds_ms[i] / 1000,
+                             bounds_ms[i] % 1000, n);
+        }
+        buffer_print(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, metrics->n_latency);
+        buffer_print(text, "%s_sum %" PRIu64 ".%09" PRIu64 "\n", name, metrics->latency_sum_ns / 1000000000,
+                     metrics->latency_sum_ns % 1000000000);
+        buffer_print(text, "%s_count %" PRIu64 "\n", name, metrics->n_latency);
+}
+
+static int count_state(const struct kept_vm *vm, void *userdata) {
+        uint64_t *counts = userdata;
+
+        for (size_t i = 0; i < N_ELEMENTS(states); i++)
+                if (!strcmp(vm->state, states[i]))
+                        counts[i]++;
+        return 0;
+}
+
+void metrics_print(const struct metrics *metrics, struct keeper *keeper, struct buffer *text) {
+        uint64_t counts[N_ELEMENTS(states)] = {};
+
+        print_transitions(metrics, text);
+        print_latency(metrics, text);
+
+        keeper_each_vm(keeper, count_state, counts);
+        print_head(text, "vmpower_vms", "gauge", "VMs of this host, by what is left of them.");
+        for (size_t i = 0; i < N_ELEMENTS(states); i++)
+                buffer_print(text, "vmpower_vms{state=\"%s\"} %" PRIu64 "\n", states[i], counts[i]);
+
+        print_head(text, "vmpower_evidence_gaps_total", "counter", "Times that evidence was lost, or nobody looked.");
+        buffer_print(text, "vmpower_evidence_gaps_total %" PRIu64 "\n", metrics->gaps);
+        print_head(text, "vmpower_evidence_omitted_total", "counter", "Like facts of a burst that were counted, not kept.");
+        buffer_print(text, "vmpower_evidence_omitted_total %" PRIu64 "\n", metrics->omitted);
+}
+
+void answer_metrics(struct request *request) {
+        if (!request->peer->is_scraper && !request->peer->may_read_all) {
+                request_fail(request, 403, "metrics are for root and members of %s and %s", request->config->reader_group,
+                             request->config->admin_group);
+                return;
+        }
+        metrics_print(request->metrics, request->keeper, &request->text);
+        request->type = "text/plain; version=0.0.4; charset=utf-8";
+        request->status = 200;
+        if (request->text.has_failed)
+                request_answer(request, 503, NULL);
+}
