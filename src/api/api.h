@@ -23,7 +23,7 @@ struct api_config {
 
 /*
  * Make a socket at `path` that everyone may connect to (mode 0666), and listen.  A dead one is replaced.  -EADDRINUSE: somebody
- * answers there; -ENAMETOOLONG; -errno.
+ * answers there, or it is no socket; -ENAMETOOLONG; -errno.
  */
 int api_listen(int *ret_fd, const char *path);
 

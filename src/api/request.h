@@ -41,6 +41,7 @@ struct request {
         } parameters[REQUEST_PARAMETERS_MAX];
         size_t n_parameters;
         struct buffer body;
+        size_t n_discarded; /* of a body that is too large */
 
         unsigned status;               /* the answer's */
         struct buffer text;

@@ -1,6 +1,6 @@
 #include "cli/cli.h"
 #include "basics/cleanup.h"
-#include "cli/directories.h"
+#include "engine/directories.h"
 #include "engine/recover.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* vmpower run: start a VM, stay with it, and say why it stopped. */
 #include "basics/cleanup.h"
 #include "cli/cli.h"
-#include "cli/directories.h"
+#include "engine/directories.h"
 #include "engine/runner.h"
 #include "json/verdict_json.h"
 #include "outlets/verdict_file.h"

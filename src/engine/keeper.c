@@ -630,6 +630,10 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
         return 0;
 }
 
+int keeper_identify(pid_t pid, const char *via, struct actor *ret_actor) {
+        return proc_actor(pid, via, ret_actor);
+}
+
 void keeper_settle(struct keeper *keeper) {
         for (struct kept *kept = keeper->vms; kept; kept = kept->next)
                 if (!kept->is_over)

@@ -58,3 +58,6 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
 
 /* Write down that nobody looks after the VMs from now on, and store what waits (waits for the disk). */
 void keeper_settle(struct keeper *keeper);
+
+/* All that can be known about a process that asks for something; `via` is how.  0, or -errno where less than its pid is known. */
+int keeper_identify(pid_t pid, const char *via, struct actor *ret_actor);

@@ -20,7 +20,12 @@ class Terminal:
         """`command`: a QEMU's for vmpower; or `words`: something else that runs it."""
         self.world = world
         self.master, slave = pty.openpty()
-        leader = "import fcntl, os, sys, termios\nos.setsid()\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\nos.execvp(sys.argv[1], sys.argv[1:])"
+        leader = (
+            "import fcntl, os, sys, termios\n"
+            "os.setsid()\n"
+            "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+            "os.execvp(sys.argv[1], sys.argv[1:])\n"
+        )
         words = words or [VMPOWER, "run", "--name", "vm", "--", *command]
         # The session's leader is made by a process of its own: a Python with threads does not go on after a fork.
         self.process = popen(
@@ -158,7 +163,7 @@ def control_c_waits(world):
 
 @test("^C under a shell names the shell: it leads the session")
 def control_c_in_a_shell(world):
-    command = f'"$0" run --name vm -- "$@"; echo "status $?"'
+    command = '"$0" run --name vm -- "$@"; echo "status $?"'
     words = [*probe("idle", serial=False), "-serial", "file:/dev/stdout"]
     terminal = Terminal(world, None, ["/bin/sh", "-m", "-c", command, VMPOWER, *words])
     terminal.screen.wait_for("probe: idle")
@@ -185,7 +190,7 @@ def control_z(world):
     terminal = Terminal.__new__(Terminal)
     terminal.world, terminal.is_over = world, False
     monitor = world.monitor()
-    command = f'"$0" run --name vm -- "$@"; echo "stopped $?"; fg >/dev/null; echo "status $?"'
+    command = '"$0" run --name vm -- "$@"; echo "stopped $?"; fg >/dev/null; echo "status $?"'
     words = [*probe("idle", serial=False), "-serial", "file:/dev/stdout", *monitor.option]
     terminal = Terminal(world, None, ["/bin/sh", "-m", "-c", command, VMPOWER, *words])
     monitor.connect()

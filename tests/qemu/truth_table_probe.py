@@ -3,7 +3,6 @@
 
 import os
 import signal
-import socket
 import sys
 
 from world import *
@@ -475,10 +474,7 @@ def migrated(vm):
     says(migrate, "migrate", "operator", "migration", None, decision=None)
 
 
-@row(
-    "migrated away and told to quit at once",
-    todo="when the quit and the exit are read in one wakeup, the exit is told as a second story (core/episode.c: follows)",
-)
+@row("migrated away and told to quit at once")
 def migrated_and_quit(vm):
     vm.probe("idle").running()
     vm.monitor.ask("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])

@@ -334,6 +334,7 @@ static void a_qemu_that_forks_is_one_vm(void **state) {
         child = atoi(text);
         assert_int_equal(verdict_on(pid, false), 0);
         assert_int_equal(verdict_on(child, false), SURVEY_NO_VMM);
+        kill(child, SIGKILL);
         qemu_fixture_end(&pid);
         copy_remove(&copy);
 }
@@ -416,10 +417,11 @@ static int look_at_strangers_qemu(pid_t pid) {
 }
 
 static void without_rights_a_qemu_is_found_and_the_rest_is_said_to_be_unseen(void **state) {
-        struct qemu_fixture qemu = qemu_fixture_make(true);
+        struct qemu_fixture qemu;
 
-        SKIP_IF(qemu.why_not);
         SKIP_IF(geteuid() ? "needs root, to give it up" : NULL);
+        qemu = qemu_fixture_make(true);
+        SKIP_IF(qemu.why_not);
         assert_int_equal(as_nobody(look_at_stranger, getpid()), 0);
         QEMU_FIXTURE_START(&qemu, "kvm", "-name", "web-1,debug-threads=on", "-qmp",
                            "unix:qmp,server=on,wait=off");

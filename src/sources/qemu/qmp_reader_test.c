@@ -144,7 +144,7 @@ static void a_complaint_is_bounded(void **state) {
         assert_int_equal(qmp_reader_next(&reader, bytes, sizeof(bytes), &n_read), QMP_READER_DEFECT);
         assert_true(strlen(reader.defect) < QMP_DEFECT_MAX);
         memset(bytes, 'x', sizeof(bytes));
-        bytes[sizeof(bytes) - 1] = '\n';
+        bytes[0] = bytes[sizeof(bytes) - 1] = '\n';
         assert_int_equal(qmp_reader_next(&reader, bytes, sizeof(bytes), &n_read), QMP_READER_DEFECT);
         assert_true(strlen(reader.defect) < QMP_DEFECT_MAX);
         qmp_reader_deinit(&reader);

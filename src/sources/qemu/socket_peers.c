@@ -16,6 +16,9 @@ enum {
         /* The kernel fills no more than 32 KiB at once (net/netlink/af_netlink.c, netlink_recvmsg()). */
         DATAGRAM_MAX = 64 * 1024,
         PATIENCE_SECONDS = 1,
+
+        /* So many queues are asked about one by one: the kernel looks through all sockets for each. */
+        QUEUES_MAX = 64,
 };
 
 /* One of the sockets looked at, as the file system knows it. */
@@ -210,9 +213,10 @@ int socket_peers_look(struct socket_peers *peers, size_t n_peers) {
         }
         for (size_t i = 0; i < n_peers; i++)
                 set_use(&peers[i]);
-        for (size_t i = 0; i < n_wanted; i++) {
+        for (size_t i = 0, n_queues = 0; i < n_wanted && n_queues < QUEUES_MAX; i++) {
                 if (!wanted[i].peers->n_waiting)
                         continue;
+                n_queues++;
                 /* Who waits is good to know, and no more: the answer may fail. */
                 socket_diag_ask_one(request, &wanted[i].listener);
                 ask(fd, request, true, buffer, on_waiting, wanted[i].peers);

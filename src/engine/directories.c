@@ -1,4 +1,4 @@
-#include "cli/directories.h"
+#include "engine/directories.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,22 +40,28 @@ int state_directory(char *ret_path, size_t n_ret) {
         return base ? print(ret_path, n_ret, base, "/.local/state/vmpower") : -ENOENT;
 }
 
-/* Every part of the path that is not there is made; the last one must be ours alone. */
+/* The directory, and every part of its path that is not there. */
+static int make_all(char *path, mode_t mode) {
+        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                int r;
+
+                *slash = '\0';
+                r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+                *slash = '/';
+                if (r)
+                        return r;
+        }
+        return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* The last part of the path must be ours alone. */
 static int make_private(char *path) {
         struct stat st;
+        int r;
 
-        for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-                        int r = -errno;
-
-                        *slash = '/';
-                        return r;
-                }
-                *slash = '/';
-        }
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-                return -errno;
+        r = make_all(path, 0700);
+        if (r)
+                return r;
         if (lstat(path, &st) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode))
@@ -85,4 +91,19 @@ int monitor_directory(char *ret_path, size_t n_ret) {
                 r = print(ret_path, n_ret, fallback, "");
         }
         return r ? r : make_private(ret_path);
+}
+
+int run_directory(char *ret_path, size_t n_ret) {
+        const char *base = environment("VMPOWER_RUN_DIR");
+        int r;
+
+        if (base)
+                r = print(ret_path, n_ret, base, "");
+        else if (geteuid() == 0)
+                r = print(ret_path, n_ret, "/run/vmpower", "");
+        else if (environment("XDG_RUNTIME_DIR"))
+                r = print(ret_path, n_ret, environment("XDG_RUNTIME_DIR"), "/vmpower");
+        else
+                return monitor_directory(ret_path, n_ret);
+        return r ? r : make_all(ret_path, 0755);
 }

@@ -16,3 +16,9 @@ int state_directory(char *ret_path, size_t n_ret);
  * for a socket's name: /tmp/vmpower-UID.  On failure ret_path is the directory that could not be had.
  */
 int monitor_directory(char *ret_path, size_t n_ret);
+
+/*
+ * RUN_DIR itself, made (0755) if it is not there: VMPOWER_RUN_DIR, /run/vmpower for root, $XDG_RUNTIME_DIR/vmpower, or /tmp/vmpower-UID.
+ * 0 or -errno; ret_path is what could not be had then.
+ */
+int run_directory(char *ret_path, size_t n_ret);

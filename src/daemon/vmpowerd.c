@@ -1,0 +1,179 @@
+/* vmpowerd: every VM of the host, in one process: finds them, looks after them, answers for them. */
+#include "api/api.h"
+#include "basics/cleanup.h"
+#include "engine/directories.h"
+#include "engine/keeper.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+struct daemon {
+        sd_event *event;
+        struct store *store;
+        struct keeper *keeper;
+        struct api *api;
+};
+
+static const char help[] =
+        "Usage: vmpowerd [OPTION …]\n"
+        "\n"
+        "Finds every VM of this host, looks after it, and answers for it on RUN_DIR/vmpower.sock.  Runs under systemd\n"
+        "(type=notify, its socket may be handed over) or by hand; ends on SIGTERM and SIGINT, which no VM notices.\n"
+        "\n"
+        "  --take-monitors GLOB  open the QMP monitors whose path matches (may be given several times; default: none)\n"
+        "  -h, --help            this text\n"
+        "      --version\n"
+        "\n"
+        "State is in $VMPOWER_STATE_DIR, sockets are in $VMPOWER_RUN_DIR; see vmpower(1).\n";
+
+static void say(const char *level, const char *line) {
+        fprintf(stderr, "%svmpowerd: %s\n", getenv("JOURNAL_STREAM") ? level : "", line);
+}
+
+static void on_verdict(const struct verdict_record *record, int64_t uid, void *userdata) {
+        struct daemon *daemon = userdata;
+
+        say(SD_NOTICE, record->summary);
+        if (daemon->api)
+                api_publish(daemon->api, record, uid);
+}
+
+static void on_trouble(const char *line, void *userdata) {
+        say(SD_WARNING, line);
+}
+
+/* A VM costs two descriptors (its process, its cgroup's counter), with a monitor three. */
+static void raise_file_limit(void) {
+        struct rlimit limit;
+
+        if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static int listen_for_api(int *ret_fd, const char *run) {
+        char path[PATH_MAX], line[PATH_MAX + 64];
+        int r = sd_listen_fds(1);
+
+        if (r > 0) {
+                *ret_fd = SD_LISTEN_FDS_START;
+                return 0;
+        }
+        snprintf(path, sizeof(path), "%s/vmpower.sock", run);
+        r = api_listen(ret_fd, path);
+        if (r) {
+                snprintf(line, sizeof(line), "cannot listen on %s: %s", path,
+                         r == -EADDRINUSE ? "another vmpowerd answers there" : strerror(-r));
+                say(SD_ERR, line);
+        }
+        return r;
+}
+
+static int start(struct daemon *daemon, const struct keeper_config *config) {
+        const struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
+        const struct keeper_events events = { on_verdict, on_trouble, daemon };
+        char state[PATH_MAX], run[PATH_MAX], why[STORE_WHY_MAX];
+        cleanup(closep) int fd = -1;
+        int r;
+
+        if (state_directory(state, sizeof(state)) || run_directory(run, sizeof(run))) {
+                say(SD_ERR, "there is no place for its state or sockets: set VMPOWER_STATE_DIR and VMPOWER_RUN_DIR");
+                return -ENOENT;
+        }
+        /* The socket first: where another vmpowerd answers, nothing of its state is touched. */
+        r = listen_for_api(&fd, run);
+        if (r)
+                return r;
+        r = store_open(&daemon->store, state, STORE_WRITE, why);
+        if (!r)
+                r = keeper_new(&daemon->keeper, daemon->event, daemon->store, config, &events, why);
+        if (r) {
+                say(SD_ERR, why);
+                return r;
+        }
+        r = api_new(&daemon->api, daemon->event, daemon->keeper, daemon->store, fd, &api_config);
+        if (r) {
+                say(SD_ERR, strerror(-r));
+                return r;
+        }
+        take_fd(&fd);
+        return 0;
+}
+
+static int run(const struct keeper_config *config) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
+        struct daemon daemon = { 0 };
+        sigset_t blocked;
+        int r;
+
+        raise_file_limit();
+        sigemptyset(&blocked);
+        for (size_t i = 0; i < N_ELEMENTS(signals); i++)
+                sigaddset(&blocked, signals[i]);
+        sigprocmask(SIG_BLOCK, &blocked, NULL);
+
+        r = sd_event_new(&daemon.event);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon.event, NULL, SIGTERM, NULL, NULL);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon.event, NULL, SIGINT, NULL, NULL);
+        if (r >= 0)
+                r = start(&daemon, config);
+        if (r >= 0) {
+                sd_notifyf(0, "READY=1\nSTATUS=Looking after %zu VMs", keeper_n_vms(daemon.keeper));
+                r = sd_event_loop(daemon.event);
+                sd_notify(0, "STOPPING=1");
+                keeper_settle(daemon.keeper);
+        }
+        api_free(daemon.api);
+        keeper_free(daemon.keeper);
+        store_close(daemon.store);
+        sd_event_unref(daemon.event);
+        return r < 0;
+}
+
+int main(int argc, char **argv) {
+        enum {
+                OPTION_TAKE_MONITORS = 256,
+                OPTION_VERSION,
+        };
+        static const struct option options[] = {
+                { "take-monitors", required_argument, NULL, OPTION_TAKE_MONITORS },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPTION_VERSION },
+                {},
+        };
+        cleanup(freep) const char **globs = calloc((size_t)argc, sizeof(*globs));
+        struct keeper_config config = { .take_monitors = globs };
+        int option;
+
+        opterr = 0;
+        while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0)
+                switch (option) {
+                case OPTION_TAKE_MONITORS:
+                        globs[config.n_take_monitors++] = optarg;
+                        break;
+                case 'h':
+                        fputs(help, stdout);
+                        return 0;
+                case OPTION_VERSION:
+                        printf("vmpowerd %s\n", VMPOWER_VERSION);
+                        return 0;
+                default:
+                        fprintf(stderr, "vmpowerd: %s %.64s; see vmpowerd --help\n",
+                                option == ':' ? "a value is missing after" : "there is no option", argv[optind - 1]);
+                        return 2;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "vmpowerd: it takes no arguments, such as %.64s; see vmpowerd --help\n", argv[optind]);
+                return 2;
+        }
+        return run(&config);
+}
