@@ -310,9 +310,22 @@ static bool is_continue_signal(struct scene *s) {
         return cause_is(s, EVIDENCE_CONTINUED);
 }
 
-/* What the VMM wrote when it ended; what it wrote at its start, a warning perhaps, is no reason. */
+/*
+ * What the VMM wrote when it ended: of several lines the first, which says what is wrong; the rest is advice.  A warning, and what
+ * it wrote long before, is no reason.
+ */
 static const struct evidence *last_words(const struct scene *s) {
-        return scene_nearest(s, EVIDENCE_MESSAGE, s->cause, LAST_WORDS_WITHIN_NS);
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != EVIDENCE_MESSAGE || !scene_is_near(e, s->cause, LAST_WORDS_WITHIN_NS) || strstr(e->text, "warning: "))
+                        continue;
+                if (!found || evidence_is_before(e, found))
+                        found = e;
+        }
+        return found;
 }
 
 static bool is_killed_by(struct scene *s, int64_t signal) {

@@ -69,6 +69,10 @@ bool signal_is_an_end(int64_t signal) {
         return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGKILL || signal == SIGQUIT;
 }
 
+bool scene_is_near(const struct evidence *a, const struct evidence *b, uint64_t within_ns) {
+        return apart_ns(a, b) <= within_ns;
+}
+
 const struct evidence *scene_nearest(const struct scene *s, enum evidence_kind kind, const struct evidence *fact,
                                      uint64_t within_ns) {
         const struct evidence *found = NULL;

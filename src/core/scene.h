@@ -42,6 +42,9 @@ const struct evidence *scene_last_before(const struct scene *s, enum evidence_ki
 /* The first fact of this kind that happened after `start`. */
 const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start);
 
+/* Did they happen at most so long apart, whichever was first? */
+bool scene_is_near(const struct evidence *a, const struct evidence *b, uint64_t within_ns);
+
 /* The fact of this kind that is the nearest in time, before or after, at most `within_ns` away. */
 const struct evidence *scene_nearest(const struct scene *s, enum evidence_kind kind, const struct evidence *fact,
                                      uint64_t within_ns);

@@ -5,7 +5,7 @@
 #include "sources/proc.h"
 #include "sources/process/kvm_uevent_source.h"
 #include "sources/process/process_watch.h"
-#include "sources/process/survey.h"
+#include "sources/qemu/survey.h"
 #include "sources/qemu/qemu_source.h"
 #include "sources/qemu/socket_peers.h"
 

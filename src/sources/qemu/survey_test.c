@@ -1,4 +1,4 @@
-#include "sources/process/survey.h"
+#include "sources/qemu/survey.h"
 #include "sources/command_line.h"
 #include "sources/qemu/qemu_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "sources/process/survey.h"
+#include "sources/qemu/survey.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "sources/command_line.h"
