@@ -41,12 +41,13 @@ static void all_vms_are_listed_in_the_form_of_vmpower_list(void **state) {
         struct world *world = *state;
         const char *key;
         size_t n = 0;
-        json_t *value;
+        json_t *first, *value;
 
         strcpy(world->vms[0].last_verdict, "01JDB6Q4M0X8NNNNNNNNNNNNNN");
         strcpy(world->vms[1].monitor, "/run/b.qmp");
         expect_status(world, "GET /v1/vms", 200);
-        json_object_foreach(json_array_get(json_object_get(world_json(world), "vms"), 0), key, value)
+        first = json_array_get(json_object_get(world_json(world), "vms"), 0);
+        json_object_foreach(first, key, value)
                 assert_string_equal(key, keys[n++]);
         assert_int_equal(n, N_ELEMENTS(keys));
         world_expect(world, "vms.0.name", "web-1");

@@ -3,9 +3,9 @@
 #include "core/text.h"
 #include "engine/launch.h"
 #include "engine/recover.h"
+#include "engine/vm_processes.h"
 #include "sources/command_line.h"
 #include "sources/proc.h"
-#include "sources/process/process_watch.h"
 #include "sources/qemu/qemu_options.h"
 #include "sources/qemu/qemu_source.h"
 #include "sources/qemu/stderr_source.h"
@@ -20,27 +20,8 @@
 #include <sys/prctl.h>
 #include <sys/un.h>
 
-/* A wrapper goes first, and what it leaves behind is not QEMU yet: so long it is looked for, so often. */
-#define ORPHAN_WAIT_NS   UINT64_C(2000000000)
-#define ORPHAN_LOOK_USEC 5000
-
-enum {
-        ENDS_MAX = 4, /* facts that a process's end brings: an OOM kill and the end itself, and to spare */
-};
-
 /* A QEMU that has not greeted by then is worth a word to the user. */
 #define GREETING_EXPECTED_NS UINT64_C(10000000000)
-
-/* One process that we watch: the program that was started, or the one that turned out to be the VM. */
-struct watched {
-        struct runner *runner;
-        struct process_watch *watch;
-        struct source_sink sink;
-        struct evidence ends[ENDS_MAX]; /* held until it is known whose end it is */
-        size_t n_ends;
-        pid_t pid;
-        bool has_ended;
-};
 
 struct runner {
         sd_event *event;
@@ -63,11 +44,8 @@ struct runner {
         struct engine_vm *vm;
         struct qemu_source *qemu;
         struct stderr_source *errors;
-        struct watched started;
-        struct watched real; /* where the VM is another process than the one that was started */
-        sd_event_source *look; /* runs while a wrapper that went first may have left the VM to us */
-        uint64_t look_until_ns;
-        bool is_met;         /* our monitor has told which process the VM is */
+        struct vm_processes processes;
+        bool has_processes;
         bool is_over;        /* its story is told */
 
         /* the decision that waits for the VM's end */
@@ -76,7 +54,7 @@ struct runner {
 
         uint64_t restarts_ns[POLICY_RESTARTS_MAX];
         size_t n_restarts;
-        int vmm_status;
+        int vmm_status; /* of the last instance */
         bool is_finished;
 };
 
@@ -99,103 +77,16 @@ static const char *vm_name(struct runner *runner) {
 
 /* --- the processes ----------------------------------------------------------------------------------------------- */
 
-static struct watched *the_vm(struct runner *runner) {
-        return runner->real.pid ? &runner->real : &runner->started;
-}
-
-static void give_ends(struct runner *runner, struct watched *watched) {
-        const struct source_sink *sink = engine_vm_sink(runner->vm);
-
-        for (size_t i = 0; i < watched->n_ends; i++)
-                source_report(sink, &watched->ends[i]);
-        watched->n_ends = 0;
-}
-
-static void watched_deinit(struct watched *watched) {
-        process_watch_free(watched->watch);
-        for (size_t i = 0; i < watched->n_ends; i++)
-                evidence_deinit(&watched->ends[i]);
-        *watched = (struct watched){ 0 };
-}
-
-static void on_process_report(void *userdata, struct evidence *evidence) {
-        struct watched *watched = userdata;
-        struct runner *runner = watched->runner;
-
-        if (evidence_ends_process(evidence) || evidence->kind == EVIDENCE_OOM_KILL) {
-                if (evidence->kind == EVIDENCE_EXITED)
-                        runner->vmm_status = (int)evidence->number;
-                else if (evidence->kind == EVIDENCE_KILLED)
-                        runner->vmm_status = 128 + (int)evidence->number;
-                if (watched->n_ends < ENDS_MAX)
-                        watched->ends[watched->n_ends++] = *evidence;
-                else
-                        evidence_deinit(evidence);
-                return;
-        }
-        if (watched == the_vm(runner))
-                source_report(engine_vm_sink(runner->vm), evidence);
-        else
-                evidence_deinit(evidence);
-}
-
 static void step_soon(struct runner *runner) {
         sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
 }
 
-static bool ended_badly(const struct watched *watched) {
-        for (size_t i = 0; i < watched->n_ends; i++)
-                if (watched->ends[i].kind == EVIDENCE_KILLED ||
-                    (watched->ends[i].kind == EVIDENCE_EXITED && watched->ends[i].number != 0))
-                        return true;
-        return false;
-}
-
-/* The VM's process is gone: read to the end what it said, then say that it is gone. */
-static void finish_vm(struct runner *runner) {
-        struct watched *vm = the_vm(runner);
-
-        qemu_source_finish(runner->qemu);
-        stderr_source_drain(runner->errors);
-        if (ended_badly(vm))
-                stderr_source_report_messages(runner->errors);
-        give_ends(runner, vm);
-}
-
-static int watch(struct runner *runner, struct watched *watched, pid_t pid) {
-        watched->runner = runner;
-        watched->pid = pid;
-        return process_watch_new(&watched->watch, runner->event, pid, &watched->sink);
-}
-
-/*
- * A descendant that is a QEMU and was left behind by what we started: a wrapper that went first.  ret_others: there are others,
- * which may be a shell that is about to become one.
- */
-static pid_t find_orphan(struct runner *runner, bool *ret_others) {
-        char path[64], children[4096], *from;
-        pid_t self = getpid();
-
-        *ret_others = false;
-        snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)self);
-        if (proc_read(path, children, sizeof(children)) <= 0)
-                return 0;
-        for (char *word = strtok_r(children, " \n", &from); word; word = strtok_r(NULL, " \n", &from)) {
-                pid_t pid = (pid_t)atol(word);
-                struct proc_stat stat;
-
-                if (pid <= 0 || pid == runner->started.pid || proc_stat_read(&stat, pid) || stat.state == 'Z')
-                        continue;
-                if (!strncmp(stat.comm, "qemu-system", 11))
-                        return pid;
-                *ret_others = true;
-        }
-        return 0;
-}
-
-static void rename_vm(struct runner *runner, pid_t pid) {
+static void on_adopted(void *userdata, pid_t pid) {
+        struct runner *runner = userdata;
         struct vm_identity identity = engine_vm_instance(runner->vm)->identity;
 
+        if (runner->errors)
+                stderr_source_set_pid(runner->errors, pid);
         if (proc_instance(pid, identity.instance))
                 return;
         if (!runner->config.name && !runner->options.name[0] && !runner->n_restarts) {
@@ -205,85 +96,39 @@ static void rename_vm(struct runner *runner, pid_t pid) {
         engine_vm_rename(runner->vm, &identity, pid);
 }
 
-/* The VM is that process, not the one that was started. */
-static void adopt(struct runner *runner, pid_t pid) {
-        int r;
-
-        rename_vm(runner, pid);
-        r = watch(runner, &runner->real, pid);
-        if (r) {
-                struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
-
-                source_report(&runner->real.sink, &vanished);
-                runner->real.has_ended = true;
-                finish_vm(runner);
-                step_soon(runner);
-                return;
-        }
-        if (runner->errors)
-                stderr_source_set_pid(runner->errors, pid);
-}
-
-static int on_look_for_orphan(sd_event_source *timer, uint64_t usec, void *userdata);
-
-/* -daemonize, or a wrapper that went first: whoever listens on our monitor is the VM.  Returns whether that is to be waited for. */
-static bool look_for_orphan(struct runner *runner) {
-        bool others = false;
-        pid_t orphan;
-
-        qemu_source_try(runner->qemu);
-        orphan = runner->real.pid ? 0 : find_orphan(runner, &others);
-        if (orphan)
-                adopt(runner, orphan);
-        if (runner->real.pid || !others || source_now_ns() >= runner->look_until_ns)
-                return false;
-        if (!runner->look)
-                return sd_event_add_time_relative(runner->event, &runner->look, CLOCK_MONOTONIC, ORPHAN_LOOK_USEC, 1000,
-                                                  on_look_for_orphan, runner) >= 0;
-        return sd_event_source_set_time_relative(runner->look, ORPHAN_LOOK_USEC) >= 0 &&
-               sd_event_source_set_enabled(runner->look, SD_EVENT_ONESHOT) >= 0;
-}
-
-static int on_look_for_orphan(sd_event_source *timer, uint64_t usec, void *userdata) {
+static void on_look(void *userdata) {
         struct runner *runner = userdata;
 
-        if (look_for_orphan(runner))
-                return 0;
-        if (!runner->real.pid)
-                finish_vm(runner);
-        step_soon(runner);
-        return 0;
+        qemu_source_try(runner->qemu);
 }
 
-static void on_process_ended(void *userdata, enum evidence_source source) {
-        struct watched *watched = userdata;
-        struct runner *runner = watched->runner;
+static void on_changed(void *userdata, struct evidence *evidence) {
+        struct runner *runner = userdata;
 
-        watched->has_ended = true;
-        if (watched == &runner->started && !runner->real.pid && !runner->is_met) {
-                runner->look_until_ns = source_now_ns() + ORPHAN_WAIT_NS;
-                if (look_for_orphan(runner))
-                        return;
-        }
-        if (watched == the_vm(runner))
-                finish_vm(runner);
+        source_report(engine_vm_sink(runner->vm), evidence);
+}
+
+/* The VM's process is gone: read to the end what it said, then say that it is gone. */
+static void on_vm_ended(void *userdata) {
+        struct runner *runner = userdata;
+
+        qemu_source_finish(runner->qemu);
+        stderr_source_drain(runner->errors);
+        if (vm_processes_ended_badly(&runner->processes))
+                stderr_source_report_messages(runner->errors);
+        vm_processes_give_ends(&runner->processes, engine_vm_sink(runner->vm));
         step_soon(runner);
+}
+
+static void on_started_ended(void *userdata) {
+        step_soon(userdata);
 }
 
 static int on_child_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct runner *runner = userdata;
-        pid_t kept[2];
-        size_t n_kept = 0;
 
-        if (runner->started.watch && !runner->started.has_ended)
-                process_watch_child_changed(runner->started.watch);
-        if (runner->real.watch && !runner->real.has_ended)
-                process_watch_child_changed(runner->real.watch);
-        if (runner->started.pid && !runner->started.has_ended)
-                kept[n_kept++] = runner->started.pid;
-        if (runner->real.pid && !runner->real.has_ended)
-                kept[n_kept++] = runner->real.pid;
-        process_reap_orphans(kept, n_kept);
+        if (runner->has_processes)
+                vm_processes_child_changed(&runner->processes);
         return 0;
 }
 
@@ -292,11 +137,7 @@ static int on_child_signal(sd_event_source *source, const struct signalfd_siginf
 static void on_connected(void *userdata, pid_t pid, uid_t uid) {
         struct runner *runner = userdata;
 
-        runner->is_met = true;
-        if (pid > 0 && pid != runner->started.pid && !runner->real.pid)
-                adopt(runner, pid);
-        if (the_vm(runner)->watch)
-                process_watch_refresh(the_vm(runner)->watch);
+        vm_processes_meet(&runner->processes, pid);
 }
 
 static void on_waiting(void *userdata) {
@@ -349,7 +190,7 @@ static void on_verdict(struct engine_vm *vm, const struct verdict_record *record
         memcpy(runner->decided_id, record->id, sizeof(runner->decided_id));
         runner->decision = record->decision;
         if (record->decision.act == ACT_QUIT || record->decision.act == ACT_REPLACE)
-                if (qemu_source_quit(runner->qemu) && !the_vm(runner)->has_ended) {
+                if (qemu_source_quit(runner->qemu) && !vm_processes_vm_has_ended(&runner->processes)) {
                         say(runner, "%s: its monitor cannot be told to quit; it is left as it is", record->vm.name);
                         set_decision_result(runner, RESULT_FAILED);
                 }
@@ -371,10 +212,11 @@ static void on_engine_trouble(const char *line, void *userdata) {
 static void clear_away(struct runner *runner) {
         runner->qemu = qemu_source_close(runner->qemu);
         runner->errors = stderr_source_close(runner->errors);
-        watched_deinit(&runner->started);
-        watched_deinit(&runner->real);
-        runner->look = sd_event_source_disable_unref(runner->look);
-        runner->is_met = false;
+        if (runner->has_processes) {
+                runner->vmm_status = runner->processes.status;
+                vm_processes_deinit(&runner->processes);
+                runner->has_processes = false;
+        }
         if (runner->socket[0])
                 unlink(runner->socket);
         runner->vm = engine_remove_vm(runner->vm);
@@ -388,7 +230,7 @@ static int on_next_step(sd_event_source *source, void *userdata) {
         struct runner *runner = userdata;
         char why[STORE_WHY_MAX];
 
-        if (runner->is_finished || !runner->is_over || !runner->started.has_ended)
+        if (runner->is_finished || !runner->is_over || !vm_processes_all_have_ended(&runner->processes))
                 return 0;
 
         if (runner->decision.result == RESULT_PENDING && runner->decided_id[0]) {
@@ -526,13 +368,22 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
                 .refused = on_refused,
                 .userdata = runner,
         };
+        const struct vm_processes_events process_events = {
+                .adopted = on_adopted,
+                .look = on_look,
+                .changed = on_changed,
+                .vm_ended = on_vm_ended,
+                .started_ended = on_started_ended,
+                .userdata = runner,
+        };
         int r;
 
         r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm));
         if (!r)
                 r = qemu_source_open(&runner->qemu, runner->event, &config, &events, engine_vm_sink(runner->vm));
         if (!r)
-                r = watch(runner, &runner->started, pid);
+                r = vm_processes_init(&runner->processes, runner->event, pid, &process_events);
+        runner->has_processes = !r;
         if (r)
                 snprintf(ret_why, STORE_WHY_MAX, "cannot watch the VM: %s", strerror(-r));
         return r;
@@ -541,11 +392,6 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
 static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
         struct launch launch;
         int errors[2], r;
-
-        runner->started.sink = (struct source_sink){ on_process_report, on_process_ended, &runner->started };
-        runner->real.sink = (struct source_sink){ on_process_report, on_process_ended, &runner->real };
-        runner->started.runner = runner->real.runner = runner;
-        runner->vmm_status = -1;
 
         if (pipe2(errors, O_CLOEXEC) < 0) {
                 snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(errno));
@@ -600,6 +446,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                 return -ENOMEM;
         }
         runner->event = sd_event_ref(event);
+        runner->vmm_status = -1;
         runner->store = store;
         runner->config = *config;
         runner->events = *events;
@@ -658,15 +505,13 @@ struct runner *runner_free(struct runner *runner) {
 }
 
 int64_t runner_leave(struct runner *runner, const char *reason, const char **ret_name) {
-        struct watched *vm = the_vm(runner);
-
-        if (!runner->vm || vm->has_ended)
+        if (!runner->vm || vm_processes_vm_has_ended(&runner->processes))
                 return 0;
         engine_vm_leave(runner->vm, reason);
         engine_settle(runner->engine);
         runner->socket[0] = '\0'; /* the VM keeps its monitor: whoever looks after it next needs it */
         *ret_name = vm_name(runner);
-        return vm->pid;
+        return vm_processes_pid(&runner->processes);
 }
 
 int runner_vmm_status(const struct runner *runner) {
