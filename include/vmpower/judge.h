@@ -84,7 +84,7 @@ enum {
         EVIDENCE_WORD_MAX = 48,  /* bytes of a word, its NUL included */
         EVIDENCE_TEXT_MAX = 208, /* bytes of a text, its NUL included */
         VERDICT_PROOF_MAX = 8,
-        VERDICT_SUMMARY_MAX = 320,
+        VERDICT_SUMMARY_MAX = 640,
 };
 
 enum confidence {

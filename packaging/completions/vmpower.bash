@@ -57,7 +57,7 @@ _vmpower() {
                 ;;
         run:--exit-status) words='vmm verdict' ;;
         run:--name | history:--limit) return ;;
-        run:*) words='--name --policy --verdict --exit-status --quiet --help --' ;;
+        run:*) words='--name --policy --verdict --exit-status --json --quiet --help --' ;;
         why:*) words='--json --help' ;;
         history:*) words='--limit --json --help' ;;
         rejudge:*) words='--dry-run --json --help' ;;

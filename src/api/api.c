@@ -41,7 +41,7 @@ struct api {
         struct metrics metrics;
         struct connection *connections;
         size_t n_connections;
-        sd_event_source *io, *timer;
+        sd_event_source *io, *timer, *run;
         struct listener {
                 struct api *api;
                 int fd;
@@ -70,6 +70,10 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        return api_run(userdata);
+}
+
+static int on_run(sd_event_source *source, void *userdata) {
         return api_run(userdata);
 }
 
@@ -395,7 +399,11 @@ int api_new(struct api **ret_api, sd_event *event, struct keeper *keeper, struct
         api->keeper = keeper;
         api->store = store;
         api->unix_socket.fd = api->metrics_socket.fd = -1;
-        r = streams_new(&api->streams, event, store);
+        r = sd_event_add_defer(event, &api->run, on_run, api);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(api->run, SD_EVENT_OFF);
+        if (r >= 0)
+                r = streams_new(&api->streams, event, api->run, store);
         if (!r)
                 r = start_daemon(api);
         if (!r)
@@ -426,6 +434,7 @@ struct api *api_free(struct api *api) {
         if (api->daemon)
                 MHD_stop_daemon(api->daemon);
         streams_free(api->streams);
+        api->run = sd_event_source_disable_unref(api->run);
         sd_event_unref(api->event);
         free(api);
         return NULL;

@@ -1,7 +1,7 @@
 /* Rights: who sees what, who may do what.  Needs root, to play other users. */
 #include "api/api_test_world.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -88,7 +88,7 @@ static void the_vms_of_others_are_not_there(void **state) {
                 for (size_t i = 0; i < N_ELEMENTS(requests); i++) {
                         if (world_ask(world, ALICE, requests[i]) != 404)
                                 fail_msg("%s: %u %s", requests[i], world->status, world->text);
-                        assert_null(strstr(world->text, "boot:3:3\""));
+                        world_expect(world, "instance", "-");
                 }
         }
         world->n_vms = 3;
@@ -325,7 +325,7 @@ static void the_metrics_socket_tells_metrics_alone(void **state) {
                 assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
                 snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
                 peer_send(fd, text);
-                shutdown(fd, SHUT_WR);
+                assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
                 assert_int_equal(world_read_answer(world, fd), i ? 404 : 200);
         }
 }

@@ -33,17 +33,19 @@ struct stream {
 
 struct streams {
         sd_event *event;
+        sd_event_source *run;
         struct store *store;
         struct stream *first;
         size_t n;
 };
 
-int streams_new(struct streams **ret_streams, sd_event *event, struct store *store) {
+int streams_new(struct streams **ret_streams, sd_event *event, sd_event_source *run, struct store *store) {
         struct streams *streams = calloc(1, sizeof(*streams));
 
         if (!streams)
                 return -ENOMEM;
         streams->event = sd_event_ref(event);
+        streams->run = run;
         streams->store = store;
         *ret_streams = streams;
         return 0;
@@ -65,6 +67,7 @@ static void stream_wake(struct stream *stream) {
                 return;
         stream->is_suspended = false;
         MHD_resume_connection(stream->connection);
+        sd_event_source_set_enabled(stream->streams->run, SD_EVENT_ONESHOT);
 }
 
 static void stream_end(struct stream *stream) {

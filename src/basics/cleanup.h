@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,6 +36,11 @@ static inline void freep(void *pointer) {
 static inline void fclosep(FILE **file) {
         if (*file)
                 fclose(*file);
+}
+
+static inline void closedirp(DIR **directory) {
+        if (*directory)
+                closedir(*directory);
 }
 
 static inline void closep(int *fd) {

@@ -1,31 +1,36 @@
 #include "cli/cli.h"
 #include "basics/cleanup.h"
+#include "core/text.h"
 #include "engine/directories.h"
 #include "engine/recover.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
 void complain(const char *format, ...) {
-        char line[1024];
+        char line[1024], text[1024];
         va_list arguments;
 
         va_start(arguments, format);
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
-        fprintf(stderr, "vmpower: %s\n", line);
+        /* A name, a path, a file's content may hold anything; what is said is one line. */
+        text_set(text, sizeof(text), line);
+        fprintf(stderr, "vmpower: %s\n", text);
 }
 
 int usage_error(const struct verb *verb, const char *format, ...) {
-        char line[512];
+        char line[512], text[512];
         va_list arguments;
 
         va_start(arguments, format);
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
-        fprintf(stderr, "vmpower %s: %s; see vmpower %s --help\n", verb->name, line, verb->name);
+        text_set(text, sizeof(text), line);
+        fprintf(stderr, "vmpower %s: %s; see vmpower %s --help\n", verb->name, text, verb->name);
         return STATUS_USAGE;
 }
 
@@ -86,6 +91,12 @@ int open_history(struct store **ret_store) {
         }
         *ret_store = store;
         return status;
+}
+
+int unknown_option(const struct verb *verb, char **argv) {
+        if (optopt > 0 && optopt < 128)
+                return usage_error(verb, "there is no option -%c", optopt);
+        return usage_error(verb, "there is no option %.64s", argv[optind - 1]);
 }
 
 bool output_has_colour(void) {

@@ -33,6 +33,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A wrong command line: says so, says where help is, and is STATUS_USAGE. */
 int usage_error(const struct verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The option that getopt_long() has just stumbled over. */
+int unknown_option(const struct verb *verb, char **argv);
+
 /*
  * Open the history.  VMs that ended while nobody looked are given their ending first, where we may write.  0: *ret_store, or
  * NULL when there is no history yet; else an exit status, and it was said why.

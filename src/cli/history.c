@@ -31,7 +31,7 @@ static int print_line(const struct verdict_record *record, void *userdata) {
 }
 
 static int history_main(int argc, char **argv) {
-        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "limit", required_argument, NULL, 'n' }, {} };
+        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { "limit", required_argument, NULL, 'n' }, {} };
         cleanup(store_closep) struct store *store = NULL;
         struct store_query query = { 0 };
         char why[STORE_WHY_MAX] = "";
@@ -42,7 +42,7 @@ static int history_main(int argc, char **argv) {
         char *end;
 
         opterr = 0;
-        while ((option = getopt_long(argc, argv, ":", options, NULL)) >= 0)
+        while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0)
                 switch (option) {
                 case 'j':
                         json = true;
@@ -53,10 +53,13 @@ static int history_main(int argc, char **argv) {
                         if (errno || *end || *optarg < '0' || *optarg > '9' || query.limit == 0)
                                 return usage_error(&verb_history, "--limit takes a number from 1, not '%.32s'", optarg);
                         break;
+                case 'h':
+                        fputs(verb_history.help, stdout);
+                        return STATUS_OK;
                 case ':':
                         return usage_error(&verb_history, "option %.64s needs a value", argv[optind - 1]);
                 default:
-                        return usage_error(&verb_history, "there is no option %.64s", argv[optind - 1]);
+                        return unknown_option(&verb_history, argv);
                 }
         if (argc - optind > 1)
                 return usage_error(&verb_history, "it takes one VM at most, not %d", argc - optind);

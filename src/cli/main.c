@@ -48,10 +48,6 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < N_ELEMENTS(verbs); i++) {
                 if (strcmp(name, verbs[i]->name))
                         continue;
-                if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
-                        fputs(verbs[i]->help, stdout);
-                        return finish(STATUS_OK);
-                }
                 return finish(verbs[i]->main(argc - 1, argv + 1));
         }
         complain("there is no verb '%.64s'; vmpower --help lists them", name);

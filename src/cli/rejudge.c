@@ -41,7 +41,7 @@ static int print_change(const struct verdict_record *before, const struct verdic
 }
 
 static int rejudge_main(int argc, char **argv) {
-        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "dry-run", no_argument, NULL, 'n' }, {} };
+        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { "dry-run", no_argument, NULL, 'n' }, {} };
         cleanup(store_closep) struct store *store = NULL;
         char why[STORE_WHY_MAX] = "";
         struct output output = { 0 };
@@ -52,7 +52,7 @@ static int rejudge_main(int argc, char **argv) {
         int option, r;
 
         opterr = 0;
-        while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (option) {
                 case 'j':
                         output.json = true;
@@ -60,8 +60,11 @@ static int rejudge_main(int argc, char **argv) {
                 case 'n':
                         dry_run = true;
                         break;
+                case 'h':
+                        fputs(verb_rejudge.help, stdout);
+                        return STATUS_OK;
                 default:
-                        return usage_error(&verb_rejudge, "there is no option %.64s", argv[optind - 1]);
+                        return unknown_option(&verb_rejudge, argv);
                 }
         if (argc - optind > 1)
                 return usage_error(&verb_rejudge, "it takes one VM at most, not %d", argc - optind);

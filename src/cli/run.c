@@ -1,6 +1,7 @@
 /* vmpower run: start a VM, stay with it, and say why it stopped. */
 #include "basics/cleanup.h"
 #include "cli/cli.h"
+#include "core/text.h"
 #include "engine/directories.h"
 #include "engine/runner.h"
 #include "json/verdict_json.h"
@@ -15,6 +16,9 @@
 
 /* A supervisor that ends us mostly ends the VM too: so long we wait for that, to tell it. */
 #define LEAVE_AFTER_USEC 2000000
+
+/* A VM that waits for our word to start is not left before it has started: so often it is seen whether it has. */
+#define LEAVE_RETRY_USEC 100000
 
 /* The exit statuses that are run's own: the design's table. */
 enum {
@@ -117,12 +121,19 @@ static void on_trouble(const char *line, void *userdata) {
 
 static int leave(struct run *run) {
         const char *name;
-        int64_t pid = runner_leave(run->runner, "vmpower run was told to end", &name);
+        int64_t pid;
 
-        if (pid > 0)
+        if (!runner_may_leave(run->runner)) {
+                sd_event_source_set_time_relative(run->leave_timer, LEAVE_RETRY_USEC);
+                return sd_event_source_set_enabled(run->leave_timer, SD_EVENT_ONESHOT);
+        }
+        pid = runner_leave(run->runner, "vmpower run was told to end", &name);
+        /* Where the VM has ended already, its verdict holds. */
+        if (pid > 0) {
                 complain("told to end: %s runs on as pid %lld, and nobody looks after it", name, (long long)pid);
-        run->status = EXIT_UNKNOWN;
-        run->last_summary[0] = '\0';
+                run->status = EXIT_UNKNOWN;
+                run->last_summary[0] = '\0';
+        }
         return sd_event_exit(run->event, 0);
 }
 
@@ -146,11 +157,18 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return sd_event_add_time_relative(run->event, &run->leave_timer, CLOCK_MONOTONIC, LEAVE_AFTER_USEC, 0, on_leave, run);
 }
 
+/* What was ignored when we were started (nohup, a shell's background) is ignored. */
+static bool is_ignored(int signal) {
+        struct sigaction action;
+
+        return !sigaction(signal, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 static int add_signals(struct run *run) {
         static const int signals[] = { SIGINT, SIGQUIT, SIGHUP, SIGTERM };
 
         for (size_t i = 0; i < N_ELEMENTS(signals); i++) {
-                int r = sd_event_add_signal(run->event, NULL, signals[i], on_signal, run);
+                int r = is_ignored(signals[i]) ? 0 : sd_event_add_signal(run->event, NULL, signals[i], on_signal, run);
 
                 if (r < 0)
                         return r;
@@ -194,7 +212,8 @@ static int run_vm(struct run *run, struct runner_config *config) {
         }
         r = monitor_directory(monitors, sizeof(monitors));
         if (r) {
-                complain("cannot use %s for monitors: %s; set VMPOWER_RUN_DIR", monitors, strerror(-r));
+                complain("cannot use %s for monitors: %s; set VMPOWER_RUN_DIR", monitors,
+                         r == -EPERM ? "it must be yours, and closed to others (mode 0700)" : strerror(-r));
                 return STATUS_FAILED;
         }
         block_signals(&before);
@@ -210,7 +229,7 @@ static int run_vm(struct run *run, struct runner_config *config) {
         if (r >= 0)
                 r = add_signals(run);
         if (r < 0) {
-                complain("cannot make an event loop: %s", strerror(-r));
+                complain("cannot prepare to watch a VM: %s", strerror(-r));
                 return STATUS_FAILED;
         }
         r = runner_start(&run->runner, run->event, store, config, &events, why);
@@ -238,6 +257,7 @@ static int run_main(int argc, char **argv) {
                 { "policy", required_argument, NULL, OPTION_POLICY },
                 { "verdict", required_argument, NULL, OPTION_VERDICT },
                 { "exit-status", required_argument, NULL, OPTION_EXIT_STATUS },
+                { "json", no_argument, NULL, 'j' },
                 { "quiet", no_argument, NULL, 'q' },
                 { "help", no_argument, NULL, 'h' },
                 {},
@@ -245,27 +265,38 @@ static int run_main(int argc, char **argv) {
         cleanup(freep) const char **settings = calloc((size_t)argc, sizeof(*settings));
         struct runner_config config = { .settings = settings };
         struct run run = { .status = EXIT_UNKNOWN };
-        bool wants_vmm_status = false;
+        struct policy policy = policy_default(true);
+        bool wants_vmm_status = false, wants_json = false;
+        char name[VM_NAME_MAX];
+        const char *why;
         int option, status, vmm_status;
 
         opterr = 0;
         while ((option = getopt_long(argc, argv, "+:qh", options, NULL)) >= 0)
                 switch (option) {
                 case OPTION_NAME:
-                        if (!*optarg || strlen(optarg) >= VM_NAME_MAX)
-                                return usage_error(&verb_run, "--name takes 1 to %d bytes", VM_NAME_MAX - 1);
+                        text_set(name, sizeof(name), optarg);
+                        if (!*optarg || strcmp(name, optarg))
+                                return usage_error(&verb_run, "--name takes 1 to %d bytes of printable UTF-8", VM_NAME_MAX - 1);
                         config.name = optarg;
                         break;
                 case OPTION_POLICY:
+                        if (policy_set(&policy, optarg, POLICY_EXPLICIT, &why))
+                                return usage_error(&verb_run, "--policy %.64s: %s", optarg, why);
                         settings[config.n_settings++] = optarg;
                         break;
                 case OPTION_VERDICT:
+                        if (!*optarg)
+                                return usage_error(&verb_run, "--verdict takes the name of a file");
                         run.verdict_path = optarg;
                         break;
                 case OPTION_EXIT_STATUS:
                         if (strcmp(optarg, "vmm") && strcmp(optarg, "verdict"))
                                 return usage_error(&verb_run, "--exit-status is vmm or verdict, not '%.32s'", optarg);
                         wants_vmm_status = !strcmp(optarg, "vmm");
+                        break;
+                case 'j':
+                        wants_json = true;
                         break;
                 case 'q':
                         run.is_quiet = true;
@@ -276,7 +307,7 @@ static int run_main(int argc, char **argv) {
                 case ':':
                         return usage_error(&verb_run, "option %.64s needs a value", argv[optind - 1]);
                 default:
-                        return usage_error(&verb_run, "there is no option %.64s", argv[optind - 1]);
+                        return unknown_option(&verb_run, argv);
                 }
         if (optind == argc)
                 return usage_error(&verb_run, "which VM? After -- comes a QEMU command line");
@@ -290,6 +321,10 @@ static int run_main(int argc, char **argv) {
         vmm_status = run.runner ? runner_vmm_status(run.runner) : -1;
         if (run.runner && run.last_summary[0] && !run.is_quiet)
                 complain("%s", run.last_summary);
+        if (run.runner && run.last && wants_json) {
+                json_dumpf(run.last, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+                putchar('\n');
+        }
         runner_free(run.runner);
         sd_event_source_disable_unref(run.leave_timer);
         sd_event_unref(run.event);
@@ -315,7 +350,8 @@ const struct verb verb_run = {
                 "                         has halted (default 2; 0: never)\n"
                 "                         button_certain, button_likely = SECONDS after the power button in which a\n"
                 "                         power-off obeys it (default 120, 600)\n"
-                "  --verdict FILE       write the last verdict to FILE, as JSON\n"
+                "  --verdict FILE       write the last verdict to FILE, as JSON; an old FILE is removed at the start\n"
+                "  --json               print the last verdict at the end, as JSON, on standard output\n"
                 "  --exit-status vmm    exit with the VMM's own status instead of the verdict's\n"
                 "  -q, --quiet          say nothing at the end\n"
                 "  -h, --help           this text\n"

@@ -63,7 +63,7 @@ static _Noreturn void become(const char *path, char *const *argv, int error_fd, 
         if (byte != 'g')
                 _exit(127);
         if (dup2(error_fd, STDERR_FILENO) >= 0)
-                execv(path, argv);
+                execvp(path, argv); /* a script without `#!` is sh's */
         error = errno;
         while (write(failed_fd, &error, sizeof(error)) < 0 && errno == EINTR)
                 ;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct recovery {
         struct store *store;
@@ -18,6 +19,7 @@ struct recovery {
         uint64_t judged_up_to;       /* the evidence of the newest verdict ends with this id */
         uint64_t told_episode;
         char told_id[VERDICT_ID_MAX];
+        uint64_t newest_ns;          /* when the last of its evidence happened */
         bool was_final;              /* and after that verdict nothing was left */
         int error;
 };
@@ -66,6 +68,8 @@ static int replay(const struct evidence *evidence, void *userdata) {
         struct recovery *recovery = userdata;
         struct evidence copy;
 
+        if (evidence->at_ns > recovery->newest_ns)
+                recovery->newest_ns = evidence->at_ns;
         /* What was judged already is needed no more, but for the background of what follows. */
         if (evidence->id <= recovery->judged_up_to && !evidence_traits(evidence->kind)->stays)
                 return 0;
@@ -92,10 +96,32 @@ static void on_stored(struct store_batch *batch, int result, const char *why, vo
         }
 }
 
-static void on_judged(struct store_batch *batch, int result, const char *why, void *userdata) {
+static void on_written(struct store_batch *batch, int result, const char *why, void *userdata) {
         struct recovery *recovery = userdata;
 
         recovery->error = result;
+}
+
+/* Several may find it lost at once: one of them gives it its ending. */
+static int claim(struct recovery *recovery) {
+        char self[PROC_INSTANCE_MAX];
+        struct store_batch *batch;
+        int r;
+
+        r = proc_instance(getpid(), self);
+        if (!r)
+                r = store_batch_new(&batch);
+        if (r)
+                return r;
+        r = store_batch_claim_vm(batch, recovery->vm->id, recovery->vm->watcher, self);
+        if (!r)
+                r = store_submit(recovery->store, batch, on_written, recovery);
+        if (r) {
+                store_batch_free(batch);
+                return r;
+        }
+        store_drain(recovery->store);
+        return recovery->error;
 }
 
 /* The gap is evidence like any other: stored first, judged after. */
@@ -103,6 +129,7 @@ static int store_gap(struct recovery *recovery) {
         static const char reason[] = "the process is gone, and so is whoever looked after it";
         struct evidence facts[2] = { evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP),
                                      evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED) };
+        uint64_t now_ns = source_now_ns();
         struct store_batch *batch;
         int r;
 
@@ -110,8 +137,11 @@ static int store_gap(struct recovery *recovery) {
         if (r)
                 return r;
         evidence_set_text(&facts[0], reason, strlen(reason));
+        /* After a reboot of the host the clock has begun anew: what was seen before still came before. */
+        if (now_ns <= recovery->newest_ns)
+                now_ns = recovery->newest_ns + 1;
         for (size_t i = 0; i < N_ELEMENTS(facts); i++) {
-                facts[i].at_ns = source_now_ns();
+                facts[i].at_ns = now_ns;
                 facts[i].time_ns = source_time_ns();
                 facts[i].seq = i + 1;
                 r = store_batch_add_evidence(batch, recovery->vm->id, &facts[i]);
@@ -129,14 +159,36 @@ static int store_gap(struct recovery *recovery) {
         return recovery->error;
 }
 
+/* Somebody else gives it its ending right now: a reader of its history wants to see that. */
+static void wait_for_ending(struct store *store, const struct store_vm *vm) {
+        for (int tries = 0; tries < 100; tries++) {
+                struct store_vm now = { 0 };
+                bool has_ended = store_find_vm(store, vm->identity.instance, &now) || now.ended_ns;
+
+                store_vm_deinit(&now);
+                if (has_ended)
+                        return;
+                usleep(10000);
+        }
+}
+
 static int recover(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]) {
         struct recovery recovery = { .store = store, .vm = vm, .policy = policy_default(false) };
         struct store_query newest = { .vm = vm->id, .limit = 1, .all_revisions = true };
         int r;
 
-        r = store_each_verdict(store, &newest, note_newest_verdict, &recovery, ret_why);
-        if (r < 0)
+        r = claim(&recovery);
+        if (r == -ENOENT) {
+                wait_for_ending(store, vm);
+                return 0;
+        }
+        if (!r)
+                r = store_each_verdict(store, &newest, note_newest_verdict, &recovery, ret_why);
+        if (r < 0) {
+                if (!*ret_why)
+                        snprintf(ret_why, STORE_WHY_MAX, "cannot give %.200s its ending: %s", vm->identity.name, strerror(-r));
                 return r;
+        }
         policy_read(&recovery.policy, vm->policy);
         episode_init(&recovery.episode, true);
         r = store_batch_new(&recovery.batch);
@@ -155,7 +207,7 @@ static int recover(struct store *store, const struct store_vm *vm, char ret_why[
         if (!r) {
                 struct store_batch *batch = take_pointer(recovery.batch);
 
-                r = store_submit(store, batch, on_judged, &recovery);
+                r = store_submit(store, batch, on_written, &recovery);
                 if (r)
                         store_batch_free(batch);
                 else
@@ -167,6 +219,10 @@ static int recover(struct store *store, const struct store_vm *vm, char ret_why[
         if (r && !*ret_why)
                 snprintf(ret_why, STORE_WHY_MAX, "cannot give %.200s its ending: %s", vm->identity.name, strerror(-r));
         return r;
+}
+
+bool vm_is_alive(const struct store_vm *vm) {
+        return !vm->ended_ns && proc_instance_is_alive(vm->identity.instance);
 }
 
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {

@@ -8,6 +8,9 @@
 
 #include "store/store.h"
 
+/* Is its process there? */
+bool vm_is_alive(const struct store_vm *vm);
+
 /*
  * Give every instance that has not ended, whose process is gone and whose watcher is gone too, its verdict and its end
  * (waits for the disk).  0, or negative with the reason in ret_why.

@@ -10,6 +10,7 @@
 #include "sources/qemu/qemu_source.h"
 #include "sources/qemu/stderr_source.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* A QEMU that has not greeted by then is worth a word to the user. */
@@ -120,6 +122,10 @@ static void on_vm_ended(void *userdata) {
         step_soon(runner);
 }
 
+static void on_flushed(void *userdata) {
+        step_soon(userdata);
+}
+
 static void on_started_ended(void *userdata) {
         step_soon(userdata);
 }
@@ -179,11 +185,16 @@ static void on_verdict(struct engine_vm *vm, const struct verdict_record *record
         struct runner *runner = userdata;
         bool is_new = !record->revises[0];
 
+        /* What was decided is carried out for the newest revision. */
+        if (!is_new && runner->decided_id[0] && !strcmp(record->revises, runner->decided_id))
+                memcpy(runner->decided_id, record->id, sizeof(runner->decided_id));
         runner->events.verdict(record, runner->events.userdata);
         if (!is_new || !record->decision.exists)
                 return;
         if (record->decision.result == RESULT_GAVE_UP)
-                say(runner, "%s: restarted %d times within a minute; giving up", record->vm.name, POLICY_RESTARTS_MAX);
+                say(runner, "%s: restarted %d times within a minute; giving up%s%s", record->vm.name, POLICY_RESTARTS_MAX,
+                    record->verdict.left == LEFT_GONE ? "" : ", it is left ",
+                    record->verdict.left == LEFT_GONE ? "" : left_name(record->verdict.left));
         if (record->decision.result != RESULT_PENDING)
                 return;
 
@@ -230,7 +241,8 @@ static int on_next_step(sd_event_source *source, void *userdata) {
         struct runner *runner = userdata;
         char why[STORE_WHY_MAX];
 
-        if (runner->is_finished || !runner->is_over || !vm_processes_all_have_ended(&runner->processes))
+        if (runner->is_finished || !runner->is_over || !vm_processes_all_have_ended(&runner->processes) ||
+            !stderr_source_is_flushed(runner->errors))
                 return 0;
 
         if (runner->decision.result == RESULT_PENDING && runner->decided_id[0]) {
@@ -240,10 +252,11 @@ static int on_next_step(sd_event_source *source, void *userdata) {
                 int r;
 
                 if (restart) {
-                        struct engine_vm *old = take_pointer(runner->vm);
+                        struct engine_vm *old;
 
-                        memcpy(decided_id, runner->decided_id, sizeof(decided_id));
                         engine_settle(runner->engine); /* the old instance has ended before the new one begins */
+                        memcpy(decided_id, runner->decided_id, sizeof(decided_id));
+                        old = take_pointer(runner->vm);
                         clear_away(runner);
                         runner->restarts_ns[runner->n_restarts++ % POLICY_RESTARTS_MAX] = source_now_ns();
                         r = start_instance(runner, why);
@@ -270,6 +283,29 @@ static int on_next_step(sd_event_source *source, void *userdata) {
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
+
+/* A monitor of a QEMU that was killed after its vmpower was: nobody listens on it any more. */
+static void remove_dead_sockets(const char *directory) {
+        cleanup(closedirp) DIR *entries = opendir(directory);
+        struct dirent *entry;
+
+        while (entries && (entry = readdir(entries))) {
+                struct sockaddr_un address = { .sun_family = AF_UNIX };
+                cleanup(closep) int fd = -1;
+                int n;
+
+                if (!strstr(entry->d_name, ".sock"))
+                        continue;
+                n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, entry->d_name);
+                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+                if (n < 0 || (size_t)n >= sizeof(address.sun_path) || fd < 0)
+                        continue;
+                /* One that is being made, between bind() and listen(), refuses too: its vmpower is alive. */
+                if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED &&
+                    kill((pid_t)atol(entry->d_name), 0) < 0 && errno == ESRCH)
+                        unlink(address.sun_path);
+        }
+}
 
 static int set_policy(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
         const struct qemu_options *options = &runner->options;
@@ -378,7 +414,8 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
         };
         int r;
 
-        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm));
+        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm),
+                               on_flushed, runner);
         if (!r)
                 r = qemu_source_open(&runner->qemu, runner->event, &config, &events, engine_vm_sink(runner->vm));
         if (!r)
@@ -394,7 +431,7 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
         int errors[2], r;
 
         if (pipe2(errors, O_CLOEXEC) < 0) {
-                snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(errno));
+                snprintf(ret_why, STORE_WHY_MAX, "cannot make a pipe: %s", strerror(errno));
                 return -errno;
         }
         r = launch_fork(&launch, runner->program, runner->words, errors[1], runner->config.mask);
@@ -457,7 +494,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
         if (!r) {
                 r = launch_find(config->argv[0], &runner->program);
                 if (r)
-                        snprintf(ret_why, STORE_WHY_MAX, "cannot run %.300s: %s", config->argv[0],
+                        snprintf(ret_why, STORE_WHY_MAX, "cannot run '%.300s': %s", config->argv[0],
                                  r == -ENOENT ? "there is no such program; is QEMU installed?" : strerror(-r));
         }
         if (!r) {
@@ -473,12 +510,15 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                 if (r >= 0)
                         r = sd_event_source_set_enabled(runner->next_step, SD_EVENT_OFF);
                 if (r < 0)
-                        snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+                        snprintf(ret_why, STORE_WHY_MAX, "cannot prepare to start it: %s", strerror(-r));
         }
-        if (r >= 0)
-                r = recover_lost_vms(store, ret_why);
-        if (r >= 0)
+        /* Another VM's history that cannot be completed is no reason not to run this one. */
+        if (r >= 0 && recover_lost_vms(store, ret_why))
+                say(runner, "%s", ret_why);
+        if (r >= 0) {
+                remove_dead_sockets(config->monitor_directory);
                 r = start_instance(runner, ret_why);
+        }
         if (r < 0) {
                 runner_free(runner);
                 return r;
@@ -502,6 +542,11 @@ struct runner *runner_free(struct runner *runner) {
         free(runner->command_line);
         free(runner);
         return NULL;
+}
+
+bool runner_may_leave(const struct runner *runner) {
+        return !runner->vm || !runner->qemu || vm_processes_vm_has_ended(&runner->processes) ||
+               qemu_source_has_started(runner->qemu);
 }
 
 int64_t runner_leave(struct runner *runner, const char *reason, const char **ret_name) {

@@ -43,6 +43,9 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                  const struct runner_events *events, char ret_why[static STORE_WHY_MAX]);
 struct runner *runner_free(struct runner *runner);
 
+/* May it be left now?  Not before it runs: QEMU waits for our word (-S), and without us it would wait for ever. */
+bool runner_may_leave(const struct runner *runner);
+
 /* Leave the VM running and unwatched, and write that down.  Its name and pid (0: it runs no more). */
 int64_t runner_leave(struct runner *runner, const char *reason, const char **ret_name);
 

@@ -7,9 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A wrapper goes first, and what it leaves behind is not QEMU yet: so long it is looked for, so often. */
-#define ORPHAN_WAIT_NS   UINT64_C(2000000000)
+/*
+ * A wrapper goes first, and what it leaves behind is not QEMU yet.  Nothing tells of an exec, so it is looked for: often at first, then now and
+ * then, as long as it has left anybody behind.
+ */
+#define ORPHAN_SOON_NS   UINT64_C(2000000000)
 #define ORPHAN_LOOK_USEC 5000
+#define ORPHAN_SLOW_USEC 1000000
 
 static struct watched_process *the_vm(struct vm_processes *processes) {
         return processes->real.pid ? &processes->real : &processes->started;
@@ -119,18 +123,20 @@ static int on_look(sd_event_source *timer, uint64_t usec, void *userdata);
 /* -daemonize, or a wrapper that went first: whoever listens on the monitor is the VM.  Returns whether that is to be waited for. */
 static bool look_for_orphan(struct vm_processes *processes) {
         bool others = false;
+        uint64_t wait_usec;
         pid_t orphan;
 
         processes->events.look(processes->events.userdata);
         orphan = processes->real.pid ? 0 : find_orphan(processes, &others);
         if (orphan)
                 adopt(processes, orphan);
-        if (processes->real.pid || !others || source_now_ns() >= processes->look_until_ns)
+        if (processes->real.pid || !others)
                 return false;
+        wait_usec = source_now_ns() < processes->look_soon_until_ns ? ORPHAN_LOOK_USEC : ORPHAN_SLOW_USEC;
         if (!processes->look)
-                return sd_event_add_time_relative(processes->event, &processes->look, CLOCK_MONOTONIC, ORPHAN_LOOK_USEC, 1000,
-                                                  on_look, processes) >= 0;
-        return sd_event_source_set_time_relative(processes->look, ORPHAN_LOOK_USEC) >= 0 &&
+                return sd_event_add_time_relative(processes->event, &processes->look, CLOCK_MONOTONIC, wait_usec, 1000, on_look,
+                                                  processes) >= 0;
+        return sd_event_source_set_time_relative(processes->look, wait_usec) >= 0 &&
                sd_event_source_set_enabled(processes->look, SD_EVENT_ONESHOT) >= 0;
 }
 
@@ -157,8 +163,9 @@ static void on_ended(void *userdata, enum evidence_source source) {
                 processes->events.vm_ended(processes->events.userdata);
                 return;
         }
-        if (!processes->real.pid && !processes->is_met) {
-                processes->look_until_ns = source_now_ns() + ORPHAN_WAIT_NS;
+        /* A wrapper that failed has no VM to leave behind. */
+        if (!processes->real.pid && !processes->is_met && !vm_processes_ended_badly(processes)) {
+                processes->look_soon_until_ns = source_now_ns() + ORPHAN_SOON_NS;
                 if (look_for_orphan(processes))
                         return;
         }

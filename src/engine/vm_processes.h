@@ -47,7 +47,7 @@ struct vm_processes {
         struct watched_process started;
         struct watched_process real; /* where the VM is another process than the one that was started */
         sd_event_source *look;       /* runs while a wrapper that went first may have left the VM to us */
-        uint64_t look_until_ns;
+        uint64_t look_soon_until_ns;
         bool is_met; /* somebody who knows has told which process the VM is */
         int status;  /* of the last end, as a shell tells it; -1: not known */
 };

@@ -236,3 +236,7 @@ int command_line_format(char **ret_text, size_t n_argv, char *const *argv) {
         *ret_text = text.bytes;
         return 0;
 }
+
+void command_line_mask(char *ret_text, const char *text) {
+        ret_text[mask_word(ret_text, text, true)] = '\0';
+}

@@ -22,3 +22,9 @@ enum {
  * masked, up to the word's end.
  */
 int command_line_format(char **ret_text, size_t n_argv, char *const *argv);
+
+/*
+ * A program's own words about its command line, an error message, with the same values masked; in doubt to the line's end.
+ * ret_text holds 2 * strlen(text) + 4 bytes.
+ */
+void command_line_mask(char *ret_text, const char *text);

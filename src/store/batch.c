@@ -219,7 +219,20 @@ int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *w
         r = add_op(batch, BATCH_SET_WATCHER, vm, &op);
         if (r)
                 return r;
-        text_set(op->watcher, sizeof(op->watcher), watcher);
+        text_set(op->watcher.now, sizeof(op->watcher.now), watcher);
+        return 0;
+}
+
+int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *former, const char *watcher) {
+        struct batch_op *op;
+        int r;
+
+        r = add_op(batch, BATCH_SET_WATCHER, vm, &op);
+        if (r)
+                return r;
+        text_set(op->watcher.now, sizeof(op->watcher.now), watcher);
+        text_set(op->watcher.former, sizeof(op->watcher.former), former);
+        op->watcher.is_claim = true;
         return 0;
 }
 

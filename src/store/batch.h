@@ -37,7 +37,11 @@ struct batch_op {
                         struct vm_identity *identity; /* owned */
                         int64_t pid;
                 } rename;
-                char watcher[VM_INSTANCE_MAX];
+                struct {
+                        char now[VM_INSTANCE_MAX];
+                        char former[VM_INSTANCE_MAX];
+                        bool is_claim;
+                } watcher;
         };
 };
 

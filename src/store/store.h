@@ -94,6 +94,8 @@ int store_batch_add_decision(struct store_batch *batch, const char *verdict_id, 
 int store_batch_end_vm(struct store_batch *batch, int64_t vm, uint64_t ended_ns);
 int store_batch_rename_vm(struct store_batch *batch, int64_t vm, const struct vm_identity *identity, int64_t pid);
 int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher);
+/* The same, but only if `former` is its watcher still and it has not ended: else the batch fails with -ENOENT. */
+int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *former, const char *watcher);
 bool store_batch_is_empty(const struct store_batch *batch);
 
 /* What the batch holds, for its `done`: evidence now has its ids, records their numbers. */

@@ -25,7 +25,8 @@ static const char *const statement_sql[] = {
         [STATEMENT_END_VM] = "UPDATE vm SET ended_ns = coalesce(ended_ns, ?) WHERE id = ?",
         [STATEMENT_RENAME_VM] = "UPDATE vm SET name = ?, uuid = ?, backend = ?, instance = ?, pid = ? WHERE id = ?",
         [STATEMENT_RENAME_VERDICTS] = "UPDATE verdict SET name = ?, uuid = ? WHERE vm = ?",
-        [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ? WHERE id = ?",
+        [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ? WHERE id = ?"
+                                  " AND (NOT ? OR (ended_ns IS NULL AND coalesce(watcher, '') = ?))",
         [STATEMENT_NEXT_EVIDENCE] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'evidence'",
         [STATEMENT_ADD_EVIDENCE] = "INSERT INTO evidence (batch, vm, source, kind, at_ns, time_ns, seq, data)"
                                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -199,8 +200,10 @@ static int set_watcher(struct transaction *transaction, const struct batch_op *o
                        char ret_why[static STORE_WHY_MAX]) {
         struct binder binder = bind_to(transaction, STATEMENT_SET_WATCHER);
 
-        bind_text_or_null(&binder, op->watcher);
+        bind_text_or_null(&binder, op->watcher.now);
         bind_integer(&binder, op->vm);
+        bind_integer(&binder, op->watcher.is_claim);
+        bind_text(&binder, op->watcher.former);
         return run_on_row(transaction, STATEMENT_SET_WATCHER, ret_why);
 }
 

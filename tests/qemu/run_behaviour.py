@@ -550,7 +550,7 @@ for setting, word in (
 
 wrong("a program that is not there", ["run", "--", "qemu-system-nonsense"], "qemu-system-nonsense", status=FAILED_TO_START)
 wrong("a path that is not there", ["run", "--", "/nonexistent/qemu"], "/nonexistent/qemu", status=FAILED_TO_START)
-wrong("a directory instead of a program", ["run", "--", "/"], "cannot run /", status=FAILED_TO_START)
+wrong("a directory instead of a program", ["run", "--", "/"], "cannot run", status=FAILED_TO_START)
 wrong("why of a VM that never was", ["why", "vm"], "there is no VM vm", status=NO_SUCH_VM)
 wrong("history of a VM that never was", ["history", "vm"], "there is no VM vm", status=NO_SUCH_VM)
 wrong("rejudge of a VM that never was", ["rejudge", "vm"], "there is no VM vm", status=NO_SUCH_VM)

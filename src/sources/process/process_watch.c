@@ -225,11 +225,6 @@ static size_t reap_children_of(const char *tid, const pid_t *kept, size_t n_kept
         return n;
 }
 
-static void closedirp(DIR **directory) {
-        if (*directory)
-                closedir(*directory);
-}
-
 size_t process_reap_orphans(const pid_t *kept, size_t n_kept) {
         cleanup(closedirp) DIR *threads = NULL;
         const struct dirent *thread;

@@ -140,6 +140,13 @@ static const char *const helpful_options[] = {
         "machine", "net",   "netdev", "nic",      "object",  "tpmdev", "trace", "vga",    "watchdog",
 };
 
+/* "help", "?", and "virtio-net-pci,help": what a device can be told. */
+static bool asks_for_help(const char *argument) {
+        size_t n = strlen(argument);
+
+        return !strcmp(argument, "help") || !strcmp(argument, "?") || (n > 5 && !strcmp(argument + n - 5, ",help"));
+}
+
 static void add_device(struct qemu_options *options, const char *driver) {
         if (is_one_of(driver, serial_devices, N_ELEMENTS(serial_devices)))
                 options->has_serial = true;
@@ -209,7 +216,7 @@ static void read_lone(struct qemu_options *options, const char *option) {
 
 /* Which options switch QEMU's own monitor off: softmmu/vl.c, wherever default_monitor is set. */
 static void read_option(struct qemu_options *options, const char *option, const char *argument) {
-        if ((!strcmp(argument, "help") || !strcmp(argument, "?")) &&
+        if (asks_for_help(argument) &&
             is_one_of(option, helpful_options, N_ELEMENTS(helpful_options)))
                 options->only_informs = true;
         if (!strcmp(option, "name")) {

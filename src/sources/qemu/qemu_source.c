@@ -51,6 +51,7 @@ struct qemu_source {
         bool has_oob;
         bool is_greeted;
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
+        bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
         bool is_halted;       /* said once, until it runs again */
         bool holds_status;
@@ -354,10 +355,12 @@ static void take_return(struct qemu_source *source, enum question question, cons
         case ASK_REGISTERS:
                 take_registers(source, value);
                 break;
+        case ASK_CONT:
+                source->has_started = true;
+                break;
         case ASK_NOTHING:
         case ASK_CAPABILITIES:
         case ASK_SET_ACTION:
-        case ASK_CONT:
         case ASK_QUIT:
         case _ASK_N:
                 break;
@@ -375,8 +378,10 @@ static void take_error(struct qemu_source *source, enum question question, const
         /* A machine without vCPUs, without /machine/peripheral, without PM1: that is an answer too. */
         if (question == ASK_MEMORY_TREE || question == ASK_PM1_CONTROL)
                 give_held_status(source);
-        if (question == ASK_CONT)
+        if (question == ASK_CONT) {
                 source->expects_resume = false;
+                source->has_started = true;
+        }
         if (commands[question])
                 source->events.refused(source->events.userdata, commands[question], why);
 }
@@ -512,6 +517,10 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
         free(source->greeting);
         free(source);
         return NULL;
+}
+
+bool qemu_source_has_started(const struct qemu_source *source) {
+        return !source->config.start || source->has_started;
 }
 
 int qemu_source_try(struct qemu_source *source) {

@@ -45,6 +45,9 @@ int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const str
                      const struct qemu_source_events *events, const struct source_sink *sink);
 struct qemu_source *qemu_source_close(struct qemu_source *source);
 
+/* Does the VM run without us: has it answered the `cont` that config.start asks for?  True where it did not ask. */
+bool qemu_source_has_started(const struct qemu_source *source);
+
 /* Connect now if the socket is there.  0: connected; -ENOTCONN. */
 int qemu_source_try(struct qemu_source *source);
 

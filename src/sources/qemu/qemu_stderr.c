@@ -1,5 +1,6 @@
 #include "sources/qemu/qemu_stderr.h"
 #include "core/text.h"
+#include "sources/command_line.h"
 #include "sources/signal_name.h"
 
 #include <errno.h>
@@ -164,11 +165,15 @@ size_t qemu_stderr_messages(const struct qemu_stderr *stream,
         for (size_t i = 0; i < n; i++) {
                 const struct qemu_stderr_message *message =
                         &stream->messages[(stream->n_messages - n + i) % QEMU_STDERR_MESSAGES_MAX];
+                char text[sizeof(message->text) + 1], masked[2 * sizeof(text) + 4];
 
                 ret_evidence[i] = evidence_make(SOURCE_STDERR, EVIDENCE_MESSAGE);
                 ret_evidence[i].at_ns = message->at_ns;
                 ret_evidence[i].time_ns = message->time_ns;
-                evidence_set_text(&ret_evidence[i], message->text, message->n_text);
+                /* QEMU quotes the option that it does not like, secret and all. */
+                text_copy(text, sizeof(text), message->text, message->n_text);
+                command_line_mask(masked, text);
+                evidence_set_text(&ret_evidence[i], masked, strlen(masked));
         }
         return n;
 }

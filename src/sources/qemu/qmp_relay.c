@@ -81,8 +81,7 @@ static bool next_of_client(struct relay_client *client, bool has_room, struct re
                         is_blocked = true;
                         continue;
                 }
-                queue_take(&client->queue, link);
-                client->n_queue--;
+                relay_client_take(client, link);
                 command->client = client;
                 if (command->is_oob)
                         client->n_oob_flight++;

@@ -27,6 +27,7 @@
 enum {
         RELAY_CLIENTS_MAX = 64,
         RELAY_QUEUE_MAX = 8,           /* commands of one client that wait; QEMU's own number (monitor/monitor-internal.h) */
+        RELAY_QUEUE_BYTES = 1024 * 1024, /* no more is heard once they have so many bytes */
         RELAY_FLIGHT_MAX = 4,          /* fewer than QEMU's: beyond that it would hear nothing out of band either */
         RELAY_CLIENT_FLIGHT_MAX = 2,
         RELAY_OOB_FLIGHT_MAX = 8,

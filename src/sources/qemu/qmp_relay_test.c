@@ -251,6 +251,22 @@ static void a_client_that_is_ahead_of_qemu_is_not_heard(void **state) {
         world_end(&world);
 }
 
+static void long_commands_wait_in_the_clients_own_socket(void **state) {
+        struct world world;
+        static char command[400 * 1024];
+        int n = 0;
+
+        world_begin(&world);
+        negotiate(&world);
+        memset(command, 'x', sizeof(command));
+        memcpy(command, "{\"execute\": \"x\", \"id\": \"", 25);
+        strcpy(command + sizeof(command) - 3, "\"}");
+        for (; relay_client_wants(world.clients[0]); n++)
+                send_text(&world, 0, command);
+        assert_int_equal(n, RELAY_CLIENT_FLIGHT_MAX + 3);
+        world_end(&world);
+}
+
 static void a_client_that_does_not_read_is_not_heard_and_then_dropped(void **state) {
         struct world world;
         static char event[4096];
@@ -536,6 +552,7 @@ int main(void) {
                 cmocka_unit_test(a_request_is_told_of_only_when_it_could_go),
                 cmocka_unit_test(the_clients_take_turns),
                 cmocka_unit_test(a_client_that_is_ahead_of_qemu_is_not_heard),
+                cmocka_unit_test(long_commands_wait_in_the_clients_own_socket),
                 cmocka_unit_test(a_client_that_does_not_read_is_not_heard_and_then_dropped),
                 cmocka_unit_test(brackets_by_the_thousand_are_answered_as_they_are_read),
                 cmocka_unit_test(a_lost_answer_is_told_once_that_is_sure),

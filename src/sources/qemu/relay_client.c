@@ -38,6 +38,14 @@ struct command *queue_take(struct queue *queue, struct command **link) {
         return command;
 }
 
+struct command *relay_client_take(struct relay_client *client, struct command **link) {
+        struct command *command = queue_take(&client->queue, link);
+
+        client->n_queue--;
+        client->n_queue_bytes -= command->n_bytes;
+        return command;
+}
+
 /* --- what a client is sent --------------------------------------------------------------------------------------- */
 
 size_t relay_client_waiting(const struct relay_client *client) {
@@ -123,7 +131,7 @@ void relay_client_sent(struct relay_client *client, size_t n) {
 
 static bool has_space(const struct relay_client *client) {
         return client->is_greeted && !client->relay->is_ended && !client->defect && client->n_queue < RELAY_QUEUE_MAX &&
-               relay_client_waiting(client) <= RELAY_OUTPUT_PAUSE;
+               client->n_queue_bytes < RELAY_QUEUE_BYTES && relay_client_waiting(client) <= RELAY_OUTPUT_PAUSE;
 }
 
 bool relay_client_wants(const struct relay_client *client) {
@@ -168,8 +176,10 @@ static int enqueue(struct relay_client *client, struct qmp_order *order) {
                 command_free(client->relay, command);
                 return r;
         }
+        command->n_bytes = command->n_text + command->n_id;
         queue_add(&client->queue, command);
         client->n_queue++;
+        client->n_queue_bytes += command->n_bytes;
         return 0;
 }
 
@@ -258,9 +268,8 @@ static bool answer_some(struct relay_client *client) {
         bool progress = false;
 
         while (client->queue.first && client->queue.first->is_answer && (!client->n_flight || client->queue.first->is_oob)) {
-                struct command *command = queue_take(&client->queue, &client->queue.first);
+                struct command *command = relay_client_take(client, &client->queue.first);
 
-                client->n_queue--;
                 relay_client_answer(client, command, command->text, command->n_text);
                 command_free(client->relay, command);
                 progress = true;

@@ -19,6 +19,7 @@ struct command {
         size_t n_id;
         char *text; /* what QEMU is to hear; or the answer, where is_answer */
         size_t n_text;
+        size_t n_bytes; /* that it counts for in its queue */
         const char *request;
         bool is_answer, is_oob, takes_fds;
         bool is_asked, is_released;
@@ -39,7 +40,7 @@ struct relay_client {
         char *unread; /* bytes that wait for room in the queue; owned */
         size_t n_unread, n_read;
         struct queue queue;
-        size_t n_queue;
+        size_t n_queue, n_queue_bytes;
         size_t n_flight, n_oob_flight;
         int fds[RELAY_FDS_MAX];
         size_t n_fds;
@@ -69,6 +70,9 @@ void command_free(struct relay *relay, struct command *command);
 void queue_add(struct queue *queue, struct command *command);
 /* Take the command out that `link` points to. */
 struct command *queue_take(struct queue *queue, struct command **link);
+
+/* The same for the client's own queue. */
+struct command *relay_client_take(struct relay_client *client, struct command **link);
 
 /* Bytes that wait for it. */
 size_t relay_client_waiting(const struct relay_client *client);

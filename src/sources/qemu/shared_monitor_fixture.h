@@ -32,7 +32,7 @@ struct world {
         sd_event *event;
         struct qemu_source *source;
         struct shared_monitor *shared;
-        char heard[1 << 16]; /* what QEMU heard and was not asked about yet */
+        char heard[1 << 20]; /* what QEMU heard and was not asked about yet */
         int fds[8];          /* that came with it */
         size_t n_fds;
 

@@ -29,11 +29,6 @@ struct wanted {
         struct socket_record listener;
 };
 
-static void closedirp(DIR **directory) {
-        if (*directory)
-                closedir(*directory);
-}
-
 static int compare_wanted(const void *a, const void *b) {
         uint32_t left = ((const struct wanted *)a)->file_inode;
         uint32_t right = ((const struct wanted *)b)->file_inode;

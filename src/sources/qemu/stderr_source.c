@@ -12,13 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+        DRAIN_MAX = 1024 * 1024,
+};
+
 struct stderr_source {
+        sd_event *event;
         sd_event_source *from;
         sd_event_source *to; /* only while the reader is slower than QEMU */
         struct source_sink sink;
         struct qemu_stderr stream;
         int fd;
         int to_fd;
+        char *rest; /* what its reader has not taken yet; owned */
+        size_t n_rest;
+        bool is_at_end; /* the VMM has ended */
+        void (*flushed)(void *userdata);
+        void *flushed_userdata;
         pid_t pid;
 };
 
@@ -72,74 +82,100 @@ static void understand(struct stderr_source *source, const char *bytes, size_t n
         }
 }
 
-static void pass_on(struct stderr_source *source, const char *bytes, size_t n) {
-        while (n) {
-                ssize_t written = write(source->to_fd, bytes, n);
+static bool is_writable(int fd) {
+        struct pollfd to = { .fd = fd, .events = POLLOUT };
 
-                if (written < 0 && errno == EINTR)
+        return poll(&to, 1, 0) != 0;
+}
+
+/* Pass on what waits, as far as the reader takes it without blocking us: what poll(2) calls writable takes PIPE_BUF bytes. */
+static void pass_on(struct stderr_source *source) {
+        while (source->n_rest && is_writable(source->to_fd)) {
+                ssize_t n = write(source->to_fd, source->rest, source->n_rest < PIPE_BUF ? source->n_rest : PIPE_BUF);
+
+                if (n < 0 && errno == EINTR)
                         continue;
-                if (written < 0 && errno == EAGAIN) {
-                        poll(&(struct pollfd){ .fd = source->to_fd, .events = POLLOUT }, 1, -1);
-                        continue;
-                }
-                /* Nobody reads it any more: what it says still counts. */
-                if (written < 0)
+                if (n < 0 && errno == EAGAIN)
                         return;
-                bytes += written;
-                n -= (size_t)written;
+                /* Nobody reads it any more: what it says still counts. */
+                if (n < 0)
+                        n = (ssize_t)source->n_rest;
+                source->n_rest -= (size_t)n;
+                memmove(source->rest, source->rest + n, source->n_rest);
         }
 }
 
-/* One read of at most PIPE_BUF bytes: what poll(2) calls writable takes as much without blocking.  Returns false at the end. */
+static int on_writable(sd_event_source *to, int fd, uint32_t revents, void *userdata);
+
+/* What the reader does not take yet waits for it in the loop; meanwhile QEMU is not read, and waits as it would without us. */
+static void wait_for_reader(struct stderr_source *source) {
+        if (!source->n_rest) {
+                source->to = sd_event_source_disable_unref(source->to);
+                if (!source->is_at_end)
+                        sd_event_source_set_enabled(source->from, SD_EVENT_ON);
+                if (source->is_at_end && source->flushed)
+                        source->flushed(source->flushed_userdata);
+                return;
+        }
+        sd_event_source_set_enabled(source->from, SD_EVENT_OFF);
+        if (!source->to && sd_event_add_io(source->event, &source->to, source->to_fd, EPOLLOUT, on_writable, source) < 0)
+                source->n_rest = 0; /* no reader that could be waited for */
+}
+
+static int on_writable(sd_event_source *to, int fd, uint32_t revents, void *userdata) {
+        struct stderr_source *source = userdata;
+
+        pass_on(source);
+        wait_for_reader(source);
+        return 0;
+}
+
+/* One read.  Returns false when there is nothing more for now, or ever. */
 static bool move_some(struct stderr_source *source) {
-        char bytes[PIPE_BUF];
+        char bytes[PIPE_BUF], *more;
         ssize_t n = read(source->fd, bytes, sizeof(bytes));
 
         if (n < 0)
                 return errno == EINTR;
         if (n == 0)
                 return false;
-        pass_on(source, bytes, (size_t)n);
         understand(source, bytes, (size_t)n);
+        more = realloc(source->rest, source->n_rest + (size_t)n);
+        if (more) {
+                memcpy(more + source->n_rest, bytes, (size_t)n);
+                source->rest = more;
+                source->n_rest += (size_t)n;
+        }
+        pass_on(source);
         return true;
-}
-
-static int on_writable(sd_event_source *to, int fd, uint32_t revents, void *userdata) {
-        struct stderr_source *source = userdata;
-
-        source->to = sd_event_source_disable_unref(source->to);
-        sd_event_source_set_enabled(source->from, SD_EVENT_ON);
-        return 0;
 }
 
 static int on_readable(sd_event_source *from, int fd, uint32_t revents, void *userdata) {
         struct stderr_source *source = userdata;
-        struct pollfd to = { .fd = source->to_fd, .events = POLLOUT };
 
-        /* A reader that does not keep up slows QEMU down, as it would without us; the loop goes on. */
-        if (poll(&to, 1, 0) == 0 &&
-            sd_event_add_io(sd_event_source_get_event(from), &source->to, source->to_fd, EPOLLOUT, on_writable, source) >= 0) {
-                sd_event_source_set_enabled(from, SD_EVENT_OFF);
-                return 0;
-        }
         if (!move_some(source) && (revents & EPOLLHUP))
                 sd_event_source_set_enabled(from, SD_EVENT_OFF);
+        else if (source->n_rest)
+                wait_for_reader(source);
         return 0;
 }
 
 void stderr_source_drain(struct stderr_source *source) {
-        char bytes[PIPE_BUF];
-        ssize_t n;
-
-        if (!source)
+        if (!source || source->is_at_end)
                 return;
-        while ((n = read(source->fd, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EINTR))
-                if (n > 0) {
-                        pass_on(source, bytes, (size_t)n);
-                        understand(source, bytes, (size_t)n);
-                }
+        /* A pipe holds 64 KiB, unless somebody made it larger; who still writes after that is not the VMM. */
+        for (size_t n = 0; n < DRAIN_MAX / PIPE_BUF && move_some(source); n++)
+                ;
         /* A last line without its newline counts too. */
         understand(source, "\n", 1);
+        source->is_at_end = true;
+        sd_event_source_set_enabled(source->from, SD_EVENT_OFF);
+        if (source->n_rest)
+                wait_for_reader(source);
+}
+
+bool stderr_source_is_flushed(const struct stderr_source *source) {
+        return !source || !source->n_rest;
 }
 
 void stderr_source_report_messages(struct stderr_source *source) {
@@ -160,12 +196,14 @@ struct stderr_source *stderr_source_close(struct stderr_source *source) {
         sd_event_source_disable_unref(source->from);
         sd_event_source_disable_unref(source->to);
         close_fd(&source->fd);
+        sd_event_unref(source->event);
+        free(source->rest);
         free(source);
         return NULL;
 }
 
 int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid,
-                       const struct source_sink *sink) {
+                       const struct source_sink *sink, void (*flushed)(void *userdata), void *flushed_userdata) {
         struct stderr_source *source = calloc(1, sizeof(*source));
         int r;
 
@@ -173,6 +211,9 @@ int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int f
                 close(fd);
                 return -ENOMEM;
         }
+        source->event = sd_event_ref(event);
+        source->flushed = flushed;
+        source->flushed_userdata = flushed_userdata;
         source->sink = *sink;
         source->fd = fd;
         source->to_fd = to_fd;

@@ -30,11 +30,6 @@ struct kvm_count {
         int n_vcpus;
 };
 
-static void closedirp(DIR **directory) {
-        if (*directory)
-                closedir(*directory);
-}
-
 static int path_of(char ret_path[static PATH_MAX_PROC], pid_t pid, const char *file) {
         return snprintf(ret_path, PATH_MAX_PROC, "/proc/%d/%s", (int)pid, file);
 }
