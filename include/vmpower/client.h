@@ -33,7 +33,7 @@ enum vmpower_daemon {
 
 /*
  * Find a daemon that answers.  Where VMPOWER_RUN_DIR is set, its socket is VMPOWER_RUN_DIR/vmpower.sock whichever is asked for.
- * *ret_vmpower is to be given back with vmpower_free().  -ENOENT, -ECONNREFUSED: no daemon runs; -EACCES; -ENAMETOOLONG; -ENOMEM.
+ * *ret_vmpower is to be given back with vmpower_free().  -ECONNREFUSED: no daemon runs; -EACCES; -ENAMETOOLONG; -ENOMEM.
  */
 int vmpower_new(struct vmpower **ret_vmpower, enum vmpower_daemon daemon);
 
@@ -57,7 +57,8 @@ int vmpower_check_health(struct vmpower *vmpower, char **ret_json);
 /*
  * Any GET of the API: `path` is what docs/openapi.yaml documents, percent-encoded, with its query.  *ret_text is to be freed with
  * free().  For the errors of all calls: -ENOENT it is not there, or not for you (404); -EACCES you may not (403); -EINVAL the question makes no
- * sense (400 …); -EAGAIN try later (503); -EIO the daemon failed (500); -EPROTO, -EMSGSIZE: what answers is no vmpower.
+ * sense (400 …); -EBUSY not as things are (409); -EAGAIN try later (503); -EIO the daemon failed (500); -ECONNREFUSED, -ECONNRESET the daemon
+ * has gone; -ETIMEDOUT; -EPROTO, -EMSGSIZE what answers is no vmpower.
  */
 int vmpower_get(struct vmpower *vmpower, const char *path, char **ret_text);
 

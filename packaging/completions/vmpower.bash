@@ -9,7 +9,7 @@ _vmpower() {
         COMPREPLY=()
 
         if [ "$COMP_CWORD" -eq 1 ]; then
-                mapfile -t COMPREPLY < <(compgen -W 'run why history rejudge --help --version' -- "$word")
+                mapfile -t COMPREPLY < <(compgen -W 'run why history rejudge list watch attach detach --help --version' -- "$word")
                 return
         fi
 
@@ -61,6 +61,14 @@ _vmpower() {
         why:*) words='--json --help' ;;
         history:*) words='--limit --json --help' ;;
         rejudge:*) words='--dry-run --json --help' ;;
+        attach:--qmp)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                compopt -o filenames 2>/dev/null
+                return
+                ;;
+        attach:--pid) return ;;
+        attach:*) words='--qmp --pid --json --system --user --help' ;;
+        list:* | watch:* | detach:*) words='--json --system --user --help' ;;
         esac
 
         # A name is one word whatever is in it, so names are compared line by line.

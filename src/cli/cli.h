@@ -26,6 +26,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_why, verb_history, verb_rejudge;
+extern const struct verb verb_list, verb_watch, verb_attach, verb_detach;
 
 /* One clear line on standard error: "vmpower: …". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

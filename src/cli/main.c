@@ -10,6 +10,10 @@ static const struct verb *const verbs[] = {
         &verb_why,
         &verb_history,
         &verb_rejudge,
+        &verb_list,
+        &verb_watch,
+        &verb_attach,
+        &verb_detach,
 };
 
 static void print_help(FILE *to) {

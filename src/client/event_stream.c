@@ -13,7 +13,7 @@ void event_stream_deinit(struct event_stream *stream) {
 
 static void event_reset(struct event_stream *stream) {
         free(take_pointer(stream->data));
-        stream->has_id = stream->is_verdict = false;
+        stream->has_id = stream->is_verdict = stream->is_over = false;
 }
 
 static int add_byte(struct event_stream *stream, char byte) {
@@ -77,18 +77,19 @@ static int end_line(struct event_stream *stream, char **ret_data) {
                 return r;
         }
         is_event = stream->data && stream->is_verdict;
-        if (is_event)
-                *ret_data = take_pointer(stream->data);
-        else
+        if (!is_event) {
                 event_reset(stream);
-        return is_event ? EVENT_STREAM_HAS_EVENT : 0;
+                return 0;
+        }
+        *ret_data = take_pointer(stream->data);
+        stream->is_over = true;
+        return EVENT_STREAM_HAS_EVENT;
 }
 
 int event_stream_take(struct event_stream *stream, const char *bytes, size_t n, size_t *ret_n_taken, char **ret_data) {
         int r = 0;
 
-        /* What the event before left behind. */
-        if (!stream->data && !stream->n_line && stream->is_verdict)
+        if (stream->is_over)
                 event_reset(stream);
         for (size_t i = 0; i < n; i++) {
                 bool was_cr = stream->is_after_cr;

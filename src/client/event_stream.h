@@ -23,6 +23,7 @@ struct event_stream {
         uint64_t id;
         bool has_id;      /* this event has one */
         bool is_verdict;
+        bool is_over;     /* this event was given away */
         bool is_after_cr; /* a line end may be two bytes */
 };
 

@@ -159,7 +159,7 @@ static int read_status(struct http *http, int64_t deadline_ms) {
         r = read_line(http, &line, deadline_ms);
         if (r)
                 return r;
-        if (strncmp(line, "HTTP/1.", 7) || strspn(line + 9, "0123456789") != 3 || line[8] != ' ')
+        if (strlen(line) < 12 || strncmp(line, "HTTP/1.", 7) || line[8] != ' ' || strspn(line + 9, "0123456789") != 3)
                 return -EPROTO;
         http->status = (unsigned)strtoul(line + 9, NULL, 10);
         return 0;
@@ -233,7 +233,10 @@ int http_ask(struct http *http, const char *socket_path, const char *method, con
         return !r && http->status / 100 == 1 ? -EPROTO : r;
 }
 
-/* At a chunk's beginning: how long it is.  The last one has no bytes, and trailers that nobody needs. */
+/*
+ * At a chunk's beginning: how long it is.  The last one has no bytes, and trailers that nobody needs.  May time out between its lines
+ * and be called again.
+ */
 static int begin_chunk(struct http *http, int64_t deadline_ms) {
         char *line;
         int r;
@@ -243,6 +246,7 @@ static int begin_chunk(struct http *http, int64_t deadline_ms) {
                 /* The end of the one before. */
                 if (*line)
                         return -EPROTO;
+                http->is_in_chunk = false;
                 r = read_line(http, &line, deadline_ms);
         }
         if (!r)

@@ -18,6 +18,7 @@ struct daemon {
         struct store *store;
         struct keeper *keeper;
         struct api *api;
+        char *socket; /* that we made; owned */
 };
 
 static const char help[] =
@@ -58,8 +59,9 @@ static void raise_file_limit(void) {
         }
 }
 
-static int listen_for_api(int *ret_fd, const char *run) {
-        char path[PATH_MAX], line[PATH_MAX + 64];
+/* A socket that the service manager handed over is the service manager's; one that we made goes with us. */
+static int listen_for_api(struct daemon *daemon, int *ret_fd, const char *run) {
+        char path[PATH_MAX + 16], line[PATH_MAX + 96];
         int r = sd_listen_fds(1);
 
         if (r > 0) {
@@ -72,8 +74,10 @@ static int listen_for_api(int *ret_fd, const char *run) {
                 snprintf(line, sizeof(line), "cannot listen on %s: %s", path,
                          r == -EADDRINUSE ? "another vmpowerd answers there" : strerror(-r));
                 say(SD_ERR, line);
+                return r;
         }
-        return r;
+        daemon->socket = strdup(path);
+        return 0;
 }
 
 static int start(struct daemon *daemon, const struct keeper_config *config) {
@@ -88,7 +92,7 @@ static int start(struct daemon *daemon, const struct keeper_config *config) {
                 return -ENOENT;
         }
         /* The socket first: where another vmpowerd answers, nothing of its state is touched. */
-        r = listen_for_api(&fd, run);
+        r = listen_for_api(daemon, &fd, run);
         if (r)
                 return r;
         r = store_open(&daemon->store, state, STORE_WRITE, why);
@@ -133,6 +137,9 @@ static int run(const struct keeper_config *config) {
                 keeper_settle(daemon.keeper);
         }
         api_free(daemon.api);
+        if (daemon.socket)
+                unlink(daemon.socket);
+        free(daemon.socket);
         keeper_free(daemon.keeper);
         store_close(daemon.store);
         sd_event_unref(daemon.event);

@@ -259,7 +259,7 @@ static void long_commands_wait_in_the_clients_own_socket(void **state) {
         world_begin(&world);
         negotiate(&world);
         memset(command, 'x', sizeof(command));
-        memcpy(command, "{\"execute\": \"x\", \"id\": \"", 25);
+        memcpy(command, "{\"execute\": \"x\", \"id\": \"", 24);
         strcpy(command + sizeof(command) - 3, "\"}");
         for (; relay_client_wants(world.clients[0]); n++)
                 send_text(&world, 0, command);

@@ -1,0 +1,26 @@
+/*
+ * The daemon as the verbs see it: which one is asked, and what is said when none answers.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+#include <vmpower/client.h>
+
+/* --system and --user, for every verb that asks a daemon; their values for getopt_long(). */
+enum {
+        OPTION_SYSTEM = 512,
+        OPTION_USER,
+};
+#define DAEMON_OPTIONS { "system", no_argument, NULL, OPTION_SYSTEM }, { "user", no_argument, NULL, OPTION_USER }
+#define DAEMON_HELP                                                                                                    \
+        "  --system    ask the system's daemon, not the user's own\n"                                                  \
+        "  --user      ask the user's own daemon, not the system's\n"
+
+/* 0 and *ret_vmpower, or an exit status, and it was said why. */
+int find_daemon(struct vmpower **ret_vmpower, enum vmpower_daemon which);
+
+/* Say what the last call failed with.  The exit status: STATUS_NO_SUCH_VM for -ENOENT, else STATUS_FAILED. */
+int daemon_failure(const struct vmpower *vmpower, int error);
+
+void vmpower_freep(struct vmpower **vmpower);
