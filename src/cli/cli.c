@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+
+/* Whoever reads standard error may have stopped reading: so long it is waited for, then the line is lost. */
+#define COMPLAIN_WAIT_MS 1000
 
 void complain(const char *format, ...) {
         char line[1024], text[1024];
@@ -19,7 +23,8 @@ void complain(const char *format, ...) {
         va_end(arguments);
         /* A name, a path, a file's content may hold anything; what is said is one line. */
         text_set(text, sizeof(text), line);
-        fprintf(stderr, "vmpower: %s\n", text);
+        if (poll(&(struct pollfd){ .fd = STDERR_FILENO, .events = POLLOUT }, 1, COMPLAIN_WAIT_MS) != 0)
+                fprintf(stderr, "vmpower: %s\n", text);
 }
 
 int usage_error(const struct verb *verb, const char *format, ...) {
@@ -88,6 +93,7 @@ int open_history(struct store **ret_store) {
                 if (!state_directory(directory, sizeof(directory)) && !store_open(&writable, directory, STORE_WRITE, why) &&
                     recover_lost_vms(writable, why))
                         complain("%s", why);
+                wait_for_endings(store);
         }
         *ret_store = store;
         return status;

@@ -109,10 +109,18 @@ static void on_decided(const char *verdict_id, const struct decision *decision, 
         write_verdict(run);
 }
 
+static int on_stderr_is_writable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct run *run = userdata;
+
+        return sd_event_exit(run->event, 0);
+}
+
+/* What is to be said at the end is said when its reader takes it; meanwhile we can be told to end. */
 static void on_finished(void *userdata) {
         struct run *run = userdata;
 
-        sd_event_exit(run->event, 0);
+        if (run->is_quiet || sd_event_add_io(run->event, NULL, STDERR_FILENO, EPOLLOUT, on_stderr_is_writable, run) < 0)
+                sd_event_exit(run->event, 0);
 }
 
 static void on_trouble(const char *line, void *userdata) {

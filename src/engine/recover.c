@@ -10,6 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* An ending that another process writes down is waited for, but not for ever: 5 s in all. */
+enum {
+        ENDING_LOOK_USEC = 10000,
+        ENDING_TRIES = 500,
+};
+
 struct recovery {
         struct store *store;
         const struct store_vm *vm;
@@ -159,29 +165,14 @@ static int store_gap(struct recovery *recovery) {
         return recovery->error;
 }
 
-/* Somebody else gives it its ending right now: a reader of its history wants to see that. */
-static void wait_for_ending(struct store *store, const struct store_vm *vm) {
-        for (int tries = 0; tries < 100; tries++) {
-                struct store_vm now = { 0 };
-                bool has_ended = store_find_vm(store, vm->identity.instance, &now) || now.ended_ns;
-
-                store_vm_deinit(&now);
-                if (has_ended)
-                        return;
-                usleep(10000);
-        }
-}
-
 static int recover(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]) {
         struct recovery recovery = { .store = store, .vm = vm, .policy = policy_default(false) };
         struct store_query newest = { .vm = vm->id, .limit = 1, .all_revisions = true };
         int r;
 
         r = claim(&recovery);
-        if (r == -ENOENT) {
-                wait_for_ending(store, vm);
+        if (r == -ENOENT)
                 return 0;
-        }
         if (!r)
                 r = store_each_verdict(store, &newest, note_newest_verdict, &recovery, ret_why);
         if (r < 0) {
@@ -241,4 +232,30 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         if (r && !*ret_why)
                 snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
         return r;
+}
+
+static bool is_being_ended(const struct store_vm *vm) {
+        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && proc_instance_is_alive(vm->watcher);
+}
+
+void wait_for_endings(struct store *store) {
+        struct store_vm *vms = NULL;
+        size_t n_vms = 0;
+        int tries = 0;
+
+        if (store_list_open_vms(store, NULL, &vms, &n_vms))
+                return;
+        for (size_t i = 0; i < n_vms; i++) {
+                while (is_being_ended(&vms[i]) && tries++ < ENDING_TRIES) {
+                        struct store_vm now;
+
+                        usleep(ENDING_LOOK_USEC);
+                        if (store_find_vm(store, vms[i].identity.instance, &now))
+                                break;
+                        store_vm_deinit(&vms[i]);
+                        vms[i] = now;
+                }
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
 }

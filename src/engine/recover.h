@@ -16,3 +16,6 @@ bool vm_is_alive(const struct store_vm *vm);
  * (waits for the disk).  0, or negative with the reason in ret_why.
  */
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]);
+
+/* Wait, but not for ever, while others write endings down: a reader of history wants to see them. */
+void wait_for_endings(struct store *store);
