@@ -1,7 +1,41 @@
 #include "cli/daemon.h"
 
 #include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
 #include <string.h>
+
+bool read_daemon_options(const struct verb *verb, int argc, char **argv, bool *ret_json, enum vmpower_daemon *ret_which,
+                         int *ret_status) {
+        static const struct option options[] = {
+                { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, DAEMON_OPTIONS, {}
+        };
+        int option;
+
+        *ret_json = false;
+        *ret_which = VMPOWER_ANY_DAEMON;
+        opterr = 0;
+        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (option) {
+                case 'j':
+                        *ret_json = true;
+                        break;
+                case OPTION_SYSTEM:
+                        *ret_which = VMPOWER_SYSTEM_DAEMON;
+                        break;
+                case OPTION_USER:
+                        *ret_which = VMPOWER_USER_DAEMON;
+                        break;
+                case 'h':
+                        fputs(verb->help, stdout);
+                        *ret_status = STATUS_OK;
+                        return false;
+                default:
+                        *ret_status = unknown_option(verb, argv);
+                        return false;
+                }
+        return true;
+}
 
 int find_daemon(struct vmpower **ret_vmpower, enum vmpower_daemon which) {
         int r = vmpower_new(ret_vmpower, which);

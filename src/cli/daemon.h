@@ -17,6 +17,12 @@ enum {
         "  --system    ask the system's daemon, not the user's own\n"                                                  \
         "  --user      ask the user's own daemon, not the system's\n"
 
+/*
+ * Read --json, --system, --user and --help of a verb that has no others.  False: *ret_status is the exit status.
+ */
+bool read_daemon_options(const struct verb *verb, int argc, char **argv, bool *ret_json, enum vmpower_daemon *ret_which,
+                         int *ret_status);
+
 /* 0 and *ret_vmpower, or an exit status, and it was said why. */
 int find_daemon(struct vmpower **ret_vmpower, enum vmpower_daemon which);
 

@@ -21,33 +21,14 @@ static void free_list(struct vmpower_vms **vms) {
 }
 
 static int list_main(int argc, char **argv) {
-        static const struct option options[] = {
-                { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, DAEMON_OPTIONS, {}
-        };
         cleanup(vmpower_freep) struct vmpower *vmpower = NULL;
         cleanup(free_list) struct vmpower_vms *vms = NULL;
-        enum vmpower_daemon which = VMPOWER_ANY_DAEMON;
-        bool json = false;
-        int option, r;
+        enum vmpower_daemon which;
+        bool json;
+        int r;
 
-        opterr = 0;
-        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (option) {
-                case 'j':
-                        json = true;
-                        break;
-                case OPTION_SYSTEM:
-                        which = VMPOWER_SYSTEM_DAEMON;
-                        break;
-                case OPTION_USER:
-                        which = VMPOWER_USER_DAEMON;
-                        break;
-                case 'h':
-                        fputs(verb_list.help, stdout);
-                        return STATUS_OK;
-                default:
-                        return unknown_option(&verb_list, argv);
-                }
+        if (!read_daemon_options(&verb_list, argc, argv, &json, &which, &r))
+                return r;
         if (optind < argc)
                 return usage_error(&verb_list, "it takes no VM; vmpower why %.64s tells of one", argv[optind]);
 

@@ -1,70 +1,12 @@
 #include "sources/qemu/qemu_options.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "sources/qemu/qemu_words.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * The options that take no argument; all others take the next word, whatever it looks like.  QEMU 7.2 was asked
- * about every option of its own; those that only older and newer versions have are as in qemu-options.hx.
- */
-static const char *const lone_options[] = {
-        "S",
-        "alt-grab",
-        "async-teardown",
-        "audio-help",
-        "ctrl-grab",
-        "curses",
-        "daemonize",
-        "enable-fips",
-        "enable-hax",
-        "enable-kvm",
-        "enable-sync-profile",
-        "full-screen",
-        "h",
-        "help",
-        "jitdump",
-        "localtime",
-        "mem-prealloc",
-        "no-acpi",
-        "no-fd-bootchk",
-        "no-frame",
-        "no-hpet",
-        "no-kvm",
-        "no-kvm-irqchip",
-        "no-kvm-pit",
-        "no-kvm-pit-reinjection",
-        "no-quit",
-        "no-reboot",
-        "no-shutdown",
-        "no-user-config",
-        "nodefaults",
-        "nodefconfig",
-        "nographic",
-        "old-param",
-        "only-migratable",
-        "perfmap",
-        "portrait",
-        "preconfig",
-        "rtc-td-hack",
-        "s",
-        "sdl",
-        "semihosting",
-        "show-cursor",
-        "singlestep",
-        "snapshot",
-        "tdf",
-        "usb",
-        "version",
-        "virtfs_synth",
-        "win2k-hack",
-        "xen-attach",
-        "xen-create",
-        "xen-domid-restrict",
-};
 
 /* Devices that stand for the first serial port: default_list[] in QEMU's softmmu/vl.c. */
 static const char *const serial_devices[] = { "isa-serial", "xen-console" };
@@ -74,21 +16,6 @@ static bool is_one_of(const char *word, const char *const *words, size_t n_words
                 if (!strcmp(words[i], word))
                         return true;
         return false;
-}
-
-/* "/usr/bin/qemu-system-x86_64", "qemu-kvm", "kvm"; not "qemu-system.img". */
-static bool is_qemu(const char *word) {
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-        static const char prefix[] = "qemu-system-";
-        const char *name = strrchr(word, '/');
-
-        name = name ? name + 1 : word;
-        if (!strcmp(name, "qemu-kvm") || !strcmp(name, "kvm"))
-                return true;
-        if (strncmp(name, prefix, strlen(prefix)))
-                return false;
-        name += strlen(prefix);
-        return *name && !name[strspn(name, letters)];
 }
 
 /*
@@ -253,24 +180,15 @@ static void read_option(struct qemu_options *options, const char *option, const 
 
 void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *const *argv) {
         struct qemu_options options = { .has_default_monitor = true };
-        size_t first = 0;
+        const char *option, *argument;
+        struct qemu_words words;
 
-        while (first < n_argv && !is_qemu(argv[first]))
-                first++;
-        if (first == n_argv)
-                first = 0;
-
-        for (size_t i = first + 1; i < n_argv; i++) {
-                const char *option = argv[i];
-
-                if (option[0] != '-')
-                        continue; /* a disk image */
-                option += option[1] == '-' ? 2 : 1;
-                if (is_one_of(option, lone_options, N_ELEMENTS(lone_options)))
+        qemu_words_init(&words, n_argv, argv);
+        while (qemu_words_next(&words, &option, &argument))
+                if (argument)
+                        read_option(&options, option, argument);
+                else
                         read_lone(&options, option);
-                else if (i + 1 < n_argv)
-                        read_option(&options, option, argv[++i]);
-        }
         *ret_options = options;
 }
 
