@@ -5,8 +5,8 @@
  *
  * Every function that can fail returns 0, a positive outcome that is named here, or a negative errno.  After a negative errno
  * vmpower_error() says in one line what is wrong.  A handle and what came from it belong to one thread at a time; different handles
- * are independent.  Nothing here writes to a standard stream, changes a signal or keeps global state; a call waits for the daemon for at most
- * 30 s (-ETIMEDOUT), however slowly or endlessly that answers.
+ * are independent.  Nothing here writes to a standard stream, changes a signal or keeps global state; a call waits for the daemon for
+ * at most 30 s (-ETIMEDOUT), however slowly or endlessly that answers.
  *
  * Texts that an accessor returns are UTF-8, belong to the object and live as long as it does.  NULL is "not known".  Words
  * ("poweroff", "guest", "acpi-s5") are those of the JSON; docs/verdicts.md says what they mean.  New ones may come.
@@ -56,9 +56,11 @@ int vmpower_check_health(struct vmpower *vmpower, char **ret_json);
 
 /*
  * Any GET of the API: `path` is what docs/openapi.yaml documents, percent-encoded, with its query.  *ret_text is to be freed with
- * free().  For the errors of all calls: -ENOENT it is not there, or not for you (404); -EACCES you may not (403); -EINVAL the question makes no
- * sense (400 …); -EBUSY not as things are (409); -EAGAIN try later (503); -EIO the daemon failed (500); -ECONNREFUSED, -ECONNRESET the daemon
- * has gone; -ETIMEDOUT; -EPROTO, -EMSGSIZE what answers is no vmpower.
+ * free().
+ *
+ * The errors of all calls: -ENOENT it is not there, or not for you (404); -EACCES you may not (403); -EINVAL the question makes no
+ * sense (400 …); -EBUSY not as things are (409); -EAGAIN try later (503); -EIO the daemon failed (500); -ECONNREFUSED,
+ * -ECONNRESET the daemon has gone; -ETIMEDOUT; -EPROTO, -EMSGSIZE what answers is no vmpower; -ENOMEM.
  */
 int vmpower_get(struct vmpower *vmpower, const char *path, char **ret_text);
 
@@ -111,7 +113,10 @@ enum {
         VMPOWER_TIMEOUT = 2,         /* nothing was told for so long */
 };
 
-/* Why did it stop?  The last verdict on that VM (its name, uuid or instance).  0, VMPOWER_HAS_NOT_STOPPED (vmpower_error() says since when), -ENOENT. */
+/*
+ * Why did it stop?  The last verdict on that VM (its name, uuid or instance).  0, VMPOWER_HAS_NOT_STOPPED (vmpower_error() says since
+ * when), -ENOENT.
+ */
 int vmpower_why(struct vmpower *vmpower, const char *vm, struct vmpower_verdict **ret_verdict);
 
 /* One verdict by its id.  -ENOENT. */
@@ -184,8 +189,8 @@ int vmpower_events_next(struct vmpower_events *events, int timeout_ms, struct vm
 uint64_t vmpower_events_number(const struct vmpower_events *events);
 
 /*
- * To be waited for with poll() and the like: readable when vmpower_events_next() is worth a call.  Call that with a timeout of 0 until it gives
- * VMPOWER_TIMEOUT before waiting again: more than one verdict may have come.
+ * To be waited for with poll() and the like: readable when vmpower_events_next() is worth a call.  Call that with a timeout of 0 until
+ * it gives VMPOWER_TIMEOUT before waiting again: more than one verdict may have come.
  */
 int vmpower_events_fd(const struct vmpower_events *events);
 struct vmpower_events *vmpower_events_free(struct vmpower_events *events);

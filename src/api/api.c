@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -215,9 +216,12 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
 }
 
 static int listener_init(struct listener *listener, struct api *api, int fd) {
-        int r;
+        int flags = fcntl(fd, F_GETFL), r;
 
         listener->api = api;
+        /* A service manager hands it over as it likes; accept() must never wait. */
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+                return -errno;
         r = sd_event_add_io(api->event, &listener->io, fd, EPOLLIN, on_accept, listener);
         if (r >= 0)
                 r = sd_event_add_time_relative(api->event, &listener->again, CLOCK_MONOTONIC, 0, 0, on_accept_again, listener);
@@ -429,6 +433,9 @@ struct api *api_free(struct api *api) {
         listener_deinit(&api->metrics_socket);
         api->timer = sd_event_source_disable_unref(api->timer);
         api->io = sd_event_source_disable_unref(api->io);
+        /* What was told last still goes out, as far as it is taken at once. */
+        if (api->daemon)
+                MHD_run(api->daemon);
         if (api->streams)
                 streams_end(api->streams);
         if (api->daemon)

@@ -201,6 +201,20 @@ static void short_of_descriptors_it_waits_and_goes_on(void **state) {
         close(fd);
 }
 
+/* As a service manager may hand it over. */
+static void a_listening_socket_that_blocks_does_not_block_the_loop(void **state) {
+        struct world *world = *state;
+        int fd;
+
+        world->api = api_free(world->api);
+        assert_int_equal(api_listen(&fd, world->path), 0);
+        assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+        assert_int_equal(api_new(&world->api, world->event, NULL, world->store, fd, &world->config), 0);
+        alarm(10);
+        expect_alive(world);
+        alarm(0);
+}
+
 static void a_dead_socket_is_replaced_and_a_living_one_or_a_file_is_not(void **state) {
         struct world *world = *state;
         struct stat status;
@@ -286,6 +300,7 @@ int main(void) {
                 SENTENCE(one_user_cannot_keep_others_out),
                 SENTENCE(an_idle_connection_is_closed_and_then_nothing_wakes_the_loop),
                 SENTENCE(short_of_descriptors_it_waits_and_goes_on),
+                SENTENCE(a_listening_socket_that_blocks_does_not_block_the_loop),
                 SENTENCE(a_dead_socket_is_replaced_and_a_living_one_or_a_file_is_not),
                 SENTENCE(a_history_that_cannot_be_read_is_said_to_be_so),
                 cmocka_unit_test(percent_escapes_are_decoded_within_their_bounds),

@@ -1,5 +1,6 @@
 /*
- * Streams: verdicts as they are told, to whoever listens (server-sent events, https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * Streams: verdicts as they are told, to whoever listens, as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
  * A stream has a place, the number of the verdict that it had last, and follows in the order of numbers.  One that cannot keep up
  * with what is told reads on from the store, so its queue is bounded and no verdict is left out or told twice.  One that takes

@@ -224,23 +224,36 @@ static bool check_attach(struct request *request, struct attach_order *order) {
         return false;
 }
 
+struct attached {
+        struct request *request;
+        const char *path;
+};
+
+/* The one that has the monitor now: other users' VMs may have the same name. */
+static int answer_if_attached(const struct kept_vm *vm, void *userdata) {
+        const struct attached *attached = userdata;
+
+        if (!vm->monitor || strcmp(vm->monitor, attached->path))
+                return 0;
+        answer_with_vm(attached->request, 201, vm);
+        return 1;
+}
+
 void answer_attach(struct request *request) {
         struct attach_order order;
+        struct attached attached = { request, order.path };
         char why[STORE_WHY_MAX] = "";
         struct actor asker;
-        struct kept_vm vm;
         int r;
 
         if (!take_order(request, &order) || !check_attach(request, &order))
                 return;
         asker = identify(request, "vmpower attach");
         r = keeper_attach(request->keeper, order.name, order.path, (pid_t)order.pid, &asker, why);
-        if (!r)
-                r = keeper_find_vm(request->keeper, order.name, request->peer->uid, &vm);
         if (r)
                 refuse(request, r, why);
-        else
-                answer_with_vm(request, 201, &vm);
+        else if (!keeper_each_vm(request->keeper, answer_if_attached, &attached))
+                request_fail(request, 503, "the monitor of %.200s was attached, and has ended since", order.name);
 }
 
 void answer_detach(struct request *request) {

@@ -100,9 +100,15 @@ int open_history(struct store **ret_store) {
 }
 
 int unknown_option(const struct verb *verb, char **argv) {
+        const char *word = argv[optind - 1], *next = argv[optind];
+        bool is_among_letters = next && next[0] == '-' && next[1] != '-' && strchr(next, optopt); /* "-xh" is not behind us yet */
+
+        /* "--json=1": getopt names the letter that stands for it. */
+        if (optopt > 0 && !is_among_letters && !strncmp(word, "--", 2) && strchr(word, '='))
+                return usage_error(verb, "option %.*s takes no value", (int)strcspn(word, "="), word);
         if (optopt > 0 && optopt < 128)
                 return usage_error(verb, "there is no option -%c", optopt);
-        return usage_error(verb, "there is no option %.64s", argv[optind - 1]);
+        return usage_error(verb, "there is no option %.64s", word);
 }
 
 bool output_has_colour(void) {

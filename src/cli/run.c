@@ -20,6 +20,9 @@
 /* A VM that waits for our word to start is not left before it has started: so often it is seen whether it has. */
 #define LEAVE_RETRY_USEC 100000
 
+/* But one whose monitor never answers (a script that does not pass "$@" on) cannot be waited for without end. */
+#define LEAVE_UNSEEN_AFTER_USEC 60000000
+
 /* The exit statuses that are run's own: the design's table. */
 enum {
         EXIT_CRASHED = 10,
@@ -41,6 +44,7 @@ struct run {
         char last_summary[VERDICT_SUMMARY_MAX];
         char last_name[VM_NAME_MAX];
         sd_event_source *leave_timer;
+        uint64_t leave_unseen_usec; /* then it is left in any case; 0: nothing has been waited for */
 };
 
 static int status_of(const struct verdict *verdict) {
@@ -127,18 +131,32 @@ static void on_trouble(const char *line, void *userdata) {
         complain("%s", line);
 }
 
+static bool waits_long_enough(struct run *run) {
+        uint64_t now = 0;
+
+        sd_event_now(run->event, CLOCK_MONOTONIC, &now);
+        if (!run->leave_unseen_usec) {
+                run->leave_unseen_usec = now + LEAVE_UNSEEN_AFTER_USEC;
+                complain("told to end, but the VM has not started yet: it is waited for, %d s at most",
+                         LEAVE_UNSEEN_AFTER_USEC / 1000000);
+        }
+        return now >= run->leave_unseen_usec;
+}
+
 static int leave(struct run *run) {
+        const bool is_seen = runner_may_leave(run->runner);
         const char *name;
         int64_t pid;
 
-        if (!runner_may_leave(run->runner)) {
+        if (!is_seen && !waits_long_enough(run)) {
                 sd_event_source_set_time_relative(run->leave_timer, LEAVE_RETRY_USEC);
                 return sd_event_source_set_enabled(run->leave_timer, SD_EVENT_ONESHOT);
         }
         pid = runner_leave(run->runner, "vmpower run was told to end", &name);
         /* Where the VM has ended already, its verdict holds. */
         if (pid > 0) {
-                complain("told to end: %s runs on as pid %lld, and nobody looks after it", name, (long long)pid);
+                complain("told to end: %s runs on as pid %lld, and nobody looks after it%s", name, (long long)pid,
+                         is_seen ? "" : "; its monitor never answered, so it may still wait to be started");
                 run->status = EXIT_UNKNOWN;
                 run->last_summary[0] = '\0';
         }

@@ -22,6 +22,8 @@
 #define GREETING_TIMEOUT_NS UINT64_C(1000000000)
 /* A VM of an unknown program must have a vCPU by then, or it was a probe of what KVM can do. */
 #define PROBE_USEC 1000000
+/* So far up a VM's parents are looked at. */
+#define ANCESTORS_MAX 64
 
 struct kept {
         struct keeper *keeper;
@@ -122,6 +124,12 @@ static void on_refused(void *userdata, const char *command, const char *why) {
         say(kept->keeper, "%s: QEMU refused %s: %s", instance_of(kept)->identity.name, command, why);
 }
 
+static void close_monitor(struct kept *kept) {
+        kept->qemu = qemu_source_close(kept->qemu);
+        kept->monitor[0] = '\0';
+        kept->monitor_is_over = false;
+}
+
 static int open_monitor(struct kept *kept, const char *path) {
         struct qemu_source_config config = {
                 .path = path,
@@ -193,6 +201,32 @@ static void describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
         instance->command_line = take_pointer(vmm->command_line);
 }
 
+/* Does that process look after a VM? */
+static bool is_watcher(struct keeper *keeper, const char *instance) {
+        struct store_vm *vms = NULL;
+        bool found = false;
+        size_t n_vms = 0;
+
+        store_list_open_vms(keeper->store, NULL, &vms, &n_vms);
+        for (size_t i = 0; i < n_vms; i++) {
+                found = found || !strcmp(vms[i].watcher, instance);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return found;
+}
+
+/* `run` started it, in a wrapper or with -daemonize, and may not have met it yet: only its parents tell. */
+static bool is_under_run(struct keeper *keeper, pid_t pid) {
+        char instance[PROC_INSTANCE_MAX];
+        struct proc_stat stat;
+
+        for (size_t i = 0; i < ANCESTORS_MAX && pid > 1 && !proc_stat_read(&stat, pid); i++, pid = stat.parent)
+                if (!strcmp(stat.comm, "vmpower") && !proc_instance(pid, instance) && is_watcher(keeper, instance))
+                        return true;
+        return false;
+}
+
 /* Write it down, or find what was written down: 0, or why it is not ours to keep. */
 static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct engine_vm **ret_vm) {
         struct policy policy = policy_default(false);
@@ -213,6 +247,8 @@ static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct 
                 return r;
         }
 
+        if (is_under_run(keeper, vmm->pid))
+                return -EBUSY;
         describe(keeper, vmm, &instance);
         policy_format(&policy, instance.policy);
         r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
@@ -375,11 +411,8 @@ static int on_clearing(sd_event_source *source, void *userdata) {
         while (*at) {
                 struct kept *kept = *at;
 
-                if (kept->monitor_is_over) {
-                        kept->qemu = qemu_source_close(kept->qemu);
-                        kept->monitor[0] = '\0';
-                        kept->monitor_is_over = false;
-                }
+                if (kept->monitor_is_over)
+                        close_monitor(kept);
                 if (kept->is_over) {
                         *at = kept->next;
                         kept_free(kept);
@@ -564,13 +597,14 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
                 return -ENOENT;
         }
         if (!kept->qemu) {
-                snprintf(ret_why, STORE_WHY_MAX, "no monitor of %.200s is held", name);
+                snprintf(ret_why, STORE_WHY_MAX, "no monitor of %.200s is held", instance_of(kept)->identity.name);
                 return -ENOTCONN;
         }
         r = note_request(kept, "detach", asker);
         if (r)
                 return r;
         qemu_source_finish(kept->qemu);
+        close_monitor(kept);
         return 0;
 }
 

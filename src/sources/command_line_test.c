@@ -101,6 +101,50 @@ static void a_long_command_line_is_cut_at_its_bound(void **state) {
         free(word);
 }
 
+static void expect_masked(const char *expected, const char *text) {
+        /* Exactly as much room as is promised, for a sanitizer to see. */
+        char *masked = malloc(2 * strlen(text) + 4);
+
+        assert_non_null(masked);
+        command_line_mask(masked, text);
+        assert_string_equal(masked, expected);
+        free(masked);
+}
+
+static void a_programs_own_words_are_masked_too(void **state) {
+        expect_masked("", "");
+        expect_masked("Could not open 'disk.img': No such file or directory",
+                      "Could not open 'disk.img': No such file or directory");
+        expect_masked("q: -object secret,id=s0,data=***,bogus=1: Property 'secret.bogus' not found",
+                      "q: -object secret,id=s0,data=hunter2,bogus=1: Property 'secret.bogus' not found");
+        expect_masked("q: -object {\"qom-type\":\"secret\",\"data\":\"***\"}: no",
+                      "q: -object {\"qom-type\":\"secret\",\"data\":\"hunter2\"}: no");
+        expect_masked("curl: https://u:***@host/d.img: refused", "curl: https://u:hunter2@host/d.img: refused");
+        expect_masked("-vnc :1,password-secret=sec0: no", "-vnc :1,password-secret=sec0: no");
+        /* Where the value ends cannot be told: nothing of what may be it is kept. */
+        expect_masked("q: -spice password=***", "q: -spice password=two words: no");
+        expect_masked("q: -object secret,data=***", "q: -object secret,data=a,,b: no");
+}
+
+static void what_is_masked_needs_no_more_room_than_is_promised(void **state) {
+        static const char *const words[] = { "pass=", "pass=,", "data=,", "://:@/", "://u:@/", ":key=", "\"pass\":\"\",", "token=x," };
+        char text[1024];
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                for (size_t n = 1; n <= 64; n += 21) {
+                        char *masked;
+
+                        text[0] = '\0';
+                        for (size_t k = 0; k < n; k++)
+                                strcat(text, words[i]);
+                        masked = malloc(2 * strlen(text) + 4);
+                        assert_non_null(masked);
+                        command_line_mask(masked, text);
+                        assert_true(strlen(masked) < 2 * strlen(text) + 4);
+                        free(masked);
+                }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(words_are_quoted_for_a_shell),
@@ -108,6 +152,8 @@ int main(void) {
                 cmocka_unit_test(a_password_is_masked_wherever_it_stands),
                 cmocka_unit_test(what_only_names_a_secret_stays),
                 cmocka_unit_test(a_long_command_line_is_cut_at_its_bound),
+                cmocka_unit_test(a_programs_own_words_are_masked_too),
+                cmocka_unit_test(what_is_masked_needs_no_more_room_than_is_promised),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

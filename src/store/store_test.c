@@ -171,6 +171,56 @@ static void a_vm_may_get_another_name_and_another_watcher(void **state) {
         assert_string_not_equal(world_history(world, &(struct store_query){ .name = "renamed" }), "");
 }
 
+static struct outcome claim_vm(struct world *world, int64_t vm, const char *former, const char *watcher) {
+        struct store_batch *batch = make_batch();
+
+        assert_int_equal(store_batch_claim_vm(batch, vm, former, watcher), 0);
+        return world_write(world, batch);
+}
+
+static void assert_watcher(struct world *world, const char *watcher) {
+        struct store_vm found;
+
+        assert_int_equal(store_find_vm(world->store, "boot:1:1", &found), 0);
+        assert_string_equal(found.watcher, watcher);
+        store_vm_deinit(&found);
+}
+
+static void of_all_who_claim_a_vm_one_gets_it(void **state) {
+        struct world *world = *state;
+
+        /* Nobody has watched it; two have seen that. */
+        assert_int_equal(claim_vm(world, world->vm, "", "boot:8:8").result, 0);
+        assert_int_equal(claim_vm(world, world->vm, "", "boot:9:9").result, -ENOENT);
+        assert_watcher(world, "boot:8:8");
+        /* That one is gone, too. */
+        assert_int_equal(claim_vm(world, world->vm, "boot:8:8", "boot:9:9").result, 0);
+        assert_int_equal(claim_vm(world, world->vm, "boot:8:8", "boot:10:10").result, -ENOENT);
+        assert_watcher(world, "boot:9:9");
+        assert_int_equal(claim_vm(world, world->vm + 1, "", "boot:10:10").result, -ENOENT);
+}
+
+static void a_claim_that_fails_takes_its_batch_with_it(void **state) {
+        struct world *world = *state;
+        struct store_batch *batch = make_batch();
+        struct store_vm found;
+
+        assert_int_equal(store_batch_end_vm(batch, world->vm, 7000), 0);
+        assert_int_equal(store_batch_claim_vm(batch, world->vm, "boot:7:7", "boot:8:8"), 0);
+        assert_int_equal(world_write(world, batch).result, -ENOENT);
+        assert_int_equal(store_find_vm(world->store, "boot:1:1", &found), 0);
+        assert_int_equal(found.ended_ns, 0);
+        assert_string_equal(found.watcher, "");
+}
+
+static void a_vm_that_has_ended_cannot_be_claimed(void **state) {
+        struct world *world = *state;
+
+        end_vm(world, world->vm, 7000);
+        assert_int_equal(claim_vm(world, world->vm, "", "boot:8:8").result, -ENOENT);
+        assert_watcher(world, "");
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -183,6 +233,9 @@ int main(void) {
                 SENTENCE(an_instance_is_added_once),
                 SENTENCE(open_vms_are_listed_oldest_first),
                 SENTENCE(a_vm_may_get_another_name_and_another_watcher),
+                SENTENCE(of_all_who_claim_a_vm_one_gets_it),
+                SENTENCE(a_claim_that_fails_takes_its_batch_with_it),
+                SENTENCE(a_vm_that_has_ended_cannot_be_claimed),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

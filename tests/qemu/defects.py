@@ -104,8 +104,9 @@ def leaves_no_vm_frozen(signals):
         monitor.connect()
         assert run.wait() == UNKNOWN
         assert monitor.status() == "running", monitor.status()
-        (line,) = run.own_lines()
-        assert f"pid {monitor.pid}" in line and "runs on" in line, line
+        waits, left = run.own_lines()
+        assert "has not started yet" in waits, waits
+        assert f"pid {monitor.pid}" in left and "runs on" in left and "never answered" not in left, left
         monitor.quit()
         is_over(monitor.pid)
         says(world.why(), "unknown", "unknown", "unseen", None, confidence="guess", left="gone")
@@ -116,6 +117,28 @@ def leaves_no_vm_frozen(signals):
 
 test("SIGTERM before the wrapper has started QEMU: the VM is left when it runs, not before")(leaves_no_vm_frozen(1))
 test("and so it is where SIGTERM comes twice")(leaves_no_vm_frozen(2))
+
+
+@test("SIGTERM to one whose monitor never answers: it is waited for, but not for ever")
+def leaves_unseen(world):
+    if not os.environ.get("VMPOWER_SOAK"):
+        raise Skip("takes a minute; VMPOWER_SOAK=1")
+    wrapper = world.script("wrapper", "#!/bin/sh\nexec " + " ".join(probe("idle")) + "\n")
+    run = world.run(wrapper, QEMU)
+    run.stdout.wait_for("probe: idle")
+    pid = run.vm_pid()
+    run.process.terminate()
+    stays(run, 10)
+    run.process.terminate()
+    stays(run, 10)
+    assert run.wait(70) == UNKNOWN
+    left = run.own_lines()[-1]
+    assert f"pid {pid}" in left and "never answered" in left, left
+    assert state_of(pid), "the VM is let alone"
+    os.kill(pid, signal.SIGKILL)
+    is_over(pid)
+    world.history()
+    forget_sockets(world)
 
 
 @test("SIGHUP that is ignored at the start (nohup) stays ignored; SIGTERM does not")
@@ -196,6 +219,22 @@ def stuck_stderr(world):
         assert status in (VMM_FAILED, UNKNOWN), status
     finally:
         close()
+
+
+@test("a reader of standard error that comes late gets all, and the summary at last")
+def late_reader(world):
+    reading, writing = os.pipe()
+    wrapper = world.script("wrapper", '#!/bin/sh\nhead -c 65536 /dev/zero >&2\nexec "$@"\n')
+    run = world.run(wrapper, *probe("s5"), stderr=writing)
+    os.close(writing)
+    verdict = run.wait_verdict(transition="poweroff")
+    stays(run, LEAVES_AFTER)
+    data = b""
+    while more := os.read(reading, 65536):
+        data += more
+    os.close(reading)
+    assert run.wait() == 0
+    assert data == b"\0" * 65536 + f"vmpower: {verdict['summary']}\n".encode(), data[-1000:]
 
 
 @test("a reader of standard error that never reads: SIGTERM leaves the VM")
@@ -500,7 +539,7 @@ SECRETS = (
     ("with a comma in it", ["-object", "secret,id=s0,bogus=1,data=HUNTER2,,HUNTER2"]),
     ("in JSON", ["-object", '{"qom-type":"secret","id":"s0","data":"HUNTER2","bogus":1}']),
     ("of a drive", ["-drive", "if=none,file.driver=https,file.url=https://user:HUNTER2@localhost:1/x,bogus=1"]),
-    ("of a device's password", ["-iscsi", "user=u,password=HUNTER2,bogus=1"]),
+    ("of an iSCSI target", ["-iscsi", "user=u,password=HUNTER2,bogus=1"]),
 )
 
 
@@ -601,6 +640,8 @@ one_line("an odd verdict file: one line", ["run", "--verdict", "/nonexistent/" +
 one_line("an unknown letter is named", ["why", "-x", "vm"], USAGE, "-x")
 one_line("an unknown letter behind the VM is named", ["why", "vm", "-x"], USAGE, "-x")
 one_line("an unknown letter before a known one is named", ["why", "-xh", "vm"], USAGE, "-x")
+one_line("an option that takes no value is named", ["why", "--json=1", "vm"], USAGE, "--json takes no value")
+one_line("an unknown letter behind an option with a value is named", ["run", "--name=a", "-xh", *QEMU_LINE], USAGE, "no option -x")
 one_line("an unknown letter of run is named", ["run", "-x", *QEMU_LINE], USAGE, "-x")
 one_line("an unknown word behind the VM is named", ["history", "vm", "--dance"], USAGE, "--dance")
 

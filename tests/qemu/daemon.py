@@ -1,0 +1,931 @@
+#!/usr/bin/env python3
+"""`vmpowerd` on real QEMUs that it did not start: how it finds them, whose monitor it takes, what it tells of their end.
+
+The daemon finds every QEMU of the host, those of other tests included: only VMs by their own name are spoken of here.
+
+    VMPOWERD       the daemon
+    VMPOWER_SOAK   a hundred VMs at once, not ten
+"""
+
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import uuid
+
+from world import *
+
+VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
+FAILED, USAGE, NO_SUCH_VM, UNKNOWN = 1, 2, 3, 15
+DESTROYED = 11
+VM_KEYS = [
+    "name", "uuid", "backend", "instance", "pid", "state", "since", "monitor", "could_attach", "sources", "last_verdict",
+]  # fmt: skip
+KILLED = ("destroy", "operator", "signal", False)
+LOST = ("unknown", "unknown", "unseen", None)
+
+_vm_numbers = itertools.count(1)
+
+
+def on_both(sentence):
+    """A test under TCG and, where it can be used, under KVM."""
+
+    def register(function):
+        for accelerator in ("tcg", "kvm"):
+
+            def on_one(world, accelerator=accelerator):
+                if accelerator == "kvm":
+                    needs_kvm()
+                function(world, accelerator)
+
+            test(f"{accelerator}: {sentence}")(on_one)
+        return function
+
+    return register
+
+
+def needs_kvm():
+    if not kvm_is_usable():
+        raise Skip("/dev/kvm cannot be used")
+
+
+# --- the daemon -----------------------------------------------------------------------------------------------------
+
+
+class Daemon:
+    """A vmpowerd, ready: it has found what was there."""
+
+    def __init__(self, world, *options):
+        path = world.path(f"notify-{next(_vm_numbers)}")
+        self.world = world
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(path)
+        world.later(self.notify.close)
+        self.process = start_daemon(world, options, path)
+        self.stderr = Stream(self.process.stderr.fileno())
+        world.later(self._forget)
+        self._wait_ready()
+
+    def _wait_ready(self):
+        ended = os.pidfd_open(self.process.pid)
+        poll = select.poll()
+        poll.register(self.notify, select.POLLIN)
+        poll.register(ended, select.POLLIN)
+        try:
+            while True:
+                ready = poll.poll(PATIENCE * 1000)
+                if not any(fd == self.notify.fileno() for fd, _ in ready):
+                    raise AssertionError(f"vmpowerd did not get ready: {self.stderr.text()!r}")
+                if "READY=1" in self.notify.recv(4096).decode().splitlines():
+                    return
+        finally:
+            os.close(ended)
+
+    def _forget(self):
+        """What the test did not end itself was ended by its world."""
+        self.process.wait()
+        self.stderr.thread.join(5)
+        self.process.stderr.close()
+
+    def wait_told(self, name, count=1):
+        """Wait until that many verdicts on the VM were told (they are stored by then)."""
+        deadline = time.monotonic() + PATIENCE
+        with self.stderr.changed:
+            while len(self.lines_on(name)) < count:
+                assert not self.stderr.is_over, self.stderr.text()[-3000:]
+                if not self.stderr.changed.wait(deadline - time.monotonic()):
+                    raise Timeout(f"not told {count} times of {name}; only {self.stderr.text()[-3000:]}")
+
+    def lines_on(self, name):
+        """What the daemon said of the VM."""
+        return re.findall(rf"^vmpowerd: {re.escape(name)}\b.*\n", self.stderr.text(), re.MULTILINE)
+
+    def stop(self):
+        self.process.terminate()
+        self._end(0)
+
+    def kill(self):
+        self.process.kill()
+        self._end(-signal.SIGKILL)
+
+    def _end(self, status):
+        wait_for_end(self.process.pid)
+        got = self.process.wait()
+        text = self.stderr.wait_for_end().decode(errors="replace")
+        self.world.outputs.append(("vmpowerd", text))
+        assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
+
+
+def start_daemon(world, options=(), notify_path=None):
+    environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
+    if notify_path:
+        environment["NOTIFY_SOCKET"] = notify_path
+    os.makedirs(world.rundir, exist_ok=True)
+    named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment}
+    return popen([VMPOWERD, *options], **named)
+
+
+class Between:
+    """Passes on between a client and the daemon, and so knows when the client has the head of its answer."""
+
+    def __init__(self, world, rundir):
+        os.mkdir(rundir)
+        self.to = os.path.join(world.rundir, "vmpower.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(rundir, "vmpower.sock"))
+        self.listener.listen(8)
+        self.answered = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            daemon = socket.socket(socket.AF_UNIX)
+            daemon.connect(self.to)
+            threading.Thread(target=self._pass_on, args=(client, daemon, False), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(daemon, client, True), daemon=True).start()
+
+    def _pass_on(self, come, go, is_answer):
+        seen = b""
+        try:
+            while data := come.recv(65536):
+                go.sendall(data)
+                if is_answer and not self.answered.is_set():
+                    seen += data
+                    if b"\r\n\r\n" in seen:
+                        self.answered.set()
+        except OSError:
+            pass
+        try:
+            go.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Watch:
+    """`vmpower watch --json`, which hears everything from here on."""
+
+    def __init__(self, world):
+        rundir = world.path(f"watch-{next(_vm_numbers)}")
+        between = Between(world, rundir)
+        world.later(between.close)
+        environment = {**world.environment, "VMPOWER_RUN_DIR": rundir}
+        named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
+        self.world = world
+        self.process = popen([VMPOWER, "watch", "--json"], **named)
+        self.stdout, self.stderr = Stream(self.process.stdout.fileno()), Stream(self.process.stderr.fileno())
+        assert between.answered.wait(PATIENCE), "the daemon has not answered `vmpower watch`"
+
+    def verdicts(self, name):
+        """What was told of the VM so far."""
+        whole = self.stdout.data.rpartition(b"\n")[0]
+        told = [json.loads(line) for line in whole.splitlines()]
+        return [verdict for verdict in told if verdict["vm"]["name"] == name]
+
+    def wait(self, name):
+        """Wait for the first verdict on the VM."""
+        deadline = time.monotonic() + PATIENCE
+        with self.stdout.changed:
+            while not self.verdicts(name):
+                assert not self.stdout.is_over, self.stderr.text()
+                if not self.stdout.changed.wait(deadline - time.monotonic()):
+                    raise Timeout(f"nothing was told of {name}; only {self.stdout.data[-2000:]!r}")
+            return self.verdicts(name)[0]
+
+    def wait_for_end(self):
+        wait_for_end(self.process.pid)
+        status = self.process.wait()
+        for stream in (self.stdout, self.stderr):
+            stream.wait_for_end()
+        for file in (self.process.stdout, self.process.stderr):
+            file.close()
+        self.world.outputs.append(("vmpower watch", self.stderr.text()))
+        return status
+
+
+# --- VMs ------------------------------------------------------------------------------------------------------------
+
+
+class Vm:
+    """A QEMU of the test's own, which runs; `path` is the monitor on which it listens, `own` one that is the test's."""
+
+    def __init__(self, world, *words, action="idle", accelerator="tcg", delay_ms=None, listens=True):
+        self.world = world
+        self.name = f"t{os.getpid()}-{next(_vm_numbers)}"
+        self.uuid = str(uuid.uuid4())
+        self.path = world.path(f"{self.name}.qmp")
+        self.own = world.monitor()
+        command = [*probe(action, None, delay_ms, accelerator=accelerator, serial=False), "-name", self.name]
+        command += ["-uuid", self.uuid, *words]
+        if listens:
+            command += ["-qmp", f"unix:{self.path},server=on,wait=off"]
+        named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.process = popen([*command, *self.own.option], env=world.environment, **named)
+        self.output = Stream(self.process.stdout.fileno())
+        self.pid = self.process.pid
+        self.instance = f"{boot_id()}:{self.pid}:{start_time_of(self.pid)}"
+        world.later(self._forget)
+
+    def _forget(self):
+        self.process.wait()
+        self.output.thread.join(5)
+        self.process.stdout.close()
+
+    def greets(self):
+        """Wait until it is set up.  Under KVM the kernel has announced it by then."""
+        self.own.connect()
+        self.own.wait_status("running", "RESUME")
+        return self
+
+    def is_over(self):
+        wait_for_end(self.pid)
+        return self.process.wait()
+
+    def signal(self, number):
+        """End it."""
+        os.kill(self.pid, number)
+        return self.is_over()
+
+    def history(self):
+        """All verdicts on it, the oldest first; none of another instance."""
+        history = self.world.history(self.name)
+        assert all(verdict["vm"]["instance"] == self.instance for verdict in history), [verdict["vm"] for verdict in history]
+        return history
+
+
+def runs(world, *words, **named):
+    return Vm(world, *words, **named).greets()
+
+
+def listed(world, name):
+    """The daemon's word on the VM, or None."""
+    done = world.vmpower("list", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [vm for vm in json.loads(done.stdout) if vm["name"] == name]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def rows(world, statement, *arguments):
+    """What is in the database, and nothing is judged by looking."""
+    connection = sqlite3.connect(f"file:{os.path.join(world.state, 'vmpower.db')}?mode=ro", uri=True)
+    try:
+        return connection.execute(statement, arguments).fetchall()
+    finally:
+        connection.close()
+
+
+def instances(world, vm):
+    return rows(world, "SELECT instance FROM vm WHERE name = ? OR instance = ?", vm.name, vm.instance)
+
+
+def verdicts_stored(world, vm):
+    statement = "SELECT v.transition, v.mechanism FROM verdict v JOIN vm ON vm.id = v.vm WHERE vm.instance = ?"
+    return rows(world, statement, vm.instance)
+
+
+def attach(world, vm, *words, path=None):
+    return world.vmpower("attach", vm.name, "--qmp", path or vm.path, *words)
+
+
+def attached(world, vm, *words):
+    done = attach(world, vm, "--json", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["name"], told["monitor"], told["pid"]) == (vm.name, vm.path, vm.pid), told
+    return told
+
+
+def is_refused(done, status, *words):
+    """Exactly one line on stderr, nothing on stdout, and the documented status."""
+    assert done.returncode == status, f"exit status {done.returncode}, not {status}: {done.stderr!r}"
+    assert done.stdout == b"", done.stdout
+    text = done.stderr.decode()
+    assert text.startswith("vmpower: ") and text.endswith("\n") and text[:-1].isprintable(), repr(text)
+    for word in words:
+        assert word in text, f"{word!r} is not in {text!r}"
+
+
+def is_still_unattached(world, vm):
+    told = listed(world, vm.name)
+    assert told["monitor"] is None and told["sources"] == ["process"], told
+
+
+# --- the longest first, for the others to run beside it -------------------------------------------------------------
+
+
+@on_both("a VM that is attached, and whose guest powers off: certain, and how")
+def attach_and_poweroff(world, accelerator):
+    vm = Vm(world, action="s5", delay_ms=1500, accelerator=accelerator).greets()
+    daemon = Daemon(world)
+    attached(world, vm)
+    assert vm.is_over() == 0
+    daemon.wait_told(vm.name)
+    (off,) = vm.history()
+    says(off, "poweroff", "guest", "acpi-s5", True, left="gone", decision=("on_poweroff", "leave", "none"))
+    (request,) = evidence_of(off, "request", "vmpower")
+    assert request["data"]["command"] == "attach" and request["data"]["actor"]["uid"] == os.getuid(), request
+    daemon.stop()
+    assert vm.history() == [off]
+
+
+def many(world, accelerator, are_born_first):
+    vms = [Vm(world, accelerator=accelerator) for _ in range(100 if os.environ.get("VMPOWER_SOAK") else 10)]
+    if are_born_first:
+        for vm in vms:
+            vm.greets()
+    return vms
+
+
+def all_are_killed(world, daemon, vms):
+    for vm in vms:
+        os.kill(vm.pid, signal.SIGKILL)
+    for vm in vms:
+        vm.is_over()
+        daemon.wait_told(vm.name)
+    daemon.stop()
+    for vm in vms:
+        (killed,) = vm.history()
+        says(killed, *KILLED, confidence="likely", left="gone")
+        assert len(verdicts_stored(world, vm)) == 1 and len(instances(world, vm)) == 1
+        assert len(daemon.lines_on(vm.name)) == 1, daemon.lines_on(vm.name)
+
+
+@test("many VMs that were there before, killed at once: one verdict each")
+def many_found(world):
+    vms = many(world, "tcg", True)
+    all_are_killed(world, Daemon(world), vms)
+
+
+@test("many VMs that are born at once and killed at once: one verdict each")
+def many_born(world):
+    needs_kvm()
+    daemon = Daemon(world)
+    vms = many(world, "kvm", True)
+    all_are_killed(world, daemon, vms)
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+@on_both("a VM that was there before the daemon is found, with all that its command line says")
+def survey(world, accelerator):
+    vm = runs(world, accelerator=accelerator)
+    daemon = Daemon(world)
+    told = listed(world, vm.name)
+    assert list(told) == VM_KEYS, list(told)
+    since = told.pop("since")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", since), since
+    assert told == {
+        "name": vm.name, "uuid": vm.uuid, "backend": "qemu", "instance": vm.instance, "pid": vm.pid, "state": "running",
+        "monitor": None, "could_attach": vm.path, "sources": ["process"], "last_verdict": None,
+    }  # fmt: skip
+    text = world.vmpower("list").stdout.decode()
+    assert f"vmpower attach {vm.name} --qmp {vm.path} " in text, text
+    daemon.stop()
+    assert vm.own.status() == "running"
+    vm.signal(signal.SIGKILL)
+
+
+@test("a monitor of a VM that is named from its own directory can be attached by its whole path")
+def relative_monitor(world):
+    here = os.open(world.directory, os.O_RDONLY)
+    name = f"r{os.getpid()}-{next(_vm_numbers)}"
+    own = world.monitor()
+    words = [*probe("idle", serial=False), "-name", name, "-qmp", "unix:relative.qmp,server=on,wait=off", *own.option]
+    process = popen(words, env=world.environment, cwd=f"/proc/self/fd/{here}", stdin=subprocess.DEVNULL)
+    os.close(here)
+    own.connect()
+    daemon = Daemon(world)
+    assert listed(world, name)["could_attach"] == world.path("relative.qmp"), listed(world, name)
+    daemon.stop()
+    own.quit()
+    process.wait()
+
+
+@test("a VM without a monitor is found, and attach is not offered")
+def without_monitor(world):
+    vm = runs(world, listens=False)
+    daemon = Daemon(world)
+    told = listed(world, vm.name)
+    assert told["could_attach"] is None and told["sources"] == ["process"], told
+    daemon.stop()
+    vm.signal(signal.SIGKILL)
+
+
+@test("kvm: a VM born while the daemon runs is announced by the kernel, and its kill -9 is told to who watches")
+def born(world):
+    needs_kvm()
+    daemon = Daemon(world)
+    watch = Watch(world)
+    vm = runs(world, accelerator="kvm")
+    told = listed(world, vm.name)
+    assert (told["pid"], told["instance"], told["could_attach"]) == (vm.pid, vm.instance, vm.path), told
+    vm.signal(signal.SIGKILL)
+    killed = watch.wait(vm.name)
+    says(killed, *KILLED, confidence="likely", left="gone", decision=None)
+    assert evidence_of(killed, "killed", "process")[0]["data"]["name"] == "SIGKILL"
+    assert vm.history() == [killed] == [world.why(vm.name)]
+    assert listed(world, vm.name) is None
+    daemon.stop()
+    assert watch.wait_for_end() == FAILED
+    assert watch.verdicts(vm.name) == [killed]
+    assert watch.stderr.text() == "vmpower: vmpowerd has ended\n", watch.stderr.text()
+
+
+@test("kvm: a VM that is born and ends at once leaves one verdict or none, and no daemon that ails")
+def born_and_gone(world):
+    needs_kvm()
+    daemon = Daemon(world)
+    vms = [Vm(world, action="s5", accelerator="kvm") for _ in range(5)]
+    for vm in vms:
+        assert vm.is_over() == 0
+    vm = runs(world, accelerator="kvm")
+    assert listed(world, vm.name)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    for vm in vms:
+        assert len(verdicts_stored(world, vm)) <= 1, verdicts_stored(world, vm)
+
+
+@on_both("SIGTERM to a VM that is watched by its process alone: it is gone, and nobody pretends to know why")
+def found_and_terminated(world, accelerator):
+    vm = runs(world, accelerator=accelerator)
+    daemon = Daemon(world)
+    assert vm.signal(signal.SIGTERM) == 0
+    daemon.wait_told(vm.name)
+    (gone,) = vm.history()
+    says(gone, "unknown", "unknown", "process-exit", None, confidence="guess", left="gone")
+    daemon.stop()
+
+
+@test("a VM that fails by itself, watched by its process alone")
+def found_and_failed(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    assert vm.signal(signal.SIGSEGV) == -signal.SIGSEGV
+    daemon.wait_told(vm.name)
+    (failed,) = vm.history()
+    says(failed, "failure", "vmm", "signal", False, confidence="likely", left="gone")
+    daemon.stop()
+
+
+@test("two VMs of one name are told apart")
+def same_name(world):
+    name = f"twin{os.getpid()}-{next(_vm_numbers)}"
+    one, two = runs(world, "-name", name), runs(world, "-name", name)
+    daemon = Daemon(world)
+    done = json.loads(world.vmpower("list", "--json").stdout)
+    names = {vm["instance"]: vm["name"] for vm in done if vm["instance"] in (one.instance, two.instance)}
+    assert len(names) == 2 and len(set(names.values())) == 2, names
+    assert all(told.startswith(name) for told in names.values()), names
+    two.signal(signal.SIGKILL)
+    daemon.wait_told(names[two.instance])
+    (killed,) = world.history(names[two.instance])
+    assert killed["vm"]["instance"] == two.instance
+    assert listed(world, names[one.instance])["pid"] == one.pid
+    daemon.stop()
+    one.signal(signal.SIGKILL)
+
+
+# --- attach and detach ----------------------------------------------------------------------------------------------
+
+
+@test("SIGTERM to a VM that is attached is somebody's signal, for certain")
+def attached_and_terminated(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    told = attached(world, vm)
+    assert told["sources"] == ["qmp", "process"] and told["could_attach"] is None, told
+    vm.signal(signal.SIGTERM)
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "signal", False, left="gone")
+    daemon.stop()
+
+
+@test("a VM that is attached: what happens to it is listed, and told once each")
+def attached_and_paused(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    vm.own.ask("stop")
+    daemon.wait_told(vm.name)
+    told = listed(world, vm.name)
+    (pause,) = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None, left="paused")
+    assert told["state"] == "paused" and told["since"] == pause["time"], (told, pause["time"])
+    assert told["last_verdict"] == {"id": pause["id"], "summary": pause["summary"]}, told
+    vm.own.ask("cont")
+    daemon.wait_told(vm.name, 2)
+    assert listed(world, vm.name)["state"] == "running"
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 3)
+    daemon.stop()
+    assert story(vm.history()) == [
+        ("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit"),
+    ]  # fmt: skip
+
+
+@test("attach calls the VM as it is asked to")
+def attach_renames(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    name = f"renamed{vm.name}"
+    done = world.vmpower("attach", name, "--qmp", vm.path, "--pid", str(vm.pid))
+    assert done.returncode == 0 and done.stdout.decode() == f"{name} is attached (pid {vm.pid}).\n", done
+    assert listed(world, vm.name) is None and listed(world, name)["uuid"] == vm.uuid
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(name)
+    (killed,) = world.history(name)
+    says(killed, *KILLED, confidence="likely", left="gone")
+    assert killed["vm"]["name"] == name and killed["vm"]["instance"] == vm.instance
+    daemon.stop()
+
+
+@test("attach finds a VM that the daemon has not: TCG announces nothing")
+def attach_finds(world):
+    daemon = Daemon(world)
+    vm = runs(world)
+    attached(world, vm)
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    daemon.stop()
+
+
+@test("attach refuses what is no monitor, and what is not that process's")
+def attach_refusals(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    is_refused(attach(world, vm, path=world.path("nowhere")), FAILED, "nowhere", "No such file")
+    is_refused(attach(world, vm, path=world.write("file", "")), FAILED, "file is no socket")
+    is_refused(attach(world, vm, path="/"), FAILED, "no socket")
+    is_refused(attach(world, vm, "--pid", str(os.getpid())), FAILED, f"pid {os.getpid()} does not listen", vm.path)
+    is_refused(attach(world, vm, "--pid", "4194305"), FAILED, "pid 4194305")
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(world.path("dead"))
+    is_refused(attach(world, vm, path=world.path("dead")), FAILED, "nobody is seen to listen")
+    dead.close()
+    is_refused(attach(world, vm, path=os.path.join(world.rundir, "vmpower.sock")), FAILED, "vmpower.sock")
+    is_still_unattached(world, vm)
+    daemon.stop()
+    assert vm.own.status() == "running"
+    vm.signal(signal.SIGKILL)
+
+
+def http(world, method, target, body):
+    """(status, answer): what the daemon says to who asks it himself."""
+    text = json.dumps(body).encode()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(PATIENCE)
+    connection.connect(os.path.join(world.rundir, "vmpower.sock"))
+    head = f"{method} {target} HTTP/1.1\r\nHost: vmpower\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    connection.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
+    answer = b""
+    while data := connection.recv(65536):
+        answer += data
+    connection.close()
+    return int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+@test("attach refuses libvirt's monitors by their place alone, and touches nothing")
+def attach_libvirts(world):
+    daemon = Daemon(world)
+    for path in (
+        "/var/lib/libvirt/qemu/domain-1-web/monitor.sock",
+        "/run/libvirt/qemu/web.monitor",
+        "/var/run/libvirt/qemu/web.monitor",
+    ):
+        status, answer = http(world, "POST", "/v1/vms", {"name": "web", "qmp": path})
+        assert status == 403 and "libvirt" in answer["error"], (status, answer)
+    daemon.stop()
+
+
+@test("a monitor that somebody holds is refused, and his connection goes on")
+def attach_taken(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    toolstack = world.dial(vm.path)
+    is_refused(attach(world, vm), FAILED, "somebody is connected", vm.path)
+    is_refused(attach(world, vm, "--pid", str(vm.pid)), FAILED, "somebody is connected")
+    assert toolstack.status() == "running"
+    is_still_unattached(world, vm)
+    toolstack.close()
+    vm.own.status()  # QEMU has seen it go
+    attached(world, vm)
+    daemon.stop()
+    vm.signal(signal.SIGKILL)
+
+
+@test("attach twice is refused, and the first goes on")
+def attach_twice(world):
+    vm, other = runs(world), runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    is_refused(attach(world, vm), FAILED, vm.path)
+    is_refused(attach(world, vm, path=other.path), FAILED, vm.name)
+    is_still_unattached(world, other)
+    assert listed(world, vm.name)["monitor"] == vm.path
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    daemon.stop()
+    other.signal(signal.SIGKILL)
+
+
+@test("detach gives the monitor back, and the VM is watched as before")
+def detach(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    done = world.vmpower("detach", vm.name, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["monitor"], told["sources"], told["could_attach"]) == (None, ["process"], vm.path), told
+    toolstack = world.dial(vm.path)
+    assert toolstack.status() == "running"
+    toolstack.close()
+    vm.own.status()
+    is_refused(world.vmpower("detach", vm.name), FAILED, "no monitor", vm.name)
+    is_refused(world.vmpower("detach", "nobody" + vm.name), NO_SUCH_VM, "there is no VM")
+    attached(world, vm)
+    assert world.vmpower("detach", vm.name).returncode == 0
+    assert vm.history() == [], "nothing has happened to the VM"
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (killed,) = vm.history()
+    says(killed, *KILLED, confidence="likely", left="gone")
+
+
+# --- whose monitor it is --------------------------------------------------------------------------------------------
+
+
+@on_both("a toolstack's monitor is its own, when it connects again, too")
+def toolstack(world, accelerator):
+    vm = runs(world, accelerator=accelerator)
+    first = world.dial(vm.path)
+    daemon = Daemon(world)
+    assert listed(world, vm.name)["monitor"] is None
+    assert first.status() == "running"
+    for _ in range(3):
+        first.close()
+        first = world.dial(vm.path)
+        assert first.status() == "running"
+        is_still_unattached(world, vm)
+    daemon.stop()
+    assert first.status() == "running"
+    first.quit()
+    vm.is_over()
+
+
+@on_both("--take-monitors opens a free monitor by itself")
+def take_monitors(world, accelerator):
+    vm = runs(world, accelerator=accelerator)
+    other = runs(world)
+    daemon = Daemon(world, "--take-monitors", "/nonexistent/*", "--take-monitors", vm.path[:-3] + "*")
+    told = listed(world, vm.name)
+    assert (told["monitor"], told["sources"]) == (vm.path, ["qmp", "process"]), told
+    is_still_unattached(world, other)
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    daemon.stop()
+    other.signal(signal.SIGKILL)
+
+
+@test("kvm: --take-monitors opens the monitor of a VM that is born, too")
+def take_monitors_born(world):
+    needs_kvm()
+    daemon = Daemon(world, "--take-monitors", world.path("*.qmp"))
+    vm = runs(world, accelerator="kvm")
+    told = listed(world, vm.name)
+    assert told["monitor"] == vm.path, told
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    daemon.stop()
+
+
+@test("--take-monitors does not touch a monitor that somebody holds")
+def take_monitors_taken(world):
+    vm = runs(world)
+    toolstack = world.dial(vm.path)
+    daemon = Daemon(world, "--take-monitors", world.path("*.qmp"))
+    is_still_unattached(world, vm)
+    assert toolstack.status() == "running"
+    toolstack.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    assert len(verdicts_stored(world, vm)) == 1
+
+
+# --- the daemon's own end -------------------------------------------------------------------------------------------
+
+
+def forget_sockets(world):
+    """A daemon that was killed could not take its socket away."""
+    for path in world.sockets():
+        os.unlink(path)
+
+
+def goes_on(end, accelerator, attach_first):
+    """The daemon ends so, another one starts, and the VM is the same to it."""
+
+    def does(world):
+        if accelerator == "kvm":
+            needs_kvm()
+        vm = runs(world, accelerator=accelerator)
+        daemon = Daemon(world)
+        if attach_first:
+            attached(world, vm)
+        end(daemon)
+        assert vm.own.status() == "running"
+        daemon = Daemon(world)
+        told = listed(world, vm.name)
+        assert (told["instance"], told["pid"], told["state"]) == (vm.instance, vm.pid, "running"), told
+        assert vm.history() == []
+        if attach_first:
+            attached(world, vm)
+        vm.signal(signal.SIGKILL)
+        daemon.wait_told(vm.name)
+        daemon.stop()
+        Daemon(world).stop()
+        assert len(instances(world, vm)) == 1, instances(world, vm)
+        assert verdicts_stored(world, vm) == [("destroy", "signal")], verdicts_stored(world, vm)
+        (killed,) = vm.history()
+        says(killed, *KILLED, confidence="likely", left="gone")
+
+    return does
+
+
+def loses(end):
+    """The daemon ends so, then the VM, which nobody sees; the next daemon says that, once."""
+
+    def does(world):
+        vm = runs(world)
+        daemon = Daemon(world)
+        assert listed(world, vm.name)
+        end(daemon)
+        vm.signal(signal.SIGKILL)
+        for _ in range(2):
+            Daemon(world).stop()
+            assert verdicts_stored(world, vm) == [("unknown", "unseen")], verdicts_stored(world, vm)
+        (lost,) = vm.history()
+        says(lost, *LOST, confidence="guess", left="gone", decision=None)
+        assert evidence_of(lost, "gap", "vmpower"), "and says that nobody looked"
+        assert len(instances(world, vm)) == 1, instances(world, vm)
+
+    return does
+
+
+test("a daemon that is started again: the VM runs on, is the same, and ends once")(goes_on(Daemon.stop, "tcg", False))
+test("kvm: a daemon that is started again: the VM is the same, and attached again")(goes_on(Daemon.stop, "kvm", True))
+test("a daemon that was killed: the VM runs on, is the same to the next one, and ends once")(
+    goes_on(Daemon.kill, "tcg", False)
+)
+test("a daemon that was killed gives a monitor back")(goes_on(Daemon.kill, "tcg", True))
+test("a VM that ends while no daemon runs: unseen, and told once")(loses(Daemon.stop))
+test("a VM that ends after its daemon was killed: unseen, and told once")(loses(Daemon.kill))
+
+
+@test("what a daemon saw before it was told to end is told")
+def stops_together(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    vm.own.ask("stop")
+    daemon.wait_told(vm.name)
+    vm.signal(signal.SIGKILL)
+    daemon.stop()
+    Daemon(world).stop()
+    pause, ended = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None, left="paused")
+    assert ended["left"] == "gone" and len(verdicts_stored(world, vm)) == 2, (brief(ended), verdicts_stored(world, vm))
+
+
+@test("a second daemon in one run directory refuses to start, in one line, and the first goes on")
+def second_daemon(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    second = start_daemon(world)
+    _, err = second.communicate(timeout=PATIENCE)
+    world.outputs.append(("vmpowerd", err.decode()))
+    assert second.returncode == FAILED, second.returncode
+    (line,) = err.decode().splitlines()
+    assert line.startswith("vmpowerd: ") and "another vmpowerd" in line and world.rundir in line, line
+    assert listed(world, vm.name)["pid"] == vm.pid
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (killed,) = vm.history()
+    says(killed, *KILLED, confidence="likely", left="gone")
+
+
+@test("wrong words to the daemon: one line, and nothing is started")
+def daemon_usage(world):
+    for words, expected in ((["--dance"], "--dance"), (["vm"], "vm"), (["--take-monitors"], "--take-monitors")):
+        process = start_daemon(world, words)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == USAGE, (words, process.returncode)
+        (line,) = err.decode().splitlines()
+        assert line.startswith("vmpowerd: ") and expected in line, line
+    assert not os.path.exists(world.state) and world.sockets() == []
+
+
+@test("the verbs that need a daemon, without one")
+def no_daemon(world):
+    file = world.write("monitor", "")
+    for words in (["list"], ["list", "--json"], ["watch"], ["attach", "vm", "--qmp", file], ["detach", "vm"]):
+        is_refused(world.vmpower(*words), FAILED, "no vmpowerd answers")
+    daemon = Daemon(world)
+    daemon.kill()
+    for words in (["list"], ["watch"]):
+        is_refused(world.vmpower(*words), FAILED, "no vmpowerd answers")
+    forget_sockets(world)
+
+
+# --- beside `vmpower run` -------------------------------------------------------------------------------------------
+
+
+def left_to_run(accelerator, is_first, wraps):
+    """A VM that `vmpower run` started is its own, whoever came first."""
+
+    def is_left(world):
+        if accelerator == "kvm":
+            needs_kvm()
+        daemon = None if is_first else Daemon(world)
+        own = world.monitor()
+        name = f"run{os.getpid()}-{next(_vm_numbers)}"
+        words = [*probe("idle", accelerator=accelerator), "-name", name]
+        if wraps:
+            words = [world.script("wrapper", '#!/bin/sh\n"$@"\n'), *words]
+        run = world.run(*words, *own.option, name=name)
+        own.connect()
+        own.wait_status("running", "RESUME")
+        daemon = daemon or Daemon(world)
+        is_listed = listed(world, name)
+        assert is_listed is None or is_listed["pid"] == own.pid, is_listed
+        os.kill(own.pid, signal.SIGKILL)
+        assert run.wait() == DESTROYED
+        daemon.stop()
+        instance = run.verdict()["vm"]["instance"]
+        assert instance.split(":")[1] == str(own.pid), instance
+        assert len(rows(world, "SELECT id FROM vm WHERE instance = ?", instance)) == 1
+        assert len(rows(world, "SELECT v.id FROM verdict v JOIN vm ON vm.id = v.vm WHERE vm.instance = ?", instance)) == 1
+        assert [v["id"] for v in world.history() if v["vm"]["instance"] == instance] == [world.why(name)["id"]]
+        says(world.why(name), *KILLED, confidence="likely", left="gone", decision=None)
+        assert daemon.lines_on(name) == daemon.lines_on(f"qemu-{own.pid}") == [], daemon.stderr.text()
+        assert run.own_lines() == [f"vmpower: {world.why(name)['summary']}"], run.own_lines()
+
+    return is_left
+
+
+test("a VM under `vmpower run` is left to run")(left_to_run("tcg", True, False))
+test("kvm: a VM under `vmpower run` that is born while the daemon runs is left to run")(left_to_run("kvm", False, False))
+test("kvm: and so it is where a wrapper waits for it")(left_to_run("kvm", False, True))
+
+
+@test("kvm: after `vmpower run` was killed, the daemon that starts next takes its VM over")
+def taken_over(world):
+    own = world.monitor()
+    name = f"run{os.getpid()}-{next(_vm_numbers)}"
+    run = world.run(*probe("idle"), "-name", name, *own.option, name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    run.process.kill()
+    run.wait()
+    daemon = Daemon(world)
+    assert listed(world, name)["pid"] == own.pid
+    os.kill(own.pid, signal.SIGKILL)
+    daemon.wait_told(name)
+    daemon.stop()
+    (killed,) = world.history(name)
+    says(killed, *KILLED, confidence="likely", left="gone", decision=killed["decision"])
+    wait_for_end(own.pid)
+    reap_orphans()
+    forget_sockets(world)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
