@@ -39,6 +39,8 @@ struct kept {
         uint64_t since_ns;
         char last_verdict[VERDICT_ID_MAX];
         char last_summary[VERDICT_SUMMARY_MAX];
+        char own_name[VM_NAME_MAX]; /* what its command line calls it */
+        bool waits_for_name;        /* it goes by another one until the last VM of its name is over */
         bool is_over;
         bool monitor_is_over;
 };
@@ -201,6 +203,11 @@ static void describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
         instance->command_line = take_pointer(vmm->command_line);
 }
 
+/* It is gone, and so is whoever looked after it. */
+static bool is_lost(const struct store_vm *vm) {
+        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !proc_instance_is_alive(vm->watcher);
+}
+
 /* Does that process look after a VM? */
 static bool is_watcher(struct keeper *keeper, const char *instance) {
         struct store_vm *vms = NULL;
@@ -228,7 +235,7 @@ static bool is_under_run(struct keeper *keeper, pid_t pid) {
 }
 
 /* Write it down, or find what was written down: 0, or why it is not ours to keep. */
-static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct engine_vm **ret_vm) {
+static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct engine_vm **ret_vm, bool *ret_waits_for_name) {
         struct policy policy = policy_default(false);
         struct store_vm instance = { 0 }, other = { 0 };
         char why[STORE_WHY_MAX];
@@ -252,8 +259,17 @@ static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct 
         describe(keeper, vmm, &instance);
         policy_format(&policy, instance.policy);
         r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
+        if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
+                /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
+                if (is_lost(&other))
+                        recover_lost_vms(keeper->store, why);
+                engine_settle(keeper->engine);
+                store_vm_deinit(&other);
+                r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
+        }
         if (r == -EEXIST) {
-                /* Two of one name: both are there, so the second is told apart by its pid. */
+                /* Two of one name: both are there, so the second is told apart by its pid; or until the first is over here, too. */
+                *ret_waits_for_name = !proc_instance_is_alive(other.identity.instance);
                 store_vm_deinit(&other);
                 snprintf(instance.identity.name, sizeof(instance.identity.name), "%.200s.%d", vmm->name, (int)vmm->pid);
                 r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
@@ -272,7 +288,7 @@ static void keep(struct keeper *keeper, struct survey_vmm *vmm) {
         if (find_instance(keeper, vmm->instance))
                 return;
         kept = calloc(1, sizeof(*kept));
-        if (!kept || make_engine_vm(keeper, vmm, &kept->vm)) {
+        if (!kept || make_engine_vm(keeper, vmm, &kept->vm, &kept->waits_for_name)) {
                 free(kept);
                 return;
         }
@@ -281,6 +297,7 @@ static void keep(struct keeper *keeper, struct survey_vmm *vmm) {
         kept->since_ns = instance_of(kept)->began_ns;
         kept->process_sink = (struct source_sink){ on_process_report, on_process_ended, kept };
         text_set(kept->could_attach, sizeof(kept->could_attach), monitor);
+        text_set(kept->own_name, sizeof(kept->own_name), vmm->name);
         engine_vm_set_userdata(kept->vm, kept);
         kept->next = keeper->vms;
         keeper->vms = kept;
@@ -404,6 +421,21 @@ static void kept_free(struct kept *kept) {
         free(kept);
 }
 
+/* The name of one that is over is free: the end was given to the store before this. */
+static void give_name(struct keeper *keeper, const struct store_vm *former) {
+        for (struct kept *kept = keeper->vms; kept; kept = kept->next) {
+                struct vm_identity identity = instance_of(kept)->identity;
+
+                if (!kept->waits_for_name || kept->is_over || strcmp(kept->own_name, former->identity.name) ||
+                    instance_of(kept)->uid != former->uid)
+                        continue;
+                kept->waits_for_name = false;
+                text_set(identity.name, sizeof(identity.name), kept->own_name);
+                engine_vm_rename(kept->vm, &identity, instance_of(kept)->pid);
+                return;
+        }
+}
+
 static int on_clearing(sd_event_source *source, void *userdata) {
         struct keeper *keeper = userdata;
         struct kept **at = &keeper->vms;
@@ -415,6 +447,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                         close_monitor(kept);
                 if (kept->is_over) {
                         *at = kept->next;
+                        give_name(keeper, instance_of(kept));
                         kept_free(kept);
                 } else {
                         at = &kept->next;
@@ -542,10 +575,40 @@ static int check_monitor(const char *path, pid_t *pid, char ret_why[static STORE
         return 0;
 }
 
+static int refuse_name(const struct store_vm *other, const char *name, char ret_why[static STORE_WHY_MAX]) {
+        snprintf(ret_why, STORE_WHY_MAX, "another VM is called %.200s (pid %" PRId64 ")", name, other->pid);
+        return -EEXIST;
+}
+
+/* May it be called so?  Not while another VM of its user is, ours or that of another vmpower. */
+static int check_name(struct kept *kept, const char *name, char ret_why[static STORE_WHY_MAX]) {
+        const struct store_vm *instance = instance_of(kept);
+        const struct kept *other = find(kept->keeper, name, instance->uid);
+        struct store_vm *vms = NULL;
+        bool has_lost = false;
+        size_t n_vms = 0;
+        int r;
+
+        if (other && other != kept && instance_of(other)->uid == instance->uid)
+                return refuse_name(instance_of(other), name, ret_why);
+        r = store_list_open_vms(kept->keeper->store, name, &vms, &n_vms);
+        if (r)
+                snprintf(ret_why, STORE_WHY_MAX, "cannot see whether another VM is called %.200s: %s", name, strerror(-r));
+        for (size_t i = 0; i < n_vms; i++) {
+                if (is_lost(&vms[i]))
+                        has_lost = true;
+                else if (!r && vms[i].id != instance->id && vms[i].uid == instance->uid)
+                        r = refuse_name(&vms[i], name, ret_why);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return r || !has_lost ? r : recover_lost_vms(kept->keeper->store, ret_why);
+}
+
 int keeper_attach(struct keeper *keeper, const char *name, const char *path, pid_t pid, const struct actor *asker,
                   char ret_why[static STORE_WHY_MAX]) {
         struct vm_identity identity;
-        struct kept *kept, *other;
+        struct kept *kept;
         int r;
 
         r = check_monitor(path, &pid, ret_why);
@@ -570,15 +633,14 @@ int keeper_attach(struct keeper *keeper, const char *name, const char *path, pid
                          kept->monitor);
                 return -EEXIST;
         }
-        other = find(keeper, name, instance_of(kept)->uid);
-        if (other && other != kept && instance_of(other)->uid == instance_of(kept)->uid) {
-                snprintf(ret_why, STORE_WHY_MAX, "another VM is called %.200s (pid %" PRId64 ")", name, instance_of(other)->pid);
-                return -EEXIST;
-        }
+        r = check_name(kept, name, ret_why);
+        if (r)
+                return r;
         r = note_request(kept, "attach", asker);
         if (!r && strcmp(instance_of(kept)->identity.name, name)) {
                 identity = instance_of(kept)->identity;
                 text_set(identity.name, sizeof(identity.name), name);
+                kept->waits_for_name = false;
                 r = engine_vm_rename(kept->vm, &identity, pid);
         }
         if (!r)

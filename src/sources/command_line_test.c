@@ -127,7 +127,9 @@ static void a_programs_own_words_are_masked_too(void **state) {
 }
 
 static void what_is_masked_needs_no_more_room_than_is_promised(void **state) {
-        static const char *const words[] = { "pass=", "pass=,", "data=,", "://:@/", "://u:@/", ":key=", "\"pass\":\"\",", "token=x," };
+        static const char *const words[] = {
+                "pass=", "pass=,", "data=,", "://:@/", "://u:@/", ":key=", "\"pass\":\"\",", "token=x,",
+        };
         char text[1024];
 
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -99,7 +99,7 @@ class Daemon:
 
     def lines_on(self, name):
         """What the daemon said of the VM."""
-        return re.findall(rf"^vmpowerd: {re.escape(name)}\b.*\n", self.stderr.text(), re.MULTILINE)
+        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '].*\n", self.stderr.text(), re.MULTILINE)
 
     def stop(self):
         self.process.terminate()
@@ -121,7 +121,6 @@ def start_daemon(world, options=(), notify_path=None):
     environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
     if notify_path:
         environment["NOTIFY_SOCKET"] = notify_path
-    os.makedirs(world.rundir, exist_ok=True)
     named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment}
     return popen([VMPOWERD, *options], **named)
 
@@ -497,6 +496,48 @@ def same_name(world):
     one.signal(signal.SIGKILL)
 
 
+@test("kvm: a VM that is started again at once, again and again, keeps its name")
+def started_again(world):
+    needs_kvm()
+    name = f"again{os.getpid()}-{next(_vm_numbers)}"
+    daemon = Daemon(world)
+    for i in range(4):
+        vm = runs(world, "-name", name, accelerator="kvm")
+        if i:  # it may go by another name as long as the last one is not over
+            daemon.wait_told(name, i)
+        told = listed(world, name)
+        assert told and told["instance"] == vm.instance, (told, world.vmpower("list").stdout)
+        vm.signal(signal.SIGKILL)
+    daemon.wait_told(name, 4)
+    daemon.stop()
+    history = world.history(name)
+    assert story(history) == [("destroy", "operator", "signal")] * 4, story(history)
+    assert len({verdict["vm"]["instance"] for verdict in history}) == 4
+
+
+@test("kvm: the name of a VM that was lost with its `vmpower run` is free, and it has its ending first")
+def lost_name(world):
+    needs_kvm()
+    name = f"lost{os.getpid()}-{next(_vm_numbers)}"
+    own = world.monitor()
+    daemon = Daemon(world)
+    run = world.run(*probe("idle"), *own.option, name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    run.process.kill()
+    run.wait()
+    own.quit()
+    wait_for_end(own.pid)
+    reap_orphans()
+    vm = runs(world, "-name", name, accelerator="kvm")
+    assert listed(world, name)["instance"] == vm.instance, listed(world, name)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(name)
+    daemon.stop()
+    assert story(world.history(name)) == [("unknown", "unknown", "unseen"), ("destroy", "operator", "signal")]
+    forget_sockets(world)
+
+
 # --- attach and detach ----------------------------------------------------------------------------------------------
 
 
@@ -551,6 +592,31 @@ def attach_renames(world):
     says(killed, *KILLED, confidence="likely", left="gone")
     assert killed["vm"]["name"] == name and killed["vm"]["instance"] == vm.instance
     daemon.stop()
+
+
+@test("attach does not call a VM by the name of another one, be it under `vmpower run`")
+def attach_name_taken(world):
+    name = f"taken{os.getpid()}-{next(_vm_numbers)}"
+    own = world.monitor()
+    run = world.run(*probe("idle"), *own.option, name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    vm, other = runs(world), runs(world)
+    daemon = Daemon(world)
+    is_refused(world.vmpower("attach", name, "--qmp", vm.path), FAILED, "another VM is called", name, f"pid {own.pid}")
+    is_refused(world.vmpower("attach", other.name, "--qmp", vm.path), FAILED, "another VM", other.name, f"pid {other.pid}")
+    is_still_unattached(world, vm)
+    own.quit()
+    assert run.wait() == DESTROYED
+    done = world.vmpower("attach", name, "--qmp", vm.path)
+    assert done.returncode == 0, done.stderr
+    for one in (vm, other):
+        one.signal(signal.SIGKILL)
+    for told in (name, other.name):
+        daemon.wait_told(told)
+    daemon.stop()
+    assert [v["mechanism"] for v in world.history(name)] == ["qmp-quit", "signal"], story(world.history(name))
+    assert story(other.history()) == [("destroy", "operator", "signal")]
 
 
 @test("attach finds a VM that the daemon has not: TCG announces nothing")
@@ -903,10 +969,10 @@ def left_to_run(accelerator, is_first, wraps):
 
 test("a VM under `vmpower run` is left to run")(left_to_run("tcg", True, False))
 test("kvm: a VM under `vmpower run` that is born while the daemon runs is left to run")(left_to_run("kvm", False, False))
-test("kvm: and so it is where a wrapper waits for it")(left_to_run("kvm", False, True))
+test("kvm: and so it is where a wrapper waits for it: it is not announced twice")(left_to_run("kvm", False, True))
 
 
-@test("kvm: after `vmpower run` was killed, the daemon that starts next takes its VM over")
+@test("after `vmpower run` was killed, the daemon that starts next takes its VM over")
 def taken_over(world):
     own = world.monitor()
     name = f"run{os.getpid()}-{next(_vm_numbers)}"
