@@ -176,6 +176,42 @@ static void a_storm_is_told_whole_and_in_order(void **state) {
         assert_true(world_read_until(world, fd, "id: 401\n"));
 }
 
+/* What no longer fits the queue is read from the store, when there is room: as it stands there then. */
+static void the_queue_is_bounded(void **state) {
+        struct world *world = *state;
+        cleanup(closep) int fd = listen_at(world, "/v1/events", "");
+
+        for (int i = 1; i <= 200; i++)
+                world_publish(world, &world->vms[0]);
+        world_sql(world, "UPDATE verdict SET summary = 'read later'");
+        assert_true(world_read_until(world, fd, "id: 200\n"));
+        assert_true(world_read_until(world, fd, "read later"));
+        assert_true(strstr(world->text, "read later") > strstr(world->text, "id: 40\n"));
+}
+
+/* Whichever verdict is the first that does not fit: the last one, too. */
+static void the_last_that_does_not_fit_is_told(void **state) {
+        struct world *world = *state;
+        cleanup(closep) int first = listen_at(world, "/v1/events", "");
+        size_t n_event, n_fit;
+
+        world_publish(world, &world->vms[0]);
+        assert_true(world_read_until(world, first, "\n\n"));
+        n_event = strlen(strstr(world->text, "id: "));
+        n_fit = 64 * 1024 / n_event;
+        for (size_t n = n_fit - 2; n <= n_fit + 4; n++) {
+                cleanup(closep) int fd = listen_at(world, "/v1/events", "");
+                uint64_t last = 0;
+                char wanted[32];
+
+                world_run(world, 5);
+                for (size_t i = 0; i < n; i++)
+                        last = world_publish(world, &world->vms[0]);
+                snprintf(wanted, sizeof(wanted), "id: %" PRIu64 "\n", last);
+                assert_true(world_read_until(world, fd, wanted));
+        }
+}
+
 static void a_listener_who_takes_nothing_is_dropped_and_can_resume(void **state) {
         struct world *world = *state;
         cleanup(closep) int fd = -1, again = -1;
@@ -264,6 +300,8 @@ int main(void) {
                 SENTENCE(verdicts_of_another_process_leave_no_gap),
                 SENTENCE(a_verdict_that_no_disk_holds_is_told_without_a_number),
                 SENTENCE(a_storm_is_told_whole_and_in_order),
+                SENTENCE(the_queue_is_bounded),
+                SENTENCE(the_last_that_does_not_fit_is_told),
                 SENTENCE(a_listener_who_takes_nothing_is_dropped_and_can_resume),
                 SENTENCE(a_quiet_stream_is_kept),
                 SENTENCE(a_listener_who_has_gone_is_noticed_and_a_quiet_one_costs_nothing),

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -261,6 +262,16 @@ uint64_t world_publish(struct world *world, const struct played_vm *vm) {
 
         api_publish(world->api, &record, vm->vm.uid);
         return record.number;
+}
+
+void world_sql(struct world *world, const char *sql) {
+        char path[128];
+        sqlite3 *database;
+
+        snprintf(path, sizeof(path), "%s/vmpower.db", world->directory);
+        if (sqlite3_open(path, &database) || sqlite3_exec(database, sql, NULL, NULL, NULL))
+                fail_msg("%s: %s", sql, sqlite3_errmsg(database));
+        sqlite3_close(database);
 }
 
 /* Peers. */

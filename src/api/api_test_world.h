@@ -63,6 +63,9 @@ struct verdict_record world_tell(struct world *world, const struct played_vm *vm
 /* The same, and published, and forgotten. */
 uint64_t world_publish(struct world *world, const struct played_vm *vm);
 
+/* By hand, with a connection of its own. */
+void world_sql(struct world *world, const char *sql);
+
 /* A connection of that user, with these supplementary groups (needs root, if it is another user). */
 int world_connect(struct world *world, int64_t uid);
 int world_connect_in_group(struct world *world, int64_t uid, gid_t group);

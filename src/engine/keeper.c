@@ -1,9 +1,9 @@
 #include "engine/keeper.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "engine/discovery.h"
 #include "engine/recover.h"
 #include "sources/proc.h"
-#include "sources/process/kvm_uevent_source.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/survey.h"
 #include "sources/qemu/qemu_source.h"
@@ -20,8 +20,6 @@
 
 /* A monitor that does not greet within a second is somebody else's. */
 #define GREETING_TIMEOUT_NS UINT64_C(1000000000)
-/* A VM of an unknown program must have a vCPU by then, or it was a probe of what KVM can do. */
-#define PROBE_USEC 1000000
 /* So far up a VM's parents are looked at. */
 #define ANCESTORS_MAX 64
 
@@ -45,26 +43,17 @@ struct kept {
         bool monitor_is_over;
 };
 
-/* A process that made a VM and may be a probe: looked at again when its time has come. */
-struct suspect {
-        struct keeper *keeper;
-        struct suspect *next;
-        sd_event_source *timer;
-        pid_t pid;
-};
-
 struct keeper {
         sd_event *event;
         struct store *store;
         struct engine *engine;
         struct keeper_config config;
         struct keeper_events events;
-        struct kvm_uevent_source *uevents;
+        struct discovery *discovery;
         sd_event_source *child_signal;
         sd_event_source *clearing; /* what is over goes outside of its own calls */
         struct kept *vms;          /* the newest first */
         size_t n_vms;
-        struct suspect *suspects;
         char watcher[VM_INSTANCE_MAX];
 };
 
@@ -268,7 +257,7 @@ static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct 
                 r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
         }
         if (r == -EEXIST) {
-                /* Two of one name: both are there, so the second is told apart by its pid; or until the first is over here, too. */
+                /* Two of one name: the second is told apart by its pid, at least until the first is over here, too. */
                 *ret_waits_for_name = !proc_instance_is_alive(other.identity.instance);
                 store_vm_deinit(&other);
                 snprintf(instance.identity.name, sizeof(instance.identity.name), "%.200s.%d", vmm->name, (int)vmm->pid);
@@ -321,66 +310,8 @@ static void on_found(void *userdata, struct survey_vmm *vmm) {
         keep(userdata, vmm);
 }
 
-static void survey(struct keeper *keeper) {
-        struct survey_sight sight;
-        int r = survey_all(&sight, on_found, keeper);
-
-        if (r)
-                say(keeper, "cannot look for VMs in /proc: %s", strerror(-r));
-        else if (sight.is_hidden)
-                say(keeper, "/proc hides other users' processes: their VMs are not seen");
-}
-
-static struct suspect *suspect_free(struct suspect *suspect) {
-        sd_event_source_disable_unref(suspect->timer);
-        free(suspect);
-        return NULL;
-}
-
-static void look_at(struct keeper *keeper, pid_t pid, bool is_settled) {
-        struct survey_vmm vmm = { 0 };
-
-        if (!survey_process(&vmm, pid, true) && (vmm.is_qemu || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
-                keep(keeper, &vmm);
-        survey_vmm_deinit(&vmm);
-}
-
-static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
-        struct suspect *suspect = userdata, **at = &suspect->keeper->suspects;
-
-        while (*at != suspect)
-                at = &(*at)->next;
-        *at = suspect->next;
-        look_at(suspect->keeper, suspect->pid, true);
-        suspect_free(suspect);
-        return 0;
-}
-
-static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *uevent) {
-        struct keeper *keeper = userdata;
-        struct suspect *suspect;
-
-        if (pid <= 0)
-                return;
-        look_at(keeper, pid, false);
-        suspect = calloc(1, sizeof(*suspect));
-        if (!suspect)
-                return;
-        suspect->keeper = keeper;
-        suspect->pid = pid;
-        if (sd_event_add_time_relative(keeper->event, &suspect->timer, CLOCK_MONOTONIC, PROBE_USEC, 0, on_suspect, suspect) < 0) {
-                suspect_free(suspect);
-                return;
-        }
-        suspect->next = keeper->suspects;
-        keeper->suspects = suspect;
-}
-
-static void on_destroyed(void *userdata, const struct kvm_uevent *uevent) {
-}
-
-static void on_lost(void *userdata) {
-        survey(userdata);
+static void on_blind(void *userdata, const char *line) {
+        say(userdata, "%s", line);
 }
 
 /* --- what the engine says ---------------------------------------------------------------------------------------- */
@@ -683,7 +614,7 @@ static int on_child_signal(sd_event_source *source, const struct signalfd_siginf
 
 int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store, const struct keeper_config *config,
                const struct keeper_events *events, char ret_why[static STORE_WHY_MAX]) {
-        static const struct kvm_uevent_events uevent_events = { on_created, on_destroyed, on_lost };
+        struct discovery_events finding = { on_found, on_blind, NULL };
         struct engine_events engine_events = { on_verdict, on_over, on_trouble, NULL };
         struct keeper *keeper = calloc(1, sizeof(*keeper));
         int r;
@@ -717,11 +648,13 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
                 keeper_free(keeper);
                 return r;
         }
-        /* First listen, then look: what is born in between is seen twice rather than not at all. */
-        r = kvm_uevent_source_open(&keeper->uevents, event, &uevent_events, keeper);
-        if (r)
-                say(keeper, "cannot hear of new VMs from the kernel (%s): only those that are there now are found", strerror(-r));
-        survey(keeper);
+        finding.userdata = keeper;
+        r = discovery_new(&keeper->discovery, event, &finding);
+        if (r) {
+                snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+                keeper_free(keeper);
+                return r;
+        }
         *ret_keeper = keeper;
         return 0;
 }
@@ -740,13 +673,7 @@ void keeper_settle(struct keeper *keeper) {
 struct keeper *keeper_free(struct keeper *keeper) {
         if (!keeper)
                 return NULL;
-        kvm_uevent_source_close(keeper->uevents);
-        while (keeper->suspects) {
-                struct suspect *suspect = keeper->suspects;
-
-                keeper->suspects = suspect->next;
-                suspect_free(suspect);
-        }
+        discovery_free(keeper->discovery);
         while (keeper->vms) {
                 struct kept *kept = keeper->vms;
 

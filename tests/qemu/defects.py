@@ -641,7 +641,7 @@ one_line("an unknown letter is named", ["why", "-x", "vm"], USAGE, "-x")
 one_line("an unknown letter behind the VM is named", ["why", "vm", "-x"], USAGE, "-x")
 one_line("an unknown letter before a known one is named", ["why", "-xh", "vm"], USAGE, "-x")
 one_line("an option that takes no value is named", ["why", "--json=1", "vm"], USAGE, "--json takes no value")
-one_line("an unknown letter behind an option with a value is named", ["run", "--name=a", "-xh", *QEMU_LINE], USAGE, "no option -x")
+one_line("an unknown letter behind a value is named", ["run", "--name=a", "-xh", *QEMU_LINE], USAGE, "no option -x")
 one_line("an unknown letter of run is named", ["run", "-x", *QEMU_LINE], USAGE, "-x")
 one_line("an unknown word behind the VM is named", ["history", "vm", "--dance"], USAGE, "--dance")
 

@@ -1,0 +1,129 @@
+#include "engine/discovery.h"
+#include "basics/cleanup.h"
+#include "sources/process/kvm_uevent_source.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A VM of an unknown program must have a vCPU by then, or it was a probe of what KVM can do. */
+#define PROBE_USEC 1000000
+
+/* A process that made a VM and may be a probe: looked at again when its time has come. */
+struct suspect {
+        struct discovery *discovery;
+        struct suspect *next;
+        sd_event_source *timer;
+        pid_t pid;
+};
+
+struct discovery {
+        sd_event *event;
+        struct discovery_events events;
+        struct kvm_uevent_source *uevents;
+        struct suspect *suspects;
+};
+
+static void say(struct discovery *discovery, const char *what, int error) {
+        char line[160];
+
+        if (error)
+                snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
+        else
+                snprintf(line, sizeof(line), "%s", what);
+        discovery->events.trouble(discovery->events.userdata, line);
+}
+
+static void survey(struct discovery *discovery) {
+        struct survey_sight sight;
+        int r = survey_all(&sight, discovery->events.found, discovery->events.userdata);
+
+        if (r)
+                say(discovery, "cannot look for VMs in /proc", r);
+        else if (sight.is_hidden)
+                say(discovery, "/proc hides other users' processes: their VMs are not seen", 0);
+}
+
+static struct suspect *suspect_free(struct suspect *suspect) {
+        sd_event_source_disable_unref(suspect->timer);
+        free(suspect);
+        return NULL;
+}
+
+static void look_at(struct discovery *discovery, pid_t pid, bool is_settled) {
+        struct survey_vmm vmm = { 0 };
+
+        if (!survey_process(&vmm, pid, true) && (vmm.is_qemu || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
+                discovery->events.found(discovery->events.userdata, &vmm);
+        survey_vmm_deinit(&vmm);
+}
+
+static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
+        struct suspect *suspect = userdata, **at = &suspect->discovery->suspects;
+
+        while (*at != suspect)
+                at = &(*at)->next;
+        *at = suspect->next;
+        look_at(suspect->discovery, suspect->pid, true);
+        suspect_free(suspect);
+        return 0;
+}
+
+static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *uevent) {
+        struct discovery *discovery = userdata;
+        struct suspect *suspect;
+
+        if (pid <= 0)
+                return;
+        look_at(discovery, pid, false);
+        suspect = calloc(1, sizeof(*suspect));
+        if (!suspect)
+                return;
+        suspect->discovery = discovery;
+        suspect->pid = pid;
+        if (sd_event_add_time_relative(discovery->event, &suspect->timer, CLOCK_MONOTONIC, PROBE_USEC, 0, on_suspect, suspect) < 0) {
+                suspect_free(suspect);
+                return;
+        }
+        suspect->next = discovery->suspects;
+        discovery->suspects = suspect;
+}
+
+static void on_destroyed(void *userdata, const struct kvm_uevent *uevent) {
+}
+
+static void on_lost(void *userdata) {
+        survey(userdata);
+}
+
+int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events) {
+        static const struct kvm_uevent_events uevent_events = { on_created, on_destroyed, on_lost };
+        struct discovery *discovery = calloc(1, sizeof(*discovery));
+        int r;
+
+        if (!discovery)
+                return -ENOMEM;
+        discovery->event = sd_event_ref(event);
+        discovery->events = *events;
+        /* First listen, then look: what is born in between is seen twice rather than not at all. */
+        r = kvm_uevent_source_open(&discovery->uevents, event, &uevent_events, discovery);
+        if (r)
+                say(discovery, "cannot hear of new VMs from the kernel, so only those that are there now are found", r);
+        survey(discovery);
+        *ret_discovery = discovery;
+        return 0;
+}
+
+struct discovery *discovery_free(struct discovery *discovery) {
+        if (!discovery)
+                return NULL;
+        kvm_uevent_source_close(discovery->uevents);
+        while (discovery->suspects) {
+                struct suspect *suspect = discovery->suspects;
+
+                discovery->suspects = suspect->next;
+                suspect_free(suspect);
+        }
+        sd_event_unref(discovery->event);
+        free(discovery);
+        return NULL;
+}

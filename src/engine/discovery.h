@@ -1,0 +1,25 @@
+/*
+ * Discovery: which processes of this host are VMs, without their being registered.
+ *
+ * Wires KVM's uevents and the survey of /proc.  Knows that a KVM which never gets a vCPU was a probe.  Does not know what
+ * becomes of a VM that was found; the same one may be found twice.
+ */
+#pragma once
+
+#include "sources/qemu/survey.h"
+
+#include <systemd/sd-event.h>
+
+struct discovery;
+
+struct discovery_events {
+        /* A VM.  Its command line may be taken over (set it to NULL). */
+        void (*found)(void *userdata, struct survey_vmm *vmm);
+        /* What the user has to know: something is not seen, and why. */
+        void (*trouble)(void *userdata, const char *line);
+        void *userdata;
+};
+
+/* Look at what is there now (reports it before this returns), and hear of what comes.  0 or -ENOMEM: less sight is trouble, no failure. */
+int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events);
+struct discovery *discovery_free(struct discovery *discovery);
