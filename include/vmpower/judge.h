@@ -3,7 +3,7 @@
  *
  * The words of vmpower (evidence, actor, verdict) and the one function that turns the first into the last.
  * Pure: no descriptor, no clock, no allocation, no global; everything needed is an argument.
- * Link with -lvmpower.  Every name's text form is the one of the JSON, the database and the command line.
+ * Part of libvmpower-core, linked statically.  Every name's text form is the one of the JSON, the database and the command line.
  */
 #pragma once
 

@@ -258,7 +258,7 @@ static void a_listener_who_has_gone_is_noticed_and_a_quiet_one_costs_nothing(voi
         struct world *world = *state;
         int fds[64];
 
-        world->config.n_connections_max = 64;
+        world->config.n_connections_max = 72;
         world_restart(world);
         for (int round = 0; round < 3; round++) {
                 for (int i = 0; i < 64; i++)

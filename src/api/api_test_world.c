@@ -104,6 +104,10 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
 
 /* The world. */
 
+bool world_is_root(void) {
+        return geteuid() == 0;
+}
+
 static int identify(pid_t pid, const char *via, struct actor *ret_actor) {
         *ret_actor = (struct actor){ .pid = pid, .uid = (int64_t)geteuid(), .comm = "tester" };
         text_set(ret_actor->via, sizeof(ret_actor->via), via);
@@ -150,9 +154,10 @@ int world_begin(void **state) {
         snprintf(world->path, sizeof(world->path), "%s/vmpower.sock", world->directory);
         if (store_open(&world->store, world->directory, STORE_WRITE, world->why) || sd_event_new(&world->event) < 0)
                 return -1;
-        world_add_vm(world, "web-1", ALICE, "boot:1:1");
-        strcpy(world_add_vm(world, "web-1", BOB, "boot:2:2")->state, "paused");
-        strcpy(world_add_vm(world, "db-1", BOB, "boot:3:3")->state, "gone");
+        world_add_vm(world, "web-1", world_is_root() ? ALICE : geteuid(), "boot:1:1");
+        strcpy(world_add_vm(world, world_is_root() ? "web-1" : "web-2", world_is_root() ? BOB : geteuid(), "boot:2:2")->state,
+               "paused");
+        strcpy(world_add_vm(world, "db-1", world_is_root() ? BOB : geteuid(), "boot:3:3")->state, "gone");
         world->config = (struct api_config){ .version = "0.1", .identify = identify, .idle_timeout_s = 30 };
         start(world);
         return 0;
@@ -275,10 +280,6 @@ void world_sql(struct world *world, const char *sql) {
 }
 
 /* Peers. */
-
-bool world_is_root(void) {
-        return geteuid() == 0;
-}
 
 static int connect_now(struct world *world) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -50,7 +50,10 @@ struct world {
 /* The world there is: the keeper's functions have no other way to it. */
 extern struct world *world_now;
 
-/* cmocka's: alice's web-1 (running), bob's web-1 (paused) and db-1 (gone). */
+/*
+ * cmocka's: alice's web-1 (running), bob's web-1 (paused) and db-1 (gone).  Who is not root plays nobody else: all are his, the second is
+ * web-2.
+ */
 int world_begin(void **state);
 int world_end(void **state);
 /* With another configuration from here on. */

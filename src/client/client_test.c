@@ -144,7 +144,8 @@ static void the_daemon_is_found_where_its_socket_is(void **state) {
         assert_int_equal(vmpower_new(&vmpower, VMPOWER_ANY_DAEMON), -ENAMETOOLONG);
         unsetenv("VMPOWER_RUN_DIR");
         assert_int_equal(vmpower_new_at(&vmpower, longer), -ENAMETOOLONG);
-        assert_int_equal(vmpower_new_at(&vmpower, "/etc/passwd"), -ECONNREFUSED);
+        snprintf(longer, sizeof(longer), "%s/vmpower.db", served->world->directory);
+        assert_int_equal(vmpower_new_at(&vmpower, longer), -ECONNREFUSED);
         vmpower_free(NULL);
 }
 
