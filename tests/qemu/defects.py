@@ -14,6 +14,11 @@ CRASHED, DESTROYED, VMM_FAILED, UNKNOWN = 10, 11, 13, 15
 LEAVES_AFTER = 2.5  # seconds: by then a vmpower that was told to end has left its VM
 
 
+def long_test(sentence):
+    """One that takes its time: under `./check --soak` (VMPOWER_SOAK=1) alone."""
+    return test(sentence) if os.environ.get("VMPOWER_SOAK") else lambda function: function
+
+
 def started(world, *words, **named):
     """A VM that runs, and the user's monitor on it."""
     monitor = world.monitor()
@@ -119,10 +124,8 @@ test("SIGTERM before the wrapper has started QEMU: the VM is left when it runs, 
 test("and so it is where SIGTERM comes twice")(leaves_no_vm_frozen(2))
 
 
-@test("SIGTERM to one whose monitor never answers: it is waited for, but not for ever")
+@long_test("SIGTERM to one whose monitor never answers: it is waited for, but not for ever")
 def leaves_unseen(world):
-    if not os.environ.get("VMPOWER_SOAK"):
-        raise Skip("takes a minute; VMPOWER_SOAK=1")
     wrapper = world.script("wrapper", "#!/bin/sh\nexec " + " ".join(probe("idle")) + "\n")
     run = world.run(wrapper, QEMU)
     run.stdout.wait_for("probe: idle")
@@ -504,10 +507,8 @@ answer_until("query-status", "guest-panicked")
     assert run.verdict() == crash
 
 
-@test("what was decided on a reboot that goes on and on is done, however often it is counted anew")
+@long_test("what was decided on a reboot that goes on and on is done, however often it is counted anew")
 def recounted(world):
-    if not os.environ.get("VMPOWER_SOAK"):
-        raise Skip("takes 15 s; VMPOWER_SOAK=1")
     run = fake(world, """
 event("RESET", guest=True, reason="guest-reset")
 answer_until("quit")
