@@ -192,11 +192,6 @@ static void describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
         instance->command_line = take_pointer(vmm->command_line);
 }
 
-/* It is gone, and so is whoever looked after it. */
-static bool is_lost(const struct store_vm *vm) {
-        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !proc_instance_is_alive(vm->watcher);
-}
-
 /* Does that process look after a VM? */
 static bool is_watcher(struct keeper *keeper, const char *instance) {
         struct store_vm *vms = NULL;
@@ -250,7 +245,7 @@ static int make_engine_vm(struct keeper *keeper, struct survey_vmm *vmm, struct 
         r = engine_add_vm(keeper->engine, &instance, &policy, true, ret_vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
                 /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
-                if (is_lost(&other))
+                if (vm_is_lost(&other))
                         recover_lost_vms(keeper->store, why);
                 engine_settle(keeper->engine);
                 store_vm_deinit(&other);
@@ -526,7 +521,7 @@ static int check_name(struct kept *kept, const char *name, char ret_why[static S
         if (r)
                 snprintf(ret_why, STORE_WHY_MAX, "cannot see whether another VM is called %.200s: %s", name, strerror(-r));
         for (size_t i = 0; i < n_vms; i++) {
-                if (is_lost(&vms[i]))
+                if (vm_is_lost(&vms[i]))
                         has_lost = true;
                 else if (!r && vms[i].id != instance->id && vms[i].uid == instance->uid)
                         r = refuse_name(&vms[i], name, ret_why);

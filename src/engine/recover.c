@@ -212,6 +212,10 @@ static int recover(struct store *store, const struct store_vm *vm, char ret_why[
         return r;
 }
 
+bool vm_is_lost(const struct store_vm *vm) {
+        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !proc_instance_is_alive(vm->watcher);
+}
+
 bool vm_is_alive(const struct store_vm *vm) {
         return !vm->ended_ns && proc_instance_is_alive(vm->identity.instance);
 }
@@ -224,7 +228,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         *ret_why = '\0';
         r = store_list_open_vms(store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
-                if (!r && !proc_instance_is_alive(vms[i].identity.instance) && !proc_instance_is_alive(vms[i].watcher))
+                if (!r && vm_is_lost(&vms[i]))
                         r = recover(store, &vms[i], ret_why);
                 store_vm_deinit(&vms[i]);
         }

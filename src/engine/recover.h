@@ -8,6 +8,9 @@
 
 #include "store/store.h"
 
+/* Has it not ended, though it is gone and so is whoever looked after it? */
+bool vm_is_lost(const struct store_vm *vm);
+
 /* Is its process there? */
 bool vm_is_alive(const struct store_vm *vm);
 
