@@ -28,6 +28,11 @@ struct api_config {
 int api_listen(int *ret_fd, const char *path);
 
 /*
+ * Listen on TCP at host and port, for api_serve_metrics(); "*" is every address.  -EADDRINUSE, -EADDRNOTAVAIL, …; -ENXIO: there is no such host.
+ */
+int api_listen_tcp(int *ret_fd, const char *host, const char *port);
+
+/*
  * Answer on a listening unix socket, which is taken over on success.  Rights are those of the process that connected.  Keeper and
  * store must outlive the API.  -errno.
  */

@@ -1,6 +1,7 @@
 /* Rights: who sees what, who may do what.  Needs root, to play other users. */
 #include "api/api_test_world.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
@@ -309,13 +310,15 @@ static void a_stream_tells_each_his_own(void **state) {
 
 static void the_metrics_socket_tells_metrics_alone(void **state) {
         struct world *world = *state;
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address;
         socklen_t n = sizeof(address);
-        int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        int listener, other;
+        char port[8];
 
-        assert_int_equal(bind(listener, (struct sockaddr *)&address, n), 0);
-        assert_int_equal(listen(listener, 8), 0);
+        assert_int_equal(api_listen_tcp(&listener, "127.0.0.1", "0"), 0);
         assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &n), 0);
+        snprintf(port, sizeof(port), "%u", ntohs(address.sin_port));
+        assert_int_equal(api_listen_tcp(&other, "127.0.0.1", port), -EADDRINUSE);
         assert_int_equal(api_serve_metrics(world->api, listener), 0);
         for (int i = 0; i < 3; i++) {
                 static const char *const paths[] = { "/metrics", "/v1/vms", "/v1/health" };
@@ -328,6 +331,19 @@ static void the_metrics_socket_tells_metrics_alone(void **state) {
                 assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
                 assert_int_equal(world_read_answer(world, fd), i ? 404 : 200);
         }
+}
+
+static void every_address_is_listened_on_where_that_is_wanted(void **state) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        cleanup(closep) int listener = -1, fd = socket(AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_storage bound;
+        socklen_t n = sizeof(bound);
+
+        assert_int_equal(api_listen_tcp(&listener, "*", "0"), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&bound, &n), 0);
+        address.sin_port = bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                       : ((struct sockaddr_in *)&bound)->sin_port;
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
 static void a_group_that_is_not_there_has_no_members(void **state) {
@@ -354,6 +370,7 @@ int main(void) {
                 SENTENCE(a_command_line_is_shown_to_root_and_to_whose_it_is),
                 SENTENCE(a_stream_tells_each_his_own),
                 SENTENCE(the_metrics_socket_tells_metrics_alone),
+                SENTENCE(every_address_is_listened_on_where_that_is_wanted),
                 SENTENCE(a_group_that_is_not_there_has_no_members),
         };
 

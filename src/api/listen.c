@@ -3,6 +3,8 @@
 #include "basics/cleanup.h"
 
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,4 +42,38 @@ int api_listen(int *ret_fd, const char *path) {
                 return -errno;
         *ret_fd = take_fd(&fd);
         return 0;
+}
+
+static int listen_at(const struct addrinfo *address, int *ret_fd) {
+        cleanup(closep) int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        const int yes = 1, no = 0;
+
+        if (fd < 0)
+                return -errno;
+        /* A restart must not wait for connections of the last one; "::" is to be reached by IPv4, too: ipv6(7). */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+        if (address->ai_family == AF_INET6)
+                setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+        if (bind(fd, address->ai_addr, address->ai_addrlen) || listen(fd, SOMAXCONN))
+                return -errno;
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
+int api_listen_tcp(int *ret_fd, const char *host, const char *port) {
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+        bool is_any = !strcmp(host, "*");
+        struct addrinfo *addresses;
+        int r = -ENXIO;
+
+        if (getaddrinfo(is_any ? "::" : host, port, &hints, &addresses))
+                return -ENXIO;
+        for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+                r = listen_at(address, ret_fd);
+                if (!r)
+                        break;
+        }
+        freeaddrinfo(addresses);
+        /* A host may have no IPv6 at all. */
+        return r == -EAFNOSUPPORT && is_any ? api_listen_tcp(ret_fd, "0.0.0.0", port) : r;
 }

@@ -1,11 +1,11 @@
 /* vmpowerd: every VM of the host, in one process: finds them, looks after them, answers for them. */
 #include "api/api.h"
 #include "basics/cleanup.h"
+#include "daemon/options.h"
 #include "engine/directories.h"
 #include "engine/keeper.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,18 +20,6 @@ struct daemon {
         struct api *api;
         char *socket; /* that we made; owned */
 };
-
-static const char help[] =
-        "Usage: vmpowerd [OPTION …]\n"
-        "\n"
-        "Finds every VM of this host, looks after it, and answers for it on RUN_DIR/vmpower.sock.  Runs under systemd\n"
-        "(type=notify, its socket may be handed over) or by hand; ends on SIGTERM and SIGINT, which no VM notices.\n"
-        "\n"
-        "  --take-monitors GLOB  open the QMP monitors whose path matches (may be given several times; default: none)\n"
-        "  -h, --help            this text\n"
-        "      --version\n"
-        "\n"
-        "State is in $VMPOWER_STATE_DIR, sockets are in $VMPOWER_RUN_DIR; see vmpower(1).\n";
 
 static void say(const char *level, const char *line) {
         fprintf(stderr, "%svmpowerd: %s\n", getenv("JOURNAL_STREAM") ? level : "", line);
@@ -80,7 +68,31 @@ static int listen_for_api(struct daemon *daemon, int *ret_fd, const char *run) {
         return 0;
 }
 
-static int start(struct daemon *daemon, const struct keeper_config *config) {
+/* Without metrics VMs are looked after all the same. */
+static void serve_metrics(struct daemon *daemon, const struct configuration *configuration) {
+        char line[512];
+        int fd, r;
+
+        if (!*configuration->metrics_host)
+                return;
+        r = api_listen_tcp(&fd, configuration->metrics_host, configuration->metrics_port);
+        if (!r) {
+                r = api_serve_metrics(daemon->api, fd);
+                if (r)
+                        close(fd);
+        }
+        if (!r)
+                return;
+        snprintf(line, sizeof(line), "metrics are not served on %s, port %s: %s", configuration->metrics_host,
+                 configuration->metrics_port, r == -ENXIO ? "there is no such host" : strerror(-r));
+        say(SD_WARNING, line);
+}
+
+static int start(struct daemon *daemon, const struct configuration *configuration) {
+        const struct keeper_config config = {
+                .take_monitors = (const char *const *)configuration->take_monitors.items,
+                .n_take_monitors = configuration->take_monitors.n,
+        };
         const struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
         const struct keeper_events events = { on_verdict, on_trouble, daemon };
         char state[PATH_MAX], run[PATH_MAX], why[STORE_WHY_MAX];
@@ -97,7 +109,7 @@ static int start(struct daemon *daemon, const struct keeper_config *config) {
                 return r;
         r = store_open(&daemon->store, state, STORE_WRITE, why);
         if (!r)
-                r = keeper_new(&daemon->keeper, daemon->event, daemon->store, config, &events, why);
+                r = keeper_new(&daemon->keeper, daemon->event, daemon->store, &config, &events, why);
         if (r) {
                 say(SD_ERR, why);
                 return r;
@@ -108,10 +120,11 @@ static int start(struct daemon *daemon, const struct keeper_config *config) {
                 return r;
         }
         take_fd(&fd);
+        serve_metrics(daemon, configuration);
         return 0;
 }
 
-static int run(const struct keeper_config *config) {
+static int run(const struct configuration *configuration) {
         static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
         struct daemon daemon = { 0 };
         sigset_t blocked;
@@ -129,7 +142,7 @@ static int run(const struct keeper_config *config) {
         if (r >= 0)
                 r = sd_event_add_signal(daemon.event, NULL, SIGINT, NULL, NULL);
         if (r >= 0)
-                r = start(&daemon, config);
+                r = start(&daemon, configuration);
         if (r >= 0) {
                 sd_notifyf(0, "READY=1\nSTATUS=Looking after %zu VMs", keeper_n_vms(daemon.keeper));
                 r = sd_event_loop(daemon.event);
@@ -147,40 +160,8 @@ static int run(const struct keeper_config *config) {
 }
 
 int main(int argc, char **argv) {
-        enum {
-                OPTION_TAKE_MONITORS = 256,
-                OPTION_VERSION,
-        };
-        static const struct option options[] = {
-                { "take-monitors", required_argument, NULL, OPTION_TAKE_MONITORS },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPTION_VERSION },
-                {},
-        };
-        cleanup(freep) const char **globs = calloc((size_t)argc, sizeof(*globs));
-        struct keeper_config config = { .take_monitors = globs };
-        int option;
+        cleanup(configuration_deinit) struct configuration configuration = {};
+        int status = 1;
 
-        opterr = 0;
-        while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0)
-                switch (option) {
-                case OPTION_TAKE_MONITORS:
-                        globs[config.n_take_monitors++] = optarg;
-                        break;
-                case 'h':
-                        fputs(help, stdout);
-                        return 0;
-                case OPTION_VERSION:
-                        printf("vmpowerd %s\n", VMPOWER_VERSION);
-                        return 0;
-                default:
-                        fprintf(stderr, "vmpowerd: %s %.64s; see vmpowerd --help\n",
-                                option == ':' ? "a value is missing after" : "there is no option", argv[optind - 1]);
-                        return 2;
-                }
-        if (optind < argc) {
-                fprintf(stderr, "vmpowerd: it takes no arguments, such as %.64s; see vmpowerd --help\n", argv[optind]);
-                return 2;
-        }
-        return run(&config);
+        return options_take(&configuration, argc, argv, &status) ? status : run(&configuration);
 }

@@ -40,6 +40,20 @@ int state_directory(char *ret_path, size_t n_ret) {
         return base ? print(ret_path, n_ret, base, "/.local/state/vmpower") : -ENOENT;
 }
 
+int config_directory(char *ret_path, size_t n_ret) {
+        const char *base = environment("VMPOWER_CONFIG_DIR");
+
+        if (base)
+                return print(ret_path, n_ret, base, "");
+        if (geteuid() == 0)
+                return print(ret_path, n_ret, "/etc/vmpower", "");
+        base = environment("XDG_CONFIG_HOME");
+        if (base)
+                return print(ret_path, n_ret, base, "/vmpower");
+        base = environment("HOME");
+        return base ? print(ret_path, n_ret, base, "/.config/vmpower") : -ENOENT;
+}
+
 /* The directory, and every part of its path that is not there. */
 static int make_all(char *path, mode_t mode) {
         for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {

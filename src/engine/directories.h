@@ -1,7 +1,7 @@
 /*
- * Directories: where state and sockets are.
+ * Directories: where state, sockets and configuration are.
  *
- * Knows VMPOWER_STATE_DIR, VMPOWER_RUN_DIR and their defaults, for root and for everyone else.  Does not look into them.
+ * Knows VMPOWER_STATE_DIR, VMPOWER_RUN_DIR, VMPOWER_CONFIG_DIR and their defaults, for root and for everyone else.  Does not look into them.
  */
 #pragma once
 
@@ -9,6 +9,9 @@
 
 /* VMPOWER_STATE_DIR; /var/lib/vmpower for root; $XDG_STATE_HOME/vmpower; ~/.local/state/vmpower.  0, -ENAMETOOLONG or -ENOENT. */
 int state_directory(char *ret_path, size_t n_ret);
+
+/* VMPOWER_CONFIG_DIR; /etc/vmpower for root; $XDG_CONFIG_HOME/vmpower; ~/.config/vmpower.  The same. */
+int config_directory(char *ret_path, size_t n_ret);
 
 /*
  * A directory for the monitors that `vmpower run` makes, made if it is not there, for this user alone: RUN_DIR/run, where RUN_DIR is

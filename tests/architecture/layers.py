@@ -66,7 +66,7 @@ LAYERS = {
     "outlets": Layer({JUDGE, "core", "json"}, {"jansson", "systemd", "nats"}),
     "engine": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "outlets"}, {"jansson", "systemd"}),
     "api": Layer({JUDGE, "core", "json", "store", "engine"}, {"jansson", "systemd", "microhttpd"}),
-    "daemon": Layer({JUDGE, "engine", "api"}, {"systemd"}, builds="program"),
+    "daemon": Layer({JUDGE, "core/text.h", "engine", "outlets", "api"}, {"systemd"}, builds="program"),
     "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h"}, {"jansson", "kvm"}, builds="program"),
     "client": Layer({JUDGE, "vmpower/client.h"}, {"jansson"}),
     "cli": Layer({JUDGE, "core", "json", "store", "engine", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},

@@ -529,6 +529,7 @@ class World:
             **os.environ,
             "VMPOWER_STATE_DIR": self.state,
             "VMPOWER_RUN_DIR": self.rundir,
+            "VMPOWER_CONFIG_DIR": os.path.join(self.directory, "config"),  # not this host's own
             "VMPOWER_TEST_WORLD": self.directory,
             "LC_ALL": "C",
         }
