@@ -48,6 +48,8 @@ struct store_batch *store_batch_free(struct store_batch *batch) {
         for (size_t i = 0; i < batch->n_ops; i++)
                 if (batch->ops[i].type == BATCH_RENAME_VM)
                         free(batch->ops[i].rename.identity);
+                else if (batch->ops[i].type == BATCH_SET_TOLD || batch->ops[i].type == BATCH_FORGET_OUTLET)
+                        free(batch->ops[i].told.outlet);
         free(batch->evidence);
         free(batch->verdicts);
         free(batch->ops);
@@ -234,6 +236,30 @@ int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *form
         text_set(op->watcher.former, sizeof(op->watcher.former), former);
         op->watcher.is_claim = true;
         return 0;
+}
+
+static int add_outlet(struct store_batch *batch, enum batch_op_type type, const char *outlet, uint64_t number) {
+        cleanup(freep) char *copy = strdup(outlet);
+        struct batch_op *op;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        r = add_op(batch, type, 0, &op);
+        if (r)
+                return r;
+        op->told.outlet = take_pointer(copy);
+        op->told.number = number;
+        batch->n_bytes += strlen(outlet) + 1;
+        return 0;
+}
+
+int store_batch_set_told(struct store_batch *batch, const char *outlet, uint64_t number) {
+        return is_storable(number) ? add_outlet(batch, BATCH_SET_TOLD, outlet, number) : -ERANGE;
+}
+
+int store_batch_forget_outlet(struct store_batch *batch, const char *outlet) {
+        return add_outlet(batch, BATCH_FORGET_OUTLET, outlet, 0);
 }
 
 bool store_batch_is_empty(const struct store_batch *batch) {

@@ -15,6 +15,8 @@ enum batch_op_type {
         BATCH_END_VM,
         BATCH_RENAME_VM,
         BATCH_SET_WATCHER,
+        BATCH_SET_TOLD,
+        BATCH_FORGET_OUTLET,
 };
 
 struct batch_op {
@@ -42,6 +44,10 @@ struct batch_op {
                         char former[VM_INSTANCE_MAX];
                         bool is_claim;
                 } watcher;
+                struct {
+                        char *outlet; /* owned */
+                        uint64_t number;
+                } told;
         };
 };
 

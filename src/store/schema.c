@@ -101,6 +101,12 @@ static const char *const migrations[] = {
         "CREATE INDEX verdict_transition ON verdict (transition, episode);"
         "CREATE INDEX verdict_initiator ON verdict (initiator, episode);"
         "CREATE INDEX verdict_time ON verdict (time_ns);",
+
+        /* How far each outlet is: the number of the last verdict that it was told. */
+        "CREATE TABLE outlet ("
+        "        name TEXT PRIMARY KEY,"
+        "        told INTEGER NOT NULL"
+        ") STRICT, WITHOUT ROWID;",
 };
 
 enum {

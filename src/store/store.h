@@ -96,6 +96,9 @@ int store_batch_rename_vm(struct store_batch *batch, int64_t vm, const struct vm
 int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher);
 /* The same, but only if `former` is its watcher still and it has not ended: else the batch fails with -ENOENT. */
 int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *former, const char *watcher);
+/* The outlet was told all verdicts up to this number.  Or it is no more: it begins anew if it ever comes back. */
+int store_batch_set_told(struct store_batch *batch, const char *outlet, uint64_t number);
+int store_batch_forget_outlet(struct store_batch *batch, const char *outlet);
 bool store_batch_is_empty(const struct store_batch *batch);
 
 /* What the batch holds, for its `done`: evidence now has its ids, records their numbers. */
@@ -168,6 +171,13 @@ int store_replay_verdicts(struct store *store, uint64_t after, uint64_t up_to, c
 
 /* The number of the newest verdict, 0 if there is none. */
 int store_last_number(struct store *store, uint64_t *ret_number, char ret_why[static STORE_WHY_MAX]);
+
+/* How far an outlet is (store_batch_set_told()).  -ENOENT: this one is new. */
+int store_find_told(struct store *store, const char *outlet, uint64_t *ret_number, char ret_why[static STORE_WHY_MAX]);
+
+/* Every outlet that has been told something, by name; `each` returns 0 to go on. */
+int store_each_outlet(struct store *store, int (*each)(const char *outlet, uint64_t told, void *userdata), void *userdata,
+                      char ret_why[static STORE_WHY_MAX]);
 
 /* Evidence of one instance with an id above `after`, in the order in which it was stored; the same rules. */
 int store_each_evidence(struct store *store, int64_t vm, uint64_t after,

@@ -84,7 +84,7 @@ static void a_file_of_no_bytes_is_a_new_store(void **state) {
         assert_int_equal(open_at(world, world->directory, STORE_READ), -ENOENT);
         assert_int_equal(open_at(world, world->directory, STORE_WRITE), 0);
         assert_int_equal(world_sql_integer(world, "PRAGMA application_id"), SCHEMA_APPLICATION_ID);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
 }
 
 static void a_reader_makes_nothing(void **state) {
@@ -125,12 +125,13 @@ static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
 
         world_close(world);
         world_sql(world, "DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
-                         "DROP INDEX verdict_time; PRAGMA user_version = 1");
+                         "DROP INDEX verdict_time; DROP TABLE outlet; PRAGMA user_version = 1");
         assert_int_equal(open_at(world, world->directory, STORE_READ), -EPROTO);
         assert_non_null(strstr(world->why, "made by an older vmpower"));
         world_open(world);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
         assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM sqlite_schema WHERE name = 'verdict_time'"), 1);
+        assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM outlet"), 0);
         assert_int_equal(store_find_vm(world->store, "web-1", &vm), 0);
         store_vm_deinit(&vm);
 }
@@ -431,7 +432,7 @@ static void many_may_make_the_same_store_at_once(void **state) {
                 failures += status != 0;
         }
         assert_int_equal(failures, 0);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 2);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
 }
 
 static void one_process_may_open_it_twice_and_keeps_its_locks(void **state) {

@@ -43,6 +43,9 @@ static const char *const statement_sql[] = {
                                            " VALUES (?, ?, ?, ?)",
         [STATEMENT_ADD_DECISION] = "INSERT INTO decision (verdict, policy, action, result, time_ns)"
                                    " SELECT number, ?2, ?3, ?4, ?5 FROM verdict WHERE id = ?1",
+        [STATEMENT_SET_TOLD] = "INSERT INTO outlet (name, told) VALUES (?, ?)"
+                               " ON CONFLICT (name) DO UPDATE SET told = excluded.told",
+        [STATEMENT_FORGET_OUTLET] = "DELETE FROM outlet WHERE name = ?",
 };
 
 static_assert(N_ELEMENTS(statement_sql) == _TRANSACTION_STATEMENT_N, "every statement has its SQL");
@@ -359,6 +362,22 @@ static int add_verdict(struct transaction *transaction, struct batch_verdict *en
         return add_decision(transaction, record->id, &record->decision, record->verdict.time_ns, ret_why);
 }
 
+static int set_told(struct transaction *transaction, const struct batch_op *op, char ret_why[static STORE_WHY_MAX]) {
+        struct binder binder = bind_to(transaction, STATEMENT_SET_TOLD);
+
+        bind_text(&binder, op->told.outlet);
+        bind_integer(&binder, (int64_t)op->told.number);
+        return run(transaction, STATEMENT_SET_TOLD, ret_why);
+}
+
+static int forget_outlet(struct transaction *transaction, const struct batch_op *op,
+                         char ret_why[static STORE_WHY_MAX]) {
+        struct binder binder = bind_to(transaction, STATEMENT_FORGET_OUTLET);
+
+        bind_text(&binder, op->told.outlet);
+        return run(transaction, STATEMENT_FORGET_OUTLET, ret_why);
+}
+
 static int write_op(struct transaction *transaction, struct store_batch *batch, struct batch_op *op, int64_t number,
                     char ret_why[static STORE_WHY_MAX]) {
         switch (op->type) {
@@ -377,6 +396,10 @@ static int write_op(struct transaction *transaction, struct store_batch *batch, 
                 return rename_vm(transaction, op, ret_why);
         case BATCH_SET_WATCHER:
                 return set_watcher(transaction, op, ret_why);
+        case BATCH_SET_TOLD:
+                return set_told(transaction, op, ret_why);
+        case BATCH_FORGET_OUTLET:
+                return forget_outlet(transaction, op, ret_why);
         }
         return -EINVAL;
 }
