@@ -1,0 +1,93 @@
+"""A farm of scripted VMs, for tests and measurements: see farm.c, whose orders this speaks.
+
+    FARM    the program
+"""
+
+import os
+import subprocess
+import threading
+import time
+
+FARM = os.path.abspath(os.environ.get("FARM", "build/tests/farm/farm"))
+PATIENCE = float(os.environ.get("VMPOWER_TEST_PATIENCE", "30"))
+
+
+class OrderFailed(Exception):
+    pass
+
+
+class Farm:
+    """N scripted VMs in one process.  Instants are CLOCK_BOOTTIME, in ns."""
+
+    def __init__(self, directory, n, threads=0, patience=PATIENCE, environment=None):
+        words = [FARM, directory, str(n)] + ([str(threads)] if threads else [])
+        self.directory, self.n, self.patience = directory, n, patience
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
+        )
+        word, _, pid = self._line(time.monotonic() + patience).split()
+        assert word == "ready", word
+        self.pid = int(pid)
+
+    def path(self, i):
+        return os.path.join(self.directory, f"{i}.qmp")
+
+    def _line(self, deadline):
+        # One that hangs is killed: its pipe ends then.
+        timer = threading.Timer(max(0, deadline - time.monotonic()), self.process.kill)
+        timer.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not line:
+            raise EOFError("the farm has ended")
+        return line.rstrip("\n")
+
+    def order(self, *words, patience=None):
+        """Give an order.  The lines that it answers, each as its words."""
+        deadline = time.monotonic() + (patience or self.patience)
+        self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        self.process.stdin.flush()
+        lines = []
+        while True:
+            line = self._line(deadline)
+            if line == "done":
+                return lines
+            if line.startswith("error"):
+                lines.append(line)
+                while self._line(deadline) != "done":
+                    pass
+                raise OrderFailed(line)
+            lines.append(line.split())
+
+    def say(self, i, event, data=""):
+        """When it was said."""
+        return int(self.order("say", i, event, data)[0][2])
+
+    def end(self, i, way):
+        return int(self.order("end", i, way)[0][3])
+
+    def storm(self, ms, *ways, patience=None):
+        """[(i, way, when), ...], as they ended."""
+        return [(int(i), way, int(at)) for _, i, way, at in self.order("storm", ms, *ways, patience=patience)]
+
+    def pulse(self, n, per_second):
+        """[(i, event, when), ...]"""
+        lines = self.order("pulse", n, per_second, patience=self.patience + n / per_second)
+        return [(int(i), event, int(at)) for _, i, at, event in lines]
+
+    def stats(self):
+        words = self.order("stats")[0][1:]
+        return dict(zip(("there", "connected", "negotiated", "commands", "looks"), map(int, words)))
+
+    def close(self):
+        if self.process.poll() is None:
+            try:
+                self.process.stdin.write("quit\n")
+                self.process.stdin.close()
+                self.process.wait(self.patience)
+            except (BrokenPipeError, subprocess.TimeoutExpired):
+                self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
