@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /* Between bind() and listen() of a starting QEMU a connect is refused: microseconds, on a busy host some milliseconds. */
@@ -30,7 +31,7 @@ struct qemu_monitor {
         sd_event_source *stream;
         const struct qemu_monitor_events *events;
         void *userdata;
-        struct sockaddr_un address;
+        char *path; /* owned */
         int fd;
         struct qmp_framer framer;
         struct unsent *unsent; /* the oldest first */
@@ -186,12 +187,33 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
+static int on_directory(sd_event_source *source, const struct inotify_event *event, void *userdata) {
+        qemu_monitor_try(userdata);
+        return 0;
+}
+
+/* Hear of it when the socket comes to be. */
+static int watch_directory(struct qemu_monitor *monitor) {
+        cleanup(freep) char *directory = strdup(monitor->path);
+        char *slash = directory ? strrchr(directory, '/') : NULL;
+        int r;
+
+        if (!directory)
+                return -ENOMEM;
+        if (slash)
+                *slash = '\0';
+        r = sd_event_add_inotify(monitor->event, &monitor->directory, slash ? (*directory ? directory : "/") : ".",
+                                 IN_CREATE | IN_MOVED_TO, on_directory, monitor);
+        return r < 0 ? r : 0;
+}
+
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         qemu_monitor_try(userdata);
         return 0;
 }
 
 int qemu_monitor_try(struct qemu_monitor *monitor) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
         cleanup(closep) int fd = -1;
         struct ucred peer = { 0 };
         socklen_t n_peer = sizeof(peer);
@@ -202,10 +224,14 @@ int qemu_monitor_try(struct qemu_monitor *monitor) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        if (connect(fd, (struct sockaddr *)&monitor->address, sizeof(monitor->address)) < 0) {
+        strcpy(address.sun_path, monitor->path);
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
                 r = -errno;
-                if (r != -ECONNREFUSED && r != -EAGAIN)
+                if (r != -ECONNREFUSED && r != -EAGAIN) {
+                        if (!monitor->directory)
+                                watch_directory(monitor);
                         return -ENOTCONN;
+                }
                 if (!monitor->retry)
                         sd_event_add_time_relative(monitor->event, &monitor->retry, CLOCK_MONOTONIC, REFUSED_RETRY_USEC,
                                                    1000, on_retry, monitor);
@@ -223,11 +249,6 @@ int qemu_monitor_try(struct qemu_monitor *monitor) {
         monitor->directory = sd_event_source_disable_unref(monitor->directory);
         monitor->retry = sd_event_source_disable_unref(monitor->retry);
         monitor->events->connected(monitor->userdata, peer.pid, peer.uid);
-        return 0;
-}
-
-static int on_directory(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        qemu_monitor_try(userdata);
         return 0;
 }
 
@@ -299,6 +320,7 @@ struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor) {
         sd_event_source_disable_unref(monitor->directory);
         sd_event_source_disable_unref(monitor->retry);
         sd_event_unref(monitor->event);
+        free(monitor->path);
         free(monitor);
         return NULL;
 }
@@ -306,32 +328,24 @@ struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor) {
 int qemu_monitor_open(struct qemu_monitor **ret_monitor, sd_event *event, const char *path,
                       const struct qemu_monitor_events *events, void *userdata) {
         struct qemu_monitor *monitor;
-        cleanup(freep) char *directory = NULL;
-        char *slash;
+        struct stat file;
         int r;
 
-        if (strlen(path) >= sizeof(monitor->address.sun_path))
+        if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
                 return -ENAMETOOLONG;
-        directory = strdup(path);
         monitor = calloc(1, sizeof(*monitor));
-        if (!directory || !monitor) {
-                free(monitor);
+        if (!monitor)
                 return -ENOMEM;
-        }
         monitor->fd = -1;
         monitor->event = sd_event_ref(event);
         monitor->events = events;
         monitor->userdata = userdata;
-        monitor->address.sun_family = AF_UNIX;
-        strcpy(monitor->address.sun_path, path);
         qmp_framer_init(&monitor->framer, QMP_FRAMING_LINES);
+        monitor->path = strdup(path);
 
-        slash = strrchr(directory, '/');
-        if (slash)
-                *slash = '\0';
-        r = sd_event_add_inotify(event, &monitor->directory, slash ? (*directory ? directory : "/") : ".", IN_CREATE | IN_MOVED_TO,
-                                 on_directory, monitor);
-        if (r < 0) {
+        /* An inotify descriptor of which the last watch goes makes its closing wait for all processors, 8 ms: only where it is needed. */
+        r = !monitor->path ? -ENOMEM : stat(path, &file) ? watch_directory(monitor) : 0;
+        if (r) {
                 qemu_monitor_close(monitor);
                 return r;
         }

@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "sources/proc.h"
 #include "sources/qemu/halt_look.h"
+#include "sources/qemu/halt_ticks.h"
 #include "sources/qemu/qemu_monitor.h"
 #include "sources/qemu/qemu_registers.h"
 #include "sources/qemu/qmp_events.h"
@@ -41,11 +42,12 @@ struct qemu_source {
         struct source_sink sink;
         sd_event_source *greeting_timer;
         sd_event_source *status_timer;
-        sd_event_source *look_timer;
         pid_t pid;
         pid_t *vcpus; /* their threads; owned */
         size_t n_vcpus;
         struct halt_look look;
+        struct halt_ticker look_ticker;
+        struct halt_ticks *own_ticks; /* where config.ticks is NULL */
         const struct qemu_source_tap *tap; /* NULL: the monitor is not shared */
         char *greeting;                    /* for those who share it; owned */
         bool has_oob;
@@ -54,9 +56,8 @@ struct qemu_source {
         bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
         bool is_halted;       /* said once, until it runs again */
-        bool holds_status;
-        struct evidence held_status; /* the status that waits for PM1's value */
-        struct evidence transient_status; /* the last answer, where it was no outcome yet */
+        struct evidence *held_status;      /* the status that waits for PM1's value; owned; NULL: none */
+        struct evidence *transient_status; /* the last answer, where it was no outcome yet; owned; NULL: none */
 };
 
 static void report(struct qemu_source *source, struct evidence evidence) {
@@ -82,7 +83,7 @@ static void ask_human(struct qemu_source *source, enum question question, const 
 
 /* --- the look at halted vCPUs ------------------------------------------------------------------------------------ */
 
-static int on_look(sd_event_source *timer, uint64_t usec, void *userdata) {
+static void on_look(void *userdata) {
         struct qemu_source *source = userdata;
         uint64_t run_ns = 0, thread_ns;
 
@@ -91,25 +92,26 @@ static int on_look(sd_event_source *timer, uint64_t usec, void *userdata) {
                         run_ns += thread_ns;
         if (halt_look_tick(&source->look, run_ns, source->config.halt_after_ns))
                 ask_human(source, ASK_REGISTERS, "info registers -a");
-        sd_event_source_set_time_relative(timer, source->config.halt_after_ns / 1000);
-        return 0;
 }
 
-/* The timer runs only while there is a VM to look at. */
+/* Only a VM that can be looked at waits for ticks. */
 static void update_look(struct qemu_source *source) {
         bool wanted = source->config.halt_after_ns && source->is_running && !source->is_halted && source->n_vcpus &&
                       source->pid > 0;
 
         if (!wanted) {
-                source->look_timer = sd_event_source_disable_unref(source->look_timer);
+                halt_ticks_remove(&source->look_ticker);
                 return;
         }
-        if (source->look_timer)
+        if (source->look_ticker.ticks)
                 return;
         source->look = (struct halt_look){ 0 };
-        if (sd_event_add_time_relative(source->event, &source->look_timer, CLOCK_MONOTONIC, source->config.halt_after_ns / 1000,
-                                       0, on_look, source) >= 0)
-                sd_event_source_set_enabled(source->look_timer, SD_EVENT_ON);
+        if (!source->config.ticks && !source->own_ticks)
+                halt_ticks_new(&source->own_ticks, source->event);
+        source->look_ticker =
+                (struct halt_ticker){ .every_ns = source->config.halt_after_ns, .tick = on_look, .userdata = source };
+        if (source->config.ticks || source->own_ticks)
+                halt_ticks_add(source->config.ticks ? source->config.ticks : source->own_ticks, &source->look_ticker);
 }
 
 static void take_registers(struct qemu_source *source, const json_t *value) {
@@ -147,11 +149,27 @@ static bool find_pm1_control(const char *text, unsigned *ret_port) {
         return true;
 }
 
-static void give_held_status(struct qemu_source *source) {
-        if (!source->holds_status)
+/* Keep it for later: such a status is rare, and the VM may be one of thousands. */
+static void keep_status(struct evidence **kept, const struct evidence *status) {
+        if (!*kept)
+                *kept = malloc(sizeof(**kept));
+        if (*kept)
+                **kept = *status;
+}
+
+static void forget_status(struct evidence **kept) {
+        free(*kept);
+        *kept = NULL;
+}
+
+static void give_status(struct qemu_source *source, struct evidence **kept) {
+        struct evidence status;
+
+        if (!*kept)
                 return;
-        source->holds_status = false;
-        report(source, source->held_status);
+        status = **kept;
+        forget_status(kept);
+        report(source, status);
 }
 
 static void take_memory_tree(struct qemu_source *source, const json_t *value) {
@@ -160,7 +178,7 @@ static void take_memory_tree(struct qemu_source *source, const json_t *value) {
         unsigned port;
 
         if (!text || !find_pm1_control(text, &port)) {
-                give_held_status(source);
+                give_status(source, &source->held_status);
                 return;
         }
         snprintf(line, sizeof(line), "i /h 0x%x", port);
@@ -178,18 +196,7 @@ static void take_pm1_control(struct qemu_source *source, const json_t *value) {
                 pm1.number = (int64_t)(strtoul(equals + 2, NULL, 16) & 0xffff);
                 report(source, pm1);
         }
-        give_held_status(source);
-}
-
-/* The VM ends before its outcome could be asked for: a source of a migration that is quit at once. */
-static void give_transient_status(struct qemu_source *source) {
-        struct evidence status = source->transient_status;
-
-        if (!status.at_ns)
-                return;
-        source->transient_status = (struct evidence){ 0 };
-        status.at_ns = 0;
-        report(source, status);
+        give_status(source, &source->held_status);
 }
 
 static int on_status_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
@@ -212,20 +219,18 @@ static void take_status(struct qemu_source *source, const json_t *value, bool is
                 if (source->config.start && !strcmp(status.word, "prelaunch"))
                         return;
         } else if (is_transient(status.word)) {
-                source->transient_status = status;
-                source->transient_status.at_ns = 1;
+                keep_status(&source->transient_status, &status);
                 source->status_timer = sd_event_source_disable_unref(source->status_timer);
                 sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, TRANSIENT_RETRY_USEC, 0,
                                            on_status_retry, source);
                 return;
-        } else if (!strcmp(status.word, "shutdown") && !source->holds_status) {
+        } else if (!strcmp(status.word, "shutdown") && !source->held_status) {
                 /* The VM is held: what its PM1 control register was left with tells ACPI from APM. */
-                source->held_status = status;
-                source->holds_status = true;
+                keep_status(&source->held_status, &status);
                 ask_human(source, ASK_MEMORY_TREE, "info mtree -f");
                 return;
         }
-        source->transient_status = (struct evidence){ 0 };
+        forget_status(&source->transient_status);
         report(source, status);
 }
 
@@ -295,10 +300,11 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 update_look(source);
                 return;
         }
+        /* A VM that ends before its outcome could be asked for: the source of a migration that is quit at once. */
         if (evidence.kind == EVIDENCE_SHUTDOWN)
-                give_transient_status(source);
+                give_status(source, &source->transient_status);
         else if (evidence.kind == EVIDENCE_RESUME)
-                source->transient_status = (struct evidence){ 0 };
+                forget_status(&source->transient_status);
         report(source, evidence);
 
         if (evidence.kind == EVIDENCE_STOP) {
@@ -377,7 +383,7 @@ static void take_error(struct qemu_source *source, enum question question, const
 
         /* A machine without vCPUs, without /machine/peripheral, without PM1: that is an answer too. */
         if (question == ASK_MEMORY_TREE || question == ASK_PM1_CONTROL)
-                give_held_status(source);
+                give_status(source, &source->held_status);
         if (question == ASK_CONT) {
                 source->expects_resume = false;
                 source->has_started = true;
@@ -464,8 +470,8 @@ static void on_closed(void *userdata, int error) {
 
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
         source->status_timer = sd_event_source_disable_unref(source->status_timer);
-        give_held_status(source);
-        give_transient_status(source);
+        give_status(source, &source->held_status);
+        give_status(source, &source->transient_status);
         source->is_running = false;
         update_look(source);
         /* Nobody else can hold our own: a QEMU that ends at its start never greets. */
@@ -510,7 +516,10 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
                 return NULL;
         sd_event_source_disable_unref(source->greeting_timer);
         sd_event_source_disable_unref(source->status_timer);
-        sd_event_source_disable_unref(source->look_timer);
+        halt_ticks_remove(&source->look_ticker);
+        halt_ticks_free(source->own_ticks);
+        free(source->held_status);
+        free(source->transient_status);
         qemu_monitor_close(source->monitor);
         sd_event_unref(source->event);
         free(source->vcpus);

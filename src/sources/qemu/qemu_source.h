@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+struct halt_ticks;
 struct qemu_source;
 
 /* What a source tells its owner beside evidence.  All come from the loop; none may close the source. */
@@ -32,6 +33,7 @@ struct qemu_source_config {
         /* set-action before that: what the guest's panic, reboot and shutdown do; NULL: as they are. */
         const char *on_panic, *on_reboot, *on_shutdown;
         uint64_t halt_after_ns;       /* a look at vCPUs that stood still so long; 0: never */
+        struct halt_ticks *ticks;     /* the timer of those looks, which all sources share; borrowed; NULL: one of its own */
         /*
          * No greeting for so long: somebody else has the monitor, which serves one client.  EVIDENCE_MONITOR_TAKEN, and the connection is given
          * up; a toolstack that finds its monitor taken may kill the VM.  0: wait for ever.
