@@ -18,6 +18,29 @@ void episode_deinit(struct episode *episode) {
         episode->items = NULL;
         episode->n_items = 0;
         episode->n_allocated = 0;
+        episode->resting = packed_free(episode->resting);
+}
+
+int episode_rest(struct episode *episode) {
+        struct packed *packed;
+
+        if (episode->resting || !episode->n_items)
+                return 0;
+        if (packed_make(&packed, episode->items, episode->n_items))
+                return -ENOMEM;
+        episode_deinit(episode);
+        episode->resting = packed;
+        return 0;
+}
+
+int episode_wake(struct episode *episode) {
+        if (!episode->resting)
+                return 0;
+        if (packed_open(episode->resting, &episode->items, &episode->n_items))
+                return -ENOMEM;
+        episode->n_allocated = episode->n_items;
+        episode->resting = packed_free(episode->resting);
+        return 0;
 }
 
 bool episode_is_over(const struct episode *episode) {
@@ -141,6 +164,7 @@ static bool is_newest_change(const struct episode *episode, const struct evidenc
 bool episode_begins_anew(const struct episode *episode, const struct evidence *e) {
         const struct evidence *cause;
 
+        assert(!episode->resting);
         if (!is_change(e) || episode->phase == EPISODE_QUIET)
                 return false;
         cause = cause_of(episode);
@@ -272,6 +296,7 @@ static bool is_crash_of(const struct episode *episode, const struct evidence *ca
 int episode_add(struct episode *episode, struct evidence *evidence) {
         const struct evidence *cause, *added;
 
+        assert(!episode->resting);
         /* Known already, or so late that its story is told and left behind: the store has it. */
         if (is_repeated(episode, evidence) || (is_change(evidence) && evidence->at_ns < episode->left_behind_ns)) {
                 evidence_deinit(evidence);
@@ -353,6 +378,7 @@ int episode_judge(struct episode *episode, const struct judge_settings *settings
                   struct verdict *ret_verdict) {
         struct verdict verdict;
 
+        assert(!episode->resting);
         if (episode->phase == EPISODE_QUIET)
                 return 0;
         verdict = verdict_from_evidence(episode->items, episode->n_items, settings);

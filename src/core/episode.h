@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/evidence.h"
+#include "core/packed.h"
 
 /* Without a word that nothing more can come, an episode closes so long after its cause. */
 #define EPISODE_SETTLE_NS UINT64_C(5000000000)
@@ -26,6 +27,7 @@ struct episode {
         struct evidence *items; /* owned */
         size_t n_items;
         size_t n_allocated;
+        struct packed *resting; /* the items, while they rest; owned; NULL: they do not */
         enum episode_phase phase;
         bool has_process; /* a process source watches the VM and will say how it ended */
         bool process_ended;
@@ -49,6 +51,14 @@ struct episode {
 /* `has_process`: a process source will report the VM's end. */
 void episode_init(struct episode *episode, bool has_process);
 void episode_deinit(struct episode *episode);
+
+/*
+ * Put the facts away in as few bytes as they need, until episode_wake(): for the time in which nothing happens.  Whoever looks at `items`, or
+ * calls anything below but episode_is_ripe(), episode_next_deadline() and episode_is_over(), wakes it first.  0 or -ENOMEM; nothing
+ * has changed then.
+ */
+int episode_rest(struct episode *episode);
+int episode_wake(struct episode *episode);
 
 /*
  * Does this fact begin another episode?  Then the open one must be judged (episode_judge) and turned (episode_turn) before

@@ -41,7 +41,15 @@ static void judge(struct vm *vm, bool flush) {
                 vm->n_episodes++;
 }
 
+/* As the engine does between two wakeups: nothing of it may be noticed. */
+static void rest(struct vm *vm) {
+        assert_int_equal(episode_rest(&vm->episode), 0);
+        assert_int_equal(vm->episode.n_items, 0);
+        assert_int_equal(episode_wake(&vm->episode), 0);
+}
+
 static void take(struct vm *vm, struct evidence *e) {
+        rest(vm);
         e->id = ++vm->id;
         if (episode_begins_anew(&vm->episode, e)) {
                 judge(vm, true);

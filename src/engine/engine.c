@@ -319,7 +319,7 @@ static bool vm_is_ended_by_policy(const struct engine_vm *vm, const struct evide
 static void vm_take(struct engine_vm *vm, struct evidence *evidence) {
         struct evidence copy;
 
-        if (evidence_copy(&copy, evidence)) {
+        if (episode_wake(&vm->episode) || evidence_copy(&copy, evidence)) {
                 trouble(vm->engine, "%s: out of memory: a fact is stored, but not judged", vm->instance.identity.name);
                 return;
         }
@@ -339,6 +339,10 @@ static void vm_consider(struct engine_vm *vm) {
                 return;
         is_over = episode_is_over(&vm->episode);
         if (episode_is_ripe(&vm->episode, source_now_ns())) {
+                if (episode_wake(&vm->episode)) {
+                        trouble(vm->engine, "%s: out of memory: its verdict waits", vm->instance.identity.name);
+                        return;
+                }
                 if (vm_lacks_storage(vm) && vm->store_attempts < STORE_ATTEMPTS && !vm->is_over) {
                         if (vm->store_attempts == 0)
                                 vm_store_again(vm);
@@ -356,6 +360,8 @@ static void vm_consider(struct engine_vm *vm) {
                         store_batch_end_vm(batch, vm->instance.id, source_time_ns());
                 vm->engine->events.over(vm, vm->engine->events.userdata);
         }
+        if (!vm->in_flight && !vm_lacks_storage(vm))
+                episode_rest(&vm->episode);
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {

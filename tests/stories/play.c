@@ -215,6 +215,9 @@ static void take(struct evidence *evidence, void *userdata) {
         struct receiver *receiver = userdata;
         struct vm *vm = receiver->vm;
 
+        /* The engine lets an episode rest between two wakeups: nothing of it may be noticed. */
+        if (episode_rest(&vm->episode) || episode_wake(&vm->episode))
+                abort();
         evidence->id = ++receiver->world->last_id;
         if (episode_begins_anew(&vm->episode, evidence)) {
                 judge(receiver->world, vm, true);

@@ -1,0 +1,127 @@
+#include "core/packed.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct packed {
+        size_t n_items;
+        unsigned char bytes[];
+};
+
+/* The one way through a fact's members, in three directions: counted (bytes is NULL), written, and read. */
+struct passage {
+        unsigned char *bytes;
+        size_t at;
+        bool is_reading;
+};
+
+static void pass(struct passage *passage, void *member, size_t n) {
+        if (passage->is_reading)
+                memcpy(member, passage->bytes + passage->at, n);
+        else if (passage->bytes)
+                memcpy(passage->bytes + passage->at, member, n);
+        passage->at += n;
+}
+
+static void pass_text(struct passage *passage, char *text, size_t n_max) {
+        size_t n = passage->is_reading ? strlen((const char *)passage->bytes + passage->at) : strnlen(text, n_max - 1);
+        char nul = '\0';
+
+        pass(passage, text, n);
+        pass(passage, passage->is_reading ? text + n : &nul, 1);
+}
+
+/* Enums and small numbers. */
+static unsigned pass_byte(struct passage *passage, unsigned value) {
+        unsigned char byte = (unsigned char)value;
+
+        pass(passage, &byte, 1);
+        return byte;
+}
+
+#define PASS(passage, member)      pass(passage, &(member), sizeof(member))
+#define PASS_TEXT(passage, member) pass_text(passage, member, sizeof(member))
+
+static void pass_actor(struct passage *passage, struct actor *actor) {
+        PASS(passage, actor->pid);
+        PASS(passage, actor->uid);
+        PASS_TEXT(passage, actor->user);
+        PASS_TEXT(passage, actor->login_user);
+        PASS_TEXT(passage, actor->comm);
+        PASS_TEXT(passage, actor->exe);
+        PASS_TEXT(passage, actor->cmdline);
+        PASS_TEXT(passage, actor->cgroup);
+        PASS_TEXT(passage, actor->via);
+        actor->confidence = (enum confidence)pass_byte(passage, actor->confidence);
+        actor->n_parents = pass_byte(passage, actor->n_parents < ACTOR_PARENTS_MAX ? (unsigned)actor->n_parents : ACTOR_PARENTS_MAX);
+        for (size_t i = 0; i < actor->n_parents; i++) {
+                PASS(passage, actor->parents[i].pid);
+                PASS_TEXT(passage, actor->parents[i].comm);
+        }
+}
+
+static int pass_evidence(struct passage *passage, struct evidence *e) {
+        PASS(passage, e->id);
+        PASS(passage, e->at_ns);
+        PASS(passage, e->time_ns);
+        PASS(passage, e->seq);
+        PASS(passage, e->number);
+        e->source = (enum evidence_source)pass_byte(passage, e->source);
+        e->kind = (enum evidence_kind)pass_byte(passage, e->kind);
+        e->flag = (enum tristate)pass_byte(passage, e->flag);
+        PASS_TEXT(passage, e->word);
+        PASS_TEXT(passage, e->text);
+        if (!pass_byte(passage, e->actor != NULL))
+                return 0;
+        if (passage->is_reading)
+                e->actor = calloc(1, sizeof(*e->actor));
+        if (!e->actor)
+                return -ENOMEM;
+        pass_actor(passage, e->actor);
+        return 0;
+}
+
+int packed_make(struct packed **ret_packed, const struct evidence *items, size_t n_items) {
+        struct passage passage = { 0 };
+        struct packed *packed;
+
+        static_assert(_EVIDENCE_KIND_N < 256 && _SOURCE_N < 256, "they fit a byte");
+        /* Written with what was read: the same bytes, so that the facts can stay const to their owner. */
+        for (size_t i = 0; i < n_items; i++)
+                pass_evidence(&passage, (struct evidence *)&items[i]);
+        packed = malloc(sizeof(*packed) + passage.at);
+        if (!packed)
+                return -ENOMEM;
+        packed->n_items = n_items;
+        passage = (struct passage){ .bytes = packed->bytes };
+        for (size_t i = 0; i < n_items; i++)
+                pass_evidence(&passage, (struct evidence *)&items[i]);
+        *ret_packed = packed;
+        return 0;
+}
+
+int packed_open(const struct packed *packed, struct evidence **ret_items, size_t *ret_n_items) {
+        struct passage passage = { .bytes = (unsigned char *)packed->bytes, .is_reading = true };
+        struct evidence *items = calloc(packed->n_items ? packed->n_items : 1, sizeof(*items));
+
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < packed->n_items; i++) {
+                if (!pass_evidence(&passage, &items[i]))
+                        continue;
+                for (size_t k = 0; k < i; k++)
+                        evidence_deinit(&items[k]);
+                free(items);
+                return -ENOMEM;
+        }
+        *ret_items = items;
+        *ret_n_items = packed->n_items;
+        return 0;
+}
+
+struct packed *packed_free(struct packed *packed) {
+        free(packed);
+        return NULL;
+}
