@@ -6,7 +6,7 @@
 _vmpower_options() {
         local line
         while IFS= read -r line; do
-                [[ $line =~ ^' '+(-[a-zA-Z]', ')?(--[a-z][a-z-]*)( [A-Za-z=]+)?(' '|$) ]] && echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+                [[ $line =~ ^' '+(-[a-zA-Z]', ')?(--[a-z][a-z-]*)( [A-Za-z=:]+)?(' '|$) ]] && echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
         done < <("$@" --help 2>/dev/null)
 }
 

@@ -9,7 +9,7 @@ end
 function __vmpower_options
     set -l words (commandline -opc)
     command vmpower $words[2] --help 2>/dev/null |
-        string replace -rf '^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)(?: [A-Za-z=]+)?(?: +(.*))?$' '$1\t$2'
+        string replace -rf '^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)(?: [A-Za-z=:]+)?(?: +(.*))?$' '$1\t$2'
 end
 
 # What the option before takes, "PATH"; nothing if it takes nothing.
@@ -18,7 +18,7 @@ function __vmpower_placeholder
     test (count $words) -gt 2; or return
     string match -q -- '--*' $words[-1]; or return
     command vmpower $words[2] --help 2>/dev/null |
-        string replace -rf '^ +(?:-[a-zA-Z], )?'$words[-1]' ([A-Za-z=]+)(?: .*)?$' '$1'
+        string replace -rf '^ +(?:-[a-zA-Z], )?'$words[-1]' ([A-Za-z=:]+)(?: .*)?$' '$1'
 end
 
 # The VMs that the daemon looks after, and those that stopped last.
