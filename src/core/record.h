@@ -30,6 +30,7 @@ struct verdict_record {
         char summary[VERDICT_SUMMARY_MAX];
         struct evidence *items;  /* owned; in the order in which they happened */
         size_t n_items;
+        size_t n_pruned;         /* facts that it rested on, too, and that were pruned since */
         struct actor *actor;     /* owned; NULL: nobody seen */
         uint64_t episode;        /* the evidence id of the cause: one episode has one verdict and its revisions */
         char revises[VERDICT_ID_MAX]; /* "": the first of its episode */

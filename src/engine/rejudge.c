@@ -33,6 +33,9 @@ static int judge_again(const struct verdict_record *record, void *userdata) {
         struct verdict verdict;
         int r;
 
+        /* Part of it would be judged as if the rest had never been seen: the verdict stands. */
+        if (record->n_pruned)
+                return 0;
         r = store_find_vm(rejudging->store, record->vm.instance, &vm);
         if (r)
                 return r;

@@ -262,6 +262,26 @@ int store_batch_forget_outlet(struct store_batch *batch, const char *outlet) {
         return add_outlet(batch, BATCH_FORGET_OUTLET, outlet, 0);
 }
 
+int store_batch_prune(struct store_batch *batch, const struct store_pruning *pruning) {
+        struct batch_op *op;
+        int r;
+
+        if (!is_storable(pruning->keep.before_ns) || !is_storable(pruning->now_ns) || !is_storable(pruning->after))
+                return -ERANGE;
+        r = add_op(batch, BATCH_PRUNE, 0, &op);
+        if (r)
+                return r;
+        op->pruning = *pruning;
+        return 0;
+}
+
+struct store_pruning store_batch_pruning(const struct store_batch *batch) {
+        for (size_t i = 0; i < batch->n_ops; i++)
+                if (batch->ops[i].type == BATCH_PRUNE)
+                        return batch->ops[i].pruning;
+        return (struct store_pruning){ .is_done = true };
+}
+
 bool store_batch_is_empty(const struct store_batch *batch) {
         return !batch->n_ops;
 }

@@ -17,6 +17,7 @@ enum batch_op_type {
         BATCH_SET_WATCHER,
         BATCH_SET_TOLD,
         BATCH_FORGET_OUTLET,
+        BATCH_PRUNE,
 };
 
 struct batch_op {
@@ -48,6 +49,7 @@ struct batch_op {
                         char *outlet; /* owned */
                         uint64_t number;
                 } told;
+                struct store_pruning pruning;
         };
 };
 

@@ -196,12 +196,13 @@ enum verdict_column {
         VERDICT_RULE,
         VERDICT_SUMMARY,
         VERDICT_ACTOR,
+        VERDICT_N_EVIDENCE,
 };
 
 /* The first column whose word or number makes no sense, -1 if all do. */
 static int row_read_words(sqlite3_stmt *row, struct verdict *verdict) {
         static const int unsigned_columns[] = {
-                VERDICT_NUMBER, VERDICT_EPISODE, VERDICT_AT, VERDICT_TIME, VERDICT_COUNT,
+                VERDICT_NUMBER, VERDICT_EPISODE, VERDICT_AT, VERDICT_TIME, VERDICT_COUNT, VERDICT_N_EVIDENCE,
         };
 
         if (transition_from_name(row_text(row, VERDICT_TRANSITION), &verdict->transition))
@@ -250,6 +251,7 @@ int row_to_verdict(sqlite3_stmt *row, struct verdict_record *ret_record, char re
         if (r)
                 return row_is_wrong(row, "verdict", VERDICT_ACTOR, ret_why);
         record.verdict.actor = record.actor;
+        record.n_pruned = (size_t)sqlite3_column_int64(row, VERDICT_N_EVIDENCE);
         *ret_record = record;
         return 0;
 }

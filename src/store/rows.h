@@ -22,7 +22,7 @@
         "verdict.number, verdict.id, vm.name, vm.uuid, vm.backend, vm.instance, "                  \
         "verdict.episode, verdict.revises, verdict.at_ns, verdict.time_ns, verdict.transition, "   \
         "verdict.initiator, verdict.mechanism, verdict.graceful, verdict.left, verdict.count, "    \
-        "verdict.confidence, verdict.rule, verdict.summary, verdict.actor"
+        "verdict.confidence, verdict.rule, verdict.summary, verdict.actor, verdict.n_evidence"
 
 #define ROW_DECISION "decision.id, decision.policy, decision.action, decision.result"
 
@@ -33,7 +33,7 @@ enum {
 /* 0, -EBADMSG or -ENOMEM; nothing is owned then. */
 int row_to_vm(sqlite3_stmt *row, struct store_vm *ret_vm, char ret_why[static STORE_WHY_MAX]);
 int row_to_evidence(sqlite3_stmt *row, struct evidence *ret_evidence, char ret_why[static STORE_WHY_MAX]);
-/* Without its evidence and its decision. */
+/* Without its evidence (all of which counts as pruned until it is read) and its decision. */
 int row_to_verdict(sqlite3_stmt *row, struct verdict_record *ret_record, char ret_why[static STORE_WHY_MAX]);
 /* What is to do is not stored: `act` is ACT_NOTHING. */
 int row_to_decision(sqlite3_stmt *row, struct decision *ret_decision, char ret_why[static STORE_WHY_MAX]);

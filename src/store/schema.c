@@ -107,19 +107,49 @@ static const char *const migrations[] = {
         "        name TEXT PRIMARY KEY,"
         "        told INTEGER NOT NULL"
         ") STRICT, WITHOUT ROWID;",
+
+        /*
+         * A user's own history is one look into an index, too, and a span of time is turned into one of episodes without a look at
+         * the table.  `n_evidence`: how much there was, whatever is pruned later.
+         */
+        "ALTER TABLE verdict ADD COLUMN uid INTEGER;"
+        "ALTER TABLE verdict ADD COLUMN n_evidence INTEGER NOT NULL DEFAULT 0;"
+        "UPDATE verdict SET uid = (SELECT uid FROM vm WHERE id = verdict.vm),"
+        " n_evidence = (SELECT count(*) FROM verdict_evidence WHERE verdict = verdict.number);"
+        "CREATE INDEX verdict_uid ON verdict (uid, episode);"
+        "DROP INDEX verdict_time;"
+        "CREATE INDEX verdict_time ON verdict (time_ns, episode);"
+        /* One row: how much evidence there is up to which id, as pruning has measured it, and when it last did so. */
+        "CREATE TABLE retention ("
+        "        id INTEGER PRIMARY KEY CHECK (id = 1),"
+        "        measured_up_to INTEGER NOT NULL,"
+        "        n_evidence INTEGER NOT NULL,"
+        "        n_bytes INTEGER NOT NULL,"
+        "        n_pruned INTEGER NOT NULL,"
+        "        pruned_ns INTEGER NOT NULL"
+        ") STRICT;"
+        "INSERT INTO retention VALUES (1, 0, 0, 0, 0, 0);",
 };
 
 enum {
         SCHEMA_VERSION = N_ELEMENTS(migrations),
 };
 
-/* Both ends of every table: whether it is there, and whether its tree can be walked down. */
+int schema_newest(void) {
+        return SCHEMA_VERSION;
+}
+
+/*
+ * Both ends of every table: whether it is there, and whether its tree can be walked down.  Asked for together, min and max would read
+ * all of it: https://www.sqlite.org/optoverview.html#the_min_max_optimization
+ */
 static const char *const probes[] = {
-        "SELECT min(id) + max(id) FROM vm",
-        "SELECT min(id) + max(id) FROM evidence",
-        "SELECT min(number) + max(number) FROM verdict",
-        "SELECT min(verdict) + max(verdict) FROM verdict_evidence",
-        "SELECT min(id) + max(id) FROM decision",
+        "SELECT (SELECT min(id) FROM vm) + (SELECT max(id) FROM vm)",
+        "SELECT (SELECT min(id) FROM evidence) + (SELECT max(id) FROM evidence)",
+        "SELECT (SELECT min(number) FROM verdict) + (SELECT max(number) FROM verdict)",
+        "SELECT (SELECT min(verdict) FROM verdict_evidence) + (SELECT max(verdict) FROM verdict_evidence)",
+        "SELECT (SELECT min(id) FROM decision) + (SELECT max(id) FROM decision)",
+        "SELECT measured_up_to FROM retention",
 };
 
 static int schema_probe(sqlite3 *database, char ret_why[static STORE_WHY_MAX]) {

@@ -22,3 +22,6 @@ int schema_check(sqlite3 *database, char ret_why[static STORE_WHY_MAX]);
 
 /* The same, then bring the file to the newest schema: all of the way in one transaction, or nothing. */
 int schema_bring_up(sqlite3 *database, char ret_why[static STORE_WHY_MAX]);
+
+/* The version that this vmpower makes. */
+int schema_newest(void);

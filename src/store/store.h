@@ -183,3 +183,54 @@ int store_each_outlet(struct store *store, int (*each)(const char *outlet, uint6
 int store_each_evidence(struct store *store, int64_t vm, uint64_t after,
                         int (*each)(const struct evidence *evidence, void *userdata), void *userdata,
                         char ret_why[static STORE_WHY_MAX]);
+
+/* Retention: verdicts stay for ever, evidence goes, the oldest first. */
+enum {
+        STORE_RETENTION_DAYS = 400,
+        STORE_RETENTION_BYTES = 1 << 30,
+};
+
+struct store_retention {
+        uint64_t before_ns;   /* UTC: what happened before goes; 0: nothing goes for its age */
+        uint64_t n_bytes_max; /* of disk that evidence takes, about: what is beyond goes; UINT64_MAX: nothing */
+};
+
+/* The usual retention, seen from `now_ns` (UTC). */
+struct store_retention store_retention_default(uint64_t now_ns);
+
+/* How far pruning has come.  Begins with `keep` and `now_ns` set, and all else 0. */
+struct store_pruning {
+        struct store_retention keep;
+        uint64_t now_ns;   /* UTC: written down when it is done */
+        uint64_t after;    /* evidence up to this id was looked at */
+        uint64_t n_pruned, n_bytes_pruned;
+        uint64_t n_left, n_bytes_left; /* known once all is measured */
+        bool is_done;
+};
+
+/*
+ * One step: looks at a bounded number of facts, in a transaction of a few milliseconds.  In the batch's `done`, store_batch_pruning() is
+ * what it came to, for the next step in a batch of its own, until that is done; where the batch failed, the step is done again.  Leave others time at
+ * the disk between two steps.
+ *
+ * Evidence goes in the order in which it was stored, and the first fact that may stay ends it, so a clock that was wrong for a while keeps more,
+ * never less.  Evidence of an instance that has not ended stays whatever its age: it may still be judged.  A verdict whose evidence has gone
+ * stands; it tells how much there was (n_pruned) and is not judged again.  Free pages are used again; the file does not shrink.
+ */
+int store_batch_prune(struct store_batch *batch, const struct store_pruning *pruning);
+struct store_pruning store_batch_pruning(const struct store_batch *batch);
+
+/* What it would come to, without doing it: reads all that would go, and what came since evidence was measured last. */
+int store_look_at_pruning(struct store *store, const struct store_retention *keep, struct store_pruning *ret_pruning,
+                          char ret_why[static STORE_WHY_MAX]);
+
+/* What is in the store, at a price that does not grow with it. */
+struct store_status {
+        uint64_t n_file_bytes, n_free_bytes; /* of the database; its log is not counted */
+        uint64_t n_verdicts;                 /* and revisions: the newest number */
+        uint64_t n_evidence, n_evidence_bytes; /* about: what came since it was measured last is estimated */
+        uint64_t oldest_ns;                  /* UTC, of the oldest fact; 0: none */
+        uint64_t n_pruned, pruned_ns;        /* ever, and when that was done last; 0: never */
+        uint64_t n_open_vms;
+};
+int store_read_status(struct store *store, struct store_status *ret_status, char ret_why[static STORE_WHY_MAX]);

@@ -84,7 +84,7 @@ static void a_file_of_no_bytes_is_a_new_store(void **state) {
         assert_int_equal(open_at(world, world->directory, STORE_READ), -ENOENT);
         assert_int_equal(open_at(world, world->directory, STORE_WRITE), 0);
         assert_int_equal(world_sql_integer(world, "PRAGMA application_id"), SCHEMA_APPLICATION_ID);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), schema_newest());
 }
 
 static void a_reader_makes_nothing(void **state) {
@@ -121,16 +121,23 @@ static void a_newer_schema_is_refused(void **state) {
 
 static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
         struct world *world = *state;
+        struct verdict_record record;
         struct store_vm vm;
 
+        world_write_facts(world, 1, 2);
+        record = make_record(world, 1, 1, 0);
+        world_write_verdict(world, world->vm, &record);
         world_close(world);
-        world_sql(world, "DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
+        world_sql(world, "DROP TABLE retention; DROP INDEX verdict_uid; ALTER TABLE verdict DROP COLUMN uid;"
+                         "ALTER TABLE verdict DROP COLUMN n_evidence; DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
                          "DROP INDEX verdict_time; DROP TABLE outlet; PRAGMA user_version = 1");
         assert_int_equal(open_at(world, world->directory, STORE_READ), -EPROTO);
         assert_non_null(strstr(world->why, "made by an older vmpower"));
         world_open(world);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), schema_newest());
         assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM sqlite_schema WHERE name = 'verdict_time'"), 1);
+        assert_int_equal(world_sql_integer(world, "SELECT uid FROM verdict"), 1000);
+        assert_int_equal(world_sql_integer(world, "SELECT n_evidence FROM verdict"), 1);
         assert_int_equal(world_sql_integer(world, "SELECT count(*) FROM outlet"), 0);
         assert_int_equal(store_find_vm(world->store, "web-1", &vm), 0);
         store_vm_deinit(&vm);
@@ -432,7 +439,7 @@ static void many_may_make_the_same_store_at_once(void **state) {
                 failures += status != 0;
         }
         assert_int_equal(failures, 0);
-        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), 3);
+        assert_int_equal(world_sql_integer(world, "PRAGMA user_version"), schema_newest());
 }
 
 static void one_process_may_open_it_twice_and_keeps_its_locks(void **state) {

@@ -10,19 +10,17 @@
 
 /* CROSS JOIN: the index of verdicts gives the order, and each verdict then finds its VM. */
 #define FROM_VERDICT "SELECT " ROW_VERDICT " FROM verdict CROSS JOIN vm ON vm.id = verdict.vm"
-/* The other way round, where one user's own history is sorted; and where a span of time is. */
-#define FROM_VM "SELECT " ROW_VERDICT " FROM vm CROSS JOIN verdict ON verdict.vm = vm.id"
-#define FROM_TIME                                                                                  \
-        "SELECT " ROW_VERDICT " FROM verdict INDEXED BY verdict_time CROSS JOIN vm ON vm.id = verdict.vm"
 
 /* A unary plus keeps a condition from choosing the index. */
 #define IS_WANTED                                                                                  \
         " (?4 IS NULL OR verdict.transition = ?4) AND (?5 IS NULL OR verdict.initiator = ?5)"      \
-        " AND +verdict.time_ns >= ?6 AND +verdict.time_ns < ?7 AND (?10 IS NULL OR vm.uid = ?10)"
+        " AND +verdict.time_ns >= ?6 AND +verdict.time_ns < ?7 AND (?10 IS NULL OR verdict.uid = ?10)"
 #define IS_NEWEST                                                                                  \
         " AND (?2 OR NOT EXISTS (SELECT 1 FROM verdict AS newer WHERE newer.vm = verdict.vm"       \
         " AND newer.episode = verdict.episode AND newer.number > verdict.number))"
-#define IS_ON_PAGE " AND verdict.episode <= ?8 AND (verdict.episode < ?8 OR verdict.number < ?9)"
+#define IS_ON_PAGE                                                                                 \
+        " AND verdict.episode >= ?11 AND verdict.episode <= ?8"                                    \
+        " AND (verdict.episode < ?8 OR verdict.number < ?9)"
 #define NEWEST_FIRST                                                                               \
         IS_WANTED IS_NEWEST IS_ON_PAGE " ORDER BY verdict.episode DESC, verdict.number DESC LIMIT ?3"
 
@@ -32,10 +30,9 @@ static const char *const query_sql[] = {
         [QUERY_BY_UUID] = FROM_VERDICT " WHERE verdict.uuid = ?1 AND" NEWEST_FIRST,
         [QUERY_BY_VM] = FROM_VERDICT " WHERE verdict.vm = ?1 AND" NEWEST_FIRST,
         [QUERY_BY_ID] = FROM_VERDICT " WHERE verdict.id = ?1 AND" IS_WANTED,
-        [QUERY_BY_OWNER] = FROM_VM " WHERE vm.uid = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_OWNER] = FROM_VERDICT " WHERE verdict.uid = ?1 AND" NEWEST_FIRST,
         [QUERY_BY_TRANSITION] = FROM_VERDICT " WHERE verdict.transition = ?1 AND" NEWEST_FIRST,
         [QUERY_BY_INITIATOR] = FROM_VERDICT " WHERE verdict.initiator = ?1 AND" NEWEST_FIRST,
-        [QUERY_BY_TIME] = FROM_TIME " WHERE verdict.time_ns >= ?1 AND verdict.time_ns < ?7 AND" NEWEST_FIRST,
 };
 
 static_assert(N_ELEMENTS(query_sql) == _QUERY_BY_N, "every question has its SQL");
@@ -45,8 +42,12 @@ const char *store_query_sql(enum query_by by) {
 }
 
 const char *store_query_replay_sql(void) {
-        return FROM_VERDICT " WHERE verdict.number > ?1 AND verdict.number <= ?2 AND (?3 IS NULL OR vm.uid = ?3)"
+        return FROM_VERDICT " WHERE verdict.number > ?1 AND verdict.number <= ?2 AND (?3 IS NULL OR verdict.uid = ?3)"
                             " ORDER BY verdict.number";
+}
+
+const char *store_query_span_sql(void) {
+        return "SELECT min(episode), max(episode) FROM verdict WHERE time_ns >= ? AND time_ns < ?";
 }
 
 const char *store_query_evidence_sql(void) {
@@ -109,9 +110,11 @@ static int read_items(sqlite3_stmt *statement, struct verdict_record *record, ch
                         return database_fail_errno("vmpower.db", r, ret_why);
                 }
         }
-        if (!r)
-                collect_proof(&record->verdict, items_by_rank);
-        return r;
+        if (r)
+                return r;
+        collect_proof(&record->verdict, items_by_rank);
+        record->n_pruned = record->n_pruned > record->n_items ? record->n_pruned - record->n_items : 0;
+        return 0;
 }
 
 /* What a history of many verdicts asks about each of them, prepared once. */
@@ -209,7 +212,6 @@ static int choose_way(const struct question *question, const struct store_query 
                   query->owner      ? QUERY_BY_OWNER :
                   query->transition ? QUERY_BY_TRANSITION :
                   query->initiator  ? QUERY_BY_INITIATOR :
-                  query->since_ns   ? QUERY_BY_TIME :
                                       QUERY_BY_NOTHING;
         return 0;
 }
@@ -217,6 +219,10 @@ static int choose_way(const struct question *question, const struct store_query 
 /* No time and no number of ours is larger. */
 static int64_t integer_or_largest(uint64_t value) {
         return value && value < INT64_MAX ? (int64_t)value : INT64_MAX;
+}
+
+static int64_t since_or_smallest(const struct store_query *query) {
+        return query->since_ns ? integer_or_largest(query->since_ns) : INT64_MIN;
 }
 
 static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct store_query *query, int64_t vm) {
@@ -240,9 +246,6 @@ static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct 
         case QUERY_BY_INITIATOR:
                 sqlite3_bind_text(statement, 1, query->initiator, -1, SQLITE_STATIC);
                 break;
-        case QUERY_BY_TIME:
-                sqlite3_bind_int64(statement, 1, integer_or_largest(query->since_ns));
-                break;
         case QUERY_BY_NOTHING:
         case _QUERY_BY_N:
                 break;
@@ -250,19 +253,24 @@ static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct 
         /* Texts that are NULL stay NULL. */
         sqlite3_bind_text(statement, 4, query->transition, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 5, query->initiator, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 6, query->since_ns ? integer_or_largest(query->since_ns) : INT64_MIN);
+        sqlite3_bind_int64(statement, 6, since_or_smallest(query));
         sqlite3_bind_int64(statement, 7, integer_or_largest(query->until_ns));
         if (query->owner)
                 sqlite3_bind_int64(statement, 10, *query->owner);
 }
 
-/* Where the page before ended: the verdict's episode, 0 if there is no such verdict. */
-static int find_page(const struct question *question, uint64_t before, int64_t *ret_episode,
+/* Which episodes a question can be about, and where in the newest of them its page begins. */
+struct range {
+        int64_t first, last;
+        int64_t before; /* of `last`, only verdicts with a smaller number */
+};
+
+/* Where the page before ended: the verdict's episode; nothing follows, if there is no such verdict. */
+static int find_page(const struct question *question, uint64_t before, struct range *range,
                      char ret_why[static STORE_WHY_MAX]) {
         cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
         int r;
 
-        *ret_episode = INT64_MAX;
         if (!before)
                 return 0;
         r = database_prepare(question->database, "SELECT episode FROM verdict WHERE number = ?", &statement, ret_why);
@@ -270,20 +278,54 @@ static int find_page(const struct question *question, uint64_t before, int64_t *
                 return r;
         sqlite3_bind_int64(statement, 1, integer_or_largest(before));
         r = statement_step(statement, ret_why);
-        if (r >= 0)
-                *ret_episode = r == DATABASE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        range->last = r == DATABASE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+        range->before = integer_or_largest(before);
+        return 0;
+}
+
+/*
+ * The order of episodes is that of happening, whatever the wall clock said: a span of time lies between two of them, and each verdict
+ * between is still looked at.
+ */
+static int find_span(const struct question *question, const struct store_query *query, struct range *range,
+                     char ret_why[static STORE_WHY_MAX]) {
+        cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
+        int64_t last;
+        int r;
+
+        if (!query->since_ns && !query->until_ns)
+                return 0;
+        r = database_prepare(question->database, store_query_span_sql(), &statement, ret_why);
+        if (r)
+                return r;
+        sqlite3_bind_int64(statement, 1, since_or_smallest(query));
+        sqlite3_bind_int64(statement, 2, integer_or_largest(query->until_ns));
+        r = statement_step(statement, ret_why);
+        if (r != DATABASE_ROW)
+                return r;
+        range->first = sqlite3_column_int64(statement, 0);
+        last = sqlite3_column_type(statement, 1) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, 1);
+        if (last < range->last) {
+                range->last = last;
+                range->before = INT64_MAX;
+        }
+        return 0;
 }
 
 static int prepare_query(const struct question *question, const struct store_query *query, sqlite3_stmt **ret_statement,
                          char ret_why[static STORE_WHY_MAX]) {
-        int64_t vm, episode;
+        struct range range = { .first = INT64_MIN, .last = INT64_MAX, .before = INT64_MAX };
         enum query_by by;
+        int64_t vm;
         int r;
 
         r = choose_way(question, query, &by, &vm, ret_why);
         if (!r)
-                r = find_page(question, query->before, &episode, ret_why);
+                r = find_page(question, query->before, &range, ret_why);
+        if (!r && by != QUERY_BY_ID)
+                r = find_span(question, query, &range, ret_why);
         if (!r)
                 r = database_prepare(question->database, query_sql[by], ret_statement, ret_why);
         if (r)
@@ -293,8 +335,9 @@ static int prepare_query(const struct question *question, const struct store_que
                 return 0;
         sqlite3_bind_int(*ret_statement, 2, query->all_revisions);
         sqlite3_bind_int64(*ret_statement, 3, query->limit && query->limit < INT64_MAX ? (int64_t)query->limit : -1);
-        sqlite3_bind_int64(*ret_statement, 8, episode);
-        sqlite3_bind_int64(*ret_statement, 9, integer_or_largest(query->before));
+        sqlite3_bind_int64(*ret_statement, 8, range.last);
+        sqlite3_bind_int64(*ret_statement, 9, range.before);
+        sqlite3_bind_int64(*ret_statement, 11, range.first);
         return 0;
 }
 

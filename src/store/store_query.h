@@ -14,16 +14,17 @@ enum query_by {
         QUERY_BY_OWNER,
         QUERY_BY_TRANSITION,
         QUERY_BY_INITIATOR,
-        QUERY_BY_TIME,
         _QUERY_BY_N,
 };
 
 /*
  * Parameters: 1 what is looked for, 2 whether all revisions are wanted, 3 the limit, 4 transition, 5 initiator, 6 since, 7 until,
- * 8 and 9 episode and number of the page before, 10 owner.  NULL is "any" for 4, 5 and 10.
+ * 8 and 9 episode and number before which it begins, 10 owner, 11 the episode with which it ends.  NULL is "any" for 4, 5 and 10.
  */
 const char *store_query_sql(enum query_by by);
 const char *store_query_replay_sql(void);
+/* Between which episodes a span of time lies: since 1, before 2. */
+const char *store_query_span_sql(void);
 const char *store_query_evidence_sql(void);
 const char *store_query_decision_sql(void);
 const char *store_query_each_evidence_sql(void);

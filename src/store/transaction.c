@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "json/actor_json.h"
 #include "json/evidence_json.h"
+#include "store/prune.h"
 #include "store/rows.h"
 
 #include <assert.h>
@@ -35,8 +36,8 @@ static const char *const statement_sql[] = {
                                     " WHERE vm = ? AND at_ns = ? AND source = ? AND seq = ? AND kind = ?",
         [STATEMENT_ADD_VERDICT] =
                 "INSERT INTO verdict (id, vm, name, uuid, episode, revises, at_ns, time_ns, transition,"
-                " initiator, mechanism, graceful, left, count, confidence, rule, summary, actor)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " initiator, mechanism, graceful, left, count, confidence, rule, summary, actor, n_evidence, uid)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT uid FROM vm WHERE id = ?2))"
                 " ON CONFLICT (id) DO NOTHING",
         [STATEMENT_FIND_VERDICT] = "SELECT number FROM verdict WHERE id = ?",
         [STATEMENT_ADD_VERDICT_EVIDENCE] = "INSERT INTO verdict_evidence (verdict, position, evidence, proof)"
@@ -46,6 +47,13 @@ static const char *const statement_sql[] = {
         [STATEMENT_SET_TOLD] = "INSERT INTO outlet (name, told) VALUES (?, ?)"
                                " ON CONFLICT (name) DO UPDATE SET told = excluded.told",
         [STATEMENT_FORGET_OUTLET] = "DELETE FROM outlet WHERE name = ?",
+        [STATEMENT_READ_RETENTION] = PRUNE_READ_RETENTION,
+        [STATEMENT_WRITE_RETENTION] = "UPDATE retention SET measured_up_to = ?, n_evidence = ?, n_bytes = ?, n_pruned = ?,"
+                                      " pruned_ns = ? WHERE id = 1",
+        [STATEMENT_MEASURE_EVIDENCE] = "SELECT max(id), count(*), sum(bytes) FROM (SELECT id, " PRUNE_BYTES " AS bytes"
+                                       " FROM evidence WHERE id > ? ORDER BY id LIMIT ?)",
+        [STATEMENT_LOOK_AT_EVIDENCE] = PRUNE_LOOK " LIMIT ?",
+        [STATEMENT_DELETE_EVIDENCE] = "DELETE FROM evidence WHERE id = ?",
 };
 
 static_assert(N_ELEMENTS(statement_sql) == _TRANSACTION_STATEMENT_N, "every statement has its SQL");
@@ -330,6 +338,7 @@ static void bind_verdict(struct binder *binder, int64_t vm, const struct verdict
         bind_text(binder, record->rule);
         bind_text(binder, record->summary);
         bind_text(binder, actor);
+        bind_integer(binder, (int64_t)record->n_items);
 }
 
 static int add_verdict(struct transaction *transaction, struct batch_verdict *entry,
@@ -400,6 +409,8 @@ static int write_op(struct transaction *transaction, struct store_batch *batch, 
                 return set_told(transaction, op, ret_why);
         case BATCH_FORGET_OUTLET:
                 return forget_outlet(transaction, op, ret_why);
+        case BATCH_PRUNE:
+                return prune_step(transaction, &op->pruning, ret_why);
         }
         return -EINVAL;
 }
