@@ -4,6 +4,7 @@
 #include "daemon/options.h"
 #include "engine/directories.h"
 #include "engine/keeper.h"
+#include "engine/retention.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +19,7 @@ struct daemon {
         struct store *store;
         struct keeper *keeper;
         struct api *api;
+        struct retention *retention;
         char *socket; /* that we made; owned */
 };
 
@@ -114,7 +116,9 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
                 say(SD_ERR, why);
                 return r;
         }
-        r = api_new(&daemon->api, daemon->event, daemon->keeper, daemon->store, fd, &api_config);
+        r = retention_new(&daemon->retention, daemon->event, daemon->store, on_trouble, daemon);
+        if (!r)
+                r = api_new(&daemon->api, daemon->event, daemon->keeper, daemon->store, fd, &api_config);
         if (r) {
                 say(SD_ERR, strerror(-r));
                 return r;
@@ -153,6 +157,7 @@ static int run(const struct configuration *configuration) {
         if (daemon.socket)
                 unlink(daemon.socket);
         free(daemon.socket);
+        retention_free(daemon.retention);
         keeper_free(daemon.keeper);
         store_close(daemon.store);
         sd_event_unref(daemon.event);
