@@ -25,7 +25,7 @@ struct verb {
         int (*main)(int argc, char **argv); /* argv[0] is the verb; the exit status */
 };
 
-extern const struct verb verb_run, verb_why, verb_history, verb_rejudge;
+extern const struct verb verb_run, verb_why, verb_history, verb_rejudge, verb_prune;
 extern const struct verb verb_list, verb_watch, verb_attach, verb_detach;
 
 /* One clear line on standard error: "vmpower: …". */

@@ -10,6 +10,7 @@ static const struct verb *const verbs[] = {
         &verb_why,
         &verb_history,
         &verb_rejudge,
+        &verb_prune,
         &verb_list,
         &verb_watch,
         &verb_attach,

@@ -299,6 +299,8 @@ void print_verdict(FILE *to, const struct verdict_record *record, bool colour) {
         fprintf(to, "\n  evidence (* the proof)\n");
         for (size_t i = 0; i < record->n_items; i++)
                 print_evidence(to, &record->items[i], verdict_record_is_proof(record, i), style);
+        if (record->n_pruned)
+                fprintf(to, "    (%zu facts were pruned)\n", record->n_pruned);
 }
 
 void print_verdict_line(FILE *to, const struct verdict_record *record) {

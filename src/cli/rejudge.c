@@ -97,7 +97,7 @@ const struct verb verb_rejudge = {
         .help = "Usage: vmpower rejudge [VM] [--dry-run] [--json]\n"
                 "\n"
                 "Derives every verdict again (or those on one VM) from the evidence that it was judged by.  What comes out\n"
-                "differently is stored as a revision and shown; nothing is rewritten.\n"
+                "differently is stored as a revision and shown; nothing is rewritten.  A verdict whose evidence was pruned stands.\n"
                 "\n"
                 "  --dry-run   show what would change, and write nothing\n"
                 "  --json      print an array of {\"before\": VERDICT, \"after\": VERDICT}\n"
