@@ -29,6 +29,7 @@ _vmpower_names() {
 _vmpower_values() { # OPTION PLACEHOLDER
         case $1 in
         --exit-status) echo 'vmm verdict' ;;
+        --journald) echo 'auto on off' ;;
         --initiator) echo 'guest operator host vmm policy unknown' ;;
         --transition)
                 echo 'start poweroff reboot halt crash suspend wake hibernate pause resume destroy migrate failure unknown'

@@ -1,4 +1,4 @@
-# Completion of vmpower for fish.
+# Completion of vmpower and vmpowerd for fish.
 #
 # Verbs and options are read from --help, so there is one list of them.
 
@@ -73,3 +73,10 @@ complete -c vmpower -n __fish_use_subcommand -l version -d 'which vmpower this i
 complete -c vmpower -n 'not __fish_use_subcommand; and not __vmpower_is_after_dashes' -a '(__vmpower_complete)'
 # After run's -- comes another program's command line, completed as its own.
 complete -c vmpower -n __vmpower_is_after_dashes -a '(__vmpower_other_command)'
+
+function __vmpowerd_options
+    command vmpowerd --help 2>/dev/null |
+        string replace -rf '^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)(?: [A-Za-z=:]+)?(?: +(.*))?$' '$1\t$2'
+end
+
+complete -c vmpowerd -a '(__vmpowerd_options)'

@@ -20,7 +20,7 @@ from tap import Failed, Skip, expect, run
 
 BUILD = os.path.abspath(sys.argv[1])
 PATIENCE = 30  # seconds: for one answer
-NOBODY = "65534"
+NOBODY, ALICE_ID = "65534", "1000"
 SYSTEMD = "/lib/systemd/systemd"
 
 # The control group is ours for as long as our standard input is open.
@@ -57,8 +57,10 @@ for link in bin sbin lib lib32 lib64 libx32; do
 done
 mount -t tmpfs -o mode=755 tmpfs ".$PREFIX"
 cp -a "../installed$PREFIX/." ".$PREFIX"
-printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >etc/passwd
-printf 'root:x:0:\nnogroup:x:65534:\n' >etc/group
+printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n' >etc/passwd
+printf 'root:x:0:\nnogroup:x:65534:\nalice:x:1000:\n' >etc/group
+mkdir home/alice
+chown 1000:1000 home/alice
 echo 76d3d0d5c9f54f6e8f8d6f6a5f1c0b2a >etc/machine-id
 cp -a /etc/ld.so.* etc
 for unit in systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket systemd-journald-audit.socket \
@@ -71,9 +73,10 @@ for unit in systemd-journald.service systemd-journald.socket systemd-journald-de
         ln -s /dev/null etc/systemd/system/$unit
 done
 printf '[Unit]\nDescription=A test\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n' >etc/systemd/system/default.target
-cp ../vm.service etc/systemd/system
-mkdir etc/systemd/system/vmpowerd.service.d
+cp ../vm.service ../alice.service etc/systemd/system
+mkdir -p etc/systemd/system/vmpowerd.service.d etc/systemd/user
 cp ../sanitizer.conf etc/systemd/system/vmpowerd.service.d
+cp -r etc/systemd/system/vmpowerd.service.d etc/systemd/user
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 none sys/fs/cgroup
@@ -93,6 +96,17 @@ RuntimeDirectoryMode=0700
 ExecStart=qemu-system-x86_64 -M pc -S -m 2 -name his-vm -display none -nodefaults -qmp unix:/run/his/qmp,server=on,wait=off
 """
 
+# What user@.service is where people log in.
+ALICE = """[Service]
+Type=notify
+User=alice
+Delegate=yes
+RuntimeDirectory=user/1000
+RuntimeDirectoryMode=0700
+Environment=XDG_RUNTIME_DIR=/run/user/1000
+ExecStart=/lib/systemd/systemd --user
+"""
+
 # A leak is looked for with ptrace(), which does not go through the sandbox.
 SANITIZER = "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n"
 
@@ -108,7 +122,8 @@ class Host:
             raise Skip("this host's own /usr is not written to")
         subprocess.run(["meson", "install", "--no-rebuild", "-C", BUILD, "--destdir", self.directory + "/installed"],
                        stdout=subprocess.DEVNULL, check=True)
-        for name, text in (("outer", OUTER), ("inner", INNER), ("vm.service", VM), ("sanitizer.conf", SANITIZER)):
+        for name, text in (("outer", OUTER), ("inner", INNER), ("vm.service", VM), ("alice.service", ALICE),
+                           ("sanitizer.conf", SANITIZER)):
             with open(f"{self.directory}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -141,10 +156,10 @@ class Host:
 
     def __call__(self, *command, status=0, user=None):
         """Run a command there, and return what it says."""
-        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "env", f"XDG_RUNTIME_DIR=/run/user/{user}"]
         done = subprocess.run(
             ["nsenter", "-t", self.init, "-m", "-p", "-r", "-w", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-             *as_user, *command], capture_output=True, text=True, check=False, timeout=PATIENCE)
+             *(as_user if user else []), *command], capture_output=True, text=True, check=False, timeout=PATIENCE)
         if status is not None and done.returncode != status:
             raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.said()}")
         return done.stdout.strip()
@@ -233,11 +248,34 @@ def killed_it_is_back_and_nobody_has_noticed():
 
 
 @booted
+def what_was_started_in_its_place_goes_on_without_it():
+    """A hook may start a VM, which is in the daemon's control group then."""
+    group = "/sys/fs/cgroup" + host.shows("vmpowerd", "ControlGroup")
+    pid = host("sh", "-c", f"sleep 600 >/dev/null 2>&1 & echo $! | tee {group}/cgroup.procs")
+    host("systemctl", "restart", "vmpowerd")
+    expect(["it was ended, too"] if host("cat", f"/proc/{pid}/comm", status=None) != "sleep" else [])
+    host("kill", pid)
+
+
+@booted
 def stopped_it_comes_when_it_is_asked():
     host("systemctl", "stop", "vmpowerd")
     expect([f"it is {state}"] if (state := host.shows("vmpowerd", "ActiveState")) != "inactive" else [])
     expect(["the VM is not known any more"] if "his-vm" not in vms() else [])
     expect([f"it is {state}"] if (state := host.shows("vmpowerd", "ActiveState")) != "active" else [])
+
+
+@booted
+def a_users_own_manager_runs_a_users_own_daemon():
+    host("systemctl", "start", "alice")
+    host("systemctl", "--user", "enable", "--now", "vmpowerd.socket", "vmpowerd", user=ALICE_ID)
+    owner = host("stat", "-c", "%U %a", "/run/user/1000/vmpower/vmpower.sock")
+    expect([f"the socket is {owner}"] if owner != "alice 600" else [])
+    expect(["her daemon shows another's VM"] if json.loads(host("vmpower", "list", "--user", "--json", user=ALICE_ID)) else [])
+    host("systemctl", "--user", "stop", "vmpowerd", user=ALICE_ID)
+    host("vmpower", "list", "--user", user=ALICE_ID)
+    state = host("systemctl", "--user", "is-active", "vmpowerd", user=ALICE_ID)
+    expect([f"it is {state}"] if state != "active" else [])
 
 
 @booted
@@ -260,7 +298,9 @@ TESTS = (
     its_owner_may_ask_too,
     the_sandbox_is_there,
     killed_it_is_back_and_nobody_has_noticed,
+    what_was_started_in_its_place_goes_on_without_it,
     stopped_it_comes_when_it_is_asked,
+    a_users_own_manager_runs_a_users_own_daemon,
     it_says_why_the_vm_stopped,
 )
 

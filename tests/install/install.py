@@ -69,6 +69,7 @@ def expected():
         f"{at['datadir']}/bash-completion/completions/vmpowerd": "vmpower",
         f"{at['datadir']}/zsh/site-functions/_vmpower": FILE,
         f"{at['datadir']}/fish/vendor_completions.d/vmpower.fish": FILE,
+        f"{at['datadir']}/fish/vendor_completions.d/vmpowerd.fish": "vmpower.fish",
         **{f"{at['mandir']}/man{page[-1]}/{page}": FILE for page in manual_pages()},
     }
 

@@ -91,6 +91,8 @@ def bash_completes_values():
     expect(compare("--exit-status=", bash("vmpower", "run", "--exit-status", "=", "vm"), {"vmm"}))
     expect(compare("--qmp", bash("vmpower", "attach", "x", "--qmp", "/etc/host"), set(glob.glob("/etc/host*"))))
     expect(compare("--limit", bash("vmpower", "history", "--limit", ""), set()))
+    expect(compare("--journald", bash("vmpowerd", "--journald", "o"), {"on", "off"}))
+    expect(compare("--metrics-listen", bash("vmpowerd", "--metrics-listen", ""), set()))
     expect(compare("run --", bash("vmpower", "run", "--", "true", COMPLETIONS + "/_"), {COMPLETIONS + "/_vmpower"}))
 
 
@@ -175,6 +177,7 @@ def fish_completes_every_verb_and_option():
     found = compare("fish", fish("vmpower "), set(verbs()))
     for verb in verbs():
         found += compare(f"fish: {verb}", fish(f"vmpower {verb} --"), options_of(VMPOWER, verb))
+    found += compare("fish: vmpowerd", fish("vmpowerd --"), options_of(VMPOWERD))
     found += compare("fish: on_halt", fish("vmpower run --policy on_halt="),
                      {f"on_halt={value}" for value in ("destroy", "restart", "preserve", "leave")})
     found += compare("fish: --qmp", fish("vmpower attach x --qmp /etc/hostn"), {"/etc/hostname"})
