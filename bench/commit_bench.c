@@ -61,7 +61,7 @@ static int compare(const void *a, const void *b) {
 
 static int run_round(struct store *store, size_t round, uint64_t *ret_ns) {
         struct bench bench = { 0 };
-        struct engine_events events = { on_verdict, on_over, on_trouble, &bench };
+        struct engine_events events = { .verdict = on_verdict, .over = on_over, .trouble = on_trouble, .userdata = &bench };
         struct policy policy = policy_default(true);
         struct store_vm instance = { .pid = 1, .uid = -1 };
         char why[STORE_WHY_MAX] = "";

@@ -104,7 +104,7 @@ static size_t rss_kib(void) {
 int main(int argc, char **argv) {
         size_t n = argc == 3 ? strtoul(argv[2], NULL, 10) : 0, first_kib = 0, first_bytes = 0;
         struct bench bench = { 0 };
-        struct engine_events events = { on_verdict, on_over, on_trouble, NULL };
+        struct engine_events events = { .verdict = on_verdict, .over = on_over, .trouble = on_trouble, .userdata = NULL };
         cleanup(freep) struct watched *watched = calloc(n ? n : 1, sizeof(*watched));
         cleanup(store_closep) struct store *store = NULL;
         char made[] = "/dev/shm/vmpower-bench-XXXXXX", why[STORE_WHY_MAX] = "";

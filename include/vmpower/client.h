@@ -88,6 +88,7 @@ int64_t vmpower_vm_pid(const struct vmpower_vm *vm); /* 0: none */
 const char *vmpower_vm_state(const struct vmpower_vm *vm);
 const char *vmpower_vm_since(const struct vmpower_vm *vm);        /* RFC 3339 */
 const char *vmpower_vm_monitor(const struct vmpower_vm *vm);      /* NULL: none is held */
+const char *vmpower_vm_shared_monitor(const struct vmpower_vm *vm); /* where any QMP client may use it; NULL: nowhere */
 const char *vmpower_vm_could_attach(const struct vmpower_vm *vm); /* NULL: there is none to attach */
 const char *vmpower_vm_last_verdict(const struct vmpower_vm *vm); /* its id */
 const char *vmpower_vm_last_summary(const struct vmpower_vm *vm);

@@ -74,6 +74,7 @@ enum evidence_kind {
         EVIDENCE_LINE,              /* a line of the guest's console: `text` */
         EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `actor` asked for it */
         EVIDENCE_REQUEST,           /* somebody asked vmpower for it: `command` (QMP's word), `actor` */
+        EVIDENCE_STORED_LATE,       /* a slow disk: such a request went on before it was on record: `command`, `ms` */
         EVIDENCE_OMITTED,           /* like facts were many; these were left out: `kind`, `count` */
         EVIDENCE_GAP,               /* nobody looked, from the verdict or start before until now: `reason` */
         _EVIDENCE_KIND_N,

@@ -40,6 +40,7 @@ struct api {
         struct MHD_Daemon *daemon;
         struct streams *streams;
         struct metrics metrics;
+        struct promises promises;
         struct connection *connections;
         size_t n_connections;
         sd_event_source *io, *timer, *run;
@@ -76,6 +77,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static int on_run(sd_event_source *source, void *userdata) {
         return api_run(userdata);
+}
+
+static void on_kept(void *userdata) {
+        struct api *api = userdata;
+
+        sd_event_source_set_enabled(api->run, SD_EVENT_ONESHOT);
 }
 
 static int connection_fd(struct MHD_Connection *mhd) {
@@ -281,7 +288,7 @@ static void answer(struct request *request, const char *method, const char *path
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_parameter, request);
         if (!request->status)
                 request->route->answer(request);
-        assert(request->status);
+        assert(request->status || request->promise);
 }
 
 /* A body that says itself that it is too large is not heard at all. */
@@ -303,6 +310,7 @@ static enum MHD_Result begin(struct api *api, struct MHD_Connection *mhd, struct
                 .store = api->store,
                 .metrics = &api->metrics,
                 .streams = api->streams,
+                .promises = &api->promises,
                 .config = &api->config,
                 .connection = mhd,
                 .peer = &connection->peer,
@@ -329,13 +337,19 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *mhd, co
                 *n_body = 0;
                 return request->n_discarded > DISCARDED_MAX ? MHD_NO : MHD_YES;
         }
+        if (request->status)
+                return send_answer(request); /* it was promised */
         if (request->body.n > REQUEST_BODY_MAX)
                 request_fail(request, 413, "a request's body has at most %d bytes", REQUEST_BODY_MAX);
         else if (request->body.has_failed)
                 request_answer(request, 503, NULL);
         else
                 answer(request, method, path);
-        return send_answer(request);
+        if (!request->promise)
+                return send_answer(request);
+        request->promise->is_suspended = true;
+        MHD_suspend_connection(mhd);
+        return MHD_YES;
 }
 
 static void on_completed(void *userdata, struct MHD_Connection *mhd, void **context,
@@ -403,6 +417,7 @@ int api_new(struct api **ret_api, sd_event *event, struct keeper *keeper, struct
         api->keeper = keeper;
         api->store = store;
         api->unix_socket.fd = api->metrics_socket.fd = -1;
+        api->promises = (struct promises){ .kept = on_kept, .userdata = api };
         r = sd_event_add_defer(event, &api->run, on_run, api);
         if (r >= 0)
                 r = sd_event_source_set_enabled(api->run, SD_EVENT_OFF);
@@ -433,6 +448,7 @@ struct api *api_free(struct api *api) {
         listener_deinit(&api->metrics_socket);
         api->timer = sd_event_source_disable_unref(api->timer);
         api->io = sd_event_source_disable_unref(api->io);
+        promises_give_up(&api->promises);
         /* What was told last still goes out, as far as it is taken at once. */
         if (api->daemon)
                 MHD_run(api->daemon);

@@ -37,7 +37,7 @@ static void health_says_who_one_is(void **state) {
 
 static void all_vms_are_listed_in_the_form_of_vmpower_list(void **state) {
         static const char *const keys[] = { "name", "uuid", "backend", "instance", "pid", "state",
-                                            "since", "monitor", "could_attach", "sources", "last_verdict" };
+                                            "since", "monitor", "shared_monitor", "could_attach", "sources", "last_verdict" };
         struct world *world = *state;
         const char *key;
         size_t n = 0;
@@ -191,6 +191,7 @@ static void a_monitor_is_attached_and_given_back(void **state) {
         assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms", order), 201);
         world_expect(world, "name", "db-1");
         world_expect(world, "monitor", "/run/db.qmp");
+        world_expect(world, "shared_monitor", "/run/qmp/shared.sock");
         assert_string_equal(world->attached, "db-1 /run/db.qmp 12");
         assert_int_equal(world->asker.pid, getpid());
         assert_string_equal(world->asker.comm, "tester");
@@ -220,6 +221,13 @@ static void a_refusal_of_the_keeper_is_told_in_its_words(void **state) {
                 assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms", "{\"name\":\"a\",\"qmp\":\"/a\"}"),
                                  cases[i].status);
                 world_expect(world, "error", "the keeper says no");
+        }
+        world->attach_result = 0;
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                world->greeting_result = cases[i].result;
+                assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms", "{\"name\":\"db-1\",\"qmp\":\"/a\"}"),
+                                 cases[i].status);
+                world_expect(world, "error", "the monitor says no");
         }
 }
 

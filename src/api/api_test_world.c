@@ -30,6 +30,8 @@ static struct kept_vm kept(const struct played_vm *vm) {
                 .state = vm->state,
                 .since_ns = vm->since_ns,
                 .monitor = *vm->monitor ? vm->monitor : NULL,
+                .shared_monitor = *vm->monitor ? "/run/qmp/shared.sock" : NULL,
+                .has_process = true,
                 .could_attach = *vm->monitor ? NULL : "/run/could.qmp",
                 .last_verdict = *vm->last_verdict ? vm->last_verdict : NULL,
                 .last_summary = *vm->last_verdict ? "it went" : NULL,
@@ -74,19 +76,33 @@ int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct 
         return 0;
 }
 
-int keeper_attach(struct keeper *keeper, const char *name, const char *path, pid_t pid, const struct actor *asker,
-                  char ret_why[static STORE_WHY_MAX]) {
-        struct played_vm *vm = find(name, -1);
+/* The monitor greets, or does not, when the loop comes round. */
+static int on_greeted(sd_event_source *source, void *userdata) {
+        const struct keeper_attach_order *order = &world_now->order;
+        struct played_vm *vm = userdata;
+        struct kept_vm present = kept(vm);
 
-        world_now->asker = *asker;
-        snprintf(world_now->attached, sizeof(world_now->attached), "%s %s %d", name, path, (int)pid);
+        sd_event_source_unref(source);
+        order->done(order->userdata, world_now->greeting_result, world_now->greeting_result ? NULL : &present,
+                    "the monitor says no");
+        return 0;
+}
+
+int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]) {
+        struct played_vm *vm = find(order->name, -1);
+        sd_event_source *source;
+
+        world_now->asker = *order->asker;
+        world_now->order = *order;
+        snprintf(world_now->attached, sizeof(world_now->attached), "%s %s %d", order->name, order->path, (int)order->pid);
         if (world_now->attach_result) {
                 snprintf(ret_why, STORE_WHY_MAX, "the keeper says no");
                 return world_now->attach_result;
         }
-        if (vm)
-                snprintf(vm->monitor, sizeof(vm->monitor), "%.127s", path);
-        return vm ? 0 : -ESRCH;
+        if (!vm)
+                return -ESRCH;
+        snprintf(vm->monitor, sizeof(vm->monitor), "%.127s", order->path);
+        return sd_event_add_defer(world_now->event, &source, on_greeted, vm) < 0 ? -ENOMEM : 0;
 }
 
 int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]) {

@@ -39,6 +39,8 @@ struct world {
         struct played_vm vms[VMS_MAX];
         size_t n_vms;
         int attach_result; /* what keeper_attach() gives */
+        int greeting_result; /* what becomes of it then */
+        struct keeper_attach_order order;
         char attached[512]; /* "NAME PATH PID" of the last attach; "INSTANCE" of the last detach */
         struct actor asker;
 

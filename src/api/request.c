@@ -6,12 +6,69 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <microhttpd.h>
 #include <stdarg.h>
 #include <string.h>
 
 void request_deinit(struct request *request) {
+        if (request->promise)
+                request->promise->request = NULL;
         buffer_deinit(&request->body);
         buffer_deinit(&request->text);
+}
+
+struct promise *request_promise(struct request *request) {
+        struct promise *promise = calloc(1, sizeof(*promise));
+
+        if (!promise) {
+                request_answer(request, 503, NULL);
+                return NULL;
+        }
+        promise->promises = request->promises;
+        promise->request = request;
+        promise->next = request->promises->first;
+        if (promise->next)
+                promise->next->previous = promise;
+        request->promises->first = promise;
+        request->promise = promise;
+        return promise;
+}
+
+static void resume(struct promise *promise) {
+        struct request *request = promise->request;
+
+        promise->request = NULL;
+        if (!request)
+                return;
+        request->promise = NULL;
+        if (!promise->is_suspended)
+                return;
+        MHD_resume_connection(request->connection);
+        promise->promises->kept(promise->promises->userdata);
+}
+
+void promise_keep(struct promise *promise) {
+        resume(promise);
+        if (promise->previous)
+                promise->previous->next = promise->next;
+        else if (promise->promises)
+                promise->promises->first = promise->next;
+        if (promise->next)
+                promise->next->previous = promise->previous;
+        free(promise);
+}
+
+void promises_give_up(struct promises *promises) {
+        while (promises->first) {
+                struct promise *promise = promises->first;
+
+                promises->first = promise->next;
+                if (promise->request)
+                        request_fail(promise->request, 503, "vmpowerd ends");
+                resume(promise);
+                promise->promises = NULL;
+                promise->next = promise->previous = NULL;
+        }
 }
 
 void request_answer(struct request *request, unsigned status, json_t *json) {

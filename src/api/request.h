@@ -19,6 +19,8 @@ enum {
 };
 
 struct route;
+struct promise;
+struct promises;
 struct metrics;
 struct streams;
 struct MHD_Connection;
@@ -48,7 +50,33 @@ struct request {
         const char *type;              /* NULL: JSON */
         char allow[64];                /* "": no such header */
         struct MHD_Response *response; /* instead of the text: a stream; owned */
+        struct promises *promises;
+        struct promise *promise;       /* the answer comes later */
 };
+
+/* An answer that comes later. */
+struct promise {
+        struct promise *next, *previous;
+        struct promises *promises;
+        struct request *request; /* NULL: nobody waits for it any more */
+        bool is_suspended;       /* its connection is out of MHD's loop */
+};
+
+/* Those that are not kept yet. */
+struct promises {
+        struct promise *first;
+        void (*kept)(void *userdata); /* the connections have something to do */
+        void *userdata;
+};
+
+/* Once its route has come back without an answer the request waits.  NULL: out of memory, which is its answer then. */
+struct promise *request_promise(struct request *request);
+
+/* Its request was answered (or there is none any more): it goes on.  The promise is gone. */
+void promise_keep(struct promise *promise);
+
+/* Nobody waits any more: all are answered with a 503, and stay to be kept. */
+void promises_give_up(struct promises *promises);
 
 void request_deinit(struct request *request);
 

@@ -66,7 +66,7 @@ static json_t *sources_to_json(const struct kept_vm *vm) {
 
         if (vm->monitor)
                 json_array_append_new(sources, json_string(evidence_source_name(SOURCE_QMP)));
-        if (vm->instance->pid > 0 && strcmp(vm->state, left_name(LEFT_GONE)))
+        if (vm->has_process && strcmp(vm->state, left_name(LEFT_GONE)))
                 json_array_append_new(sources, json_string(evidence_source_name(SOURCE_PROCESS)));
         return sources;
 }
@@ -110,6 +110,7 @@ int view_vm(const struct kept_vm *vm, const struct peer *peer, bool is_whole, js
             json_object_set_new(json, "state", text_to_json(vm->state)) ||
             json_object_set_new(json, "since", vm->since_ns ? json_string(since) : json_null()) ||
             json_object_set_new(json, "monitor", text_or_null(vm->monitor)) ||
+            json_object_set_new(json, "shared_monitor", text_or_null(vm->shared_monitor)) ||
             json_object_set_new(json, "could_attach", text_or_null(vm->could_attach)) ||
             json_object_set_new(json, "sources", sources_to_json(vm)) ||
             json_object_set_new(json, "last_verdict", last_verdict_to_json(vm)))

@@ -130,6 +130,8 @@ static unsigned refusal(int r) {
                 return 403;
         case EBUSY:
         case EEXIST:
+        case ECONNRESET:
+        case EPROTO:
         case ESRCH:
         case ENOTCONN:
                 return 409;
@@ -224,36 +226,45 @@ static bool check_attach(struct request *request, struct attach_order *order) {
         return false;
 }
 
-struct attached {
-        struct request *request;
-        const char *path;
-};
+/* The monitor has greeted and is held, or not. */
+static void on_attached(void *userdata, int result, const struct kept_vm *vm, const char *why) {
+        struct promise *promise = userdata;
 
-/* The one that has the monitor now: other users' VMs may have the same name. */
-static int answer_if_attached(const struct kept_vm *vm, void *userdata) {
-        const struct attached *attached = userdata;
-
-        if (!vm->monitor || strcmp(vm->monitor, attached->path))
-                return 0;
-        answer_with_vm(attached->request, 201, vm);
-        return 1;
+        if (promise->request && result)
+                refuse(promise->request, result, why);
+        else if (promise->request)
+                answer_with_vm(promise->request, 201, vm);
+        promise_keep(promise);
 }
 
 void answer_attach(struct request *request) {
         struct attach_order order;
-        struct attached attached = { request, order.path };
         char why[STORE_WHY_MAX] = "";
+        struct promise *promise;
         struct actor asker;
         int r;
 
         if (!take_order(request, &order) || !check_attach(request, &order))
                 return;
         asker = identify(request, "vmpower attach");
-        r = keeper_attach(request->keeper, order.name, order.path, (pid_t)order.pid, &asker, why);
-        if (r)
-                refuse(request, r, why);
-        else if (!keeper_each_vm(request->keeper, answer_if_attached, &attached))
-                request_fail(request, 503, "the monitor of %.200s was attached, and has ended since", order.name);
+        promise = request_promise(request);
+        if (!promise)
+                return;
+        r = keeper_attach(request->keeper,
+                          &(struct keeper_attach_order){
+                                  .name = order.name,
+                                  .path = order.path,
+                                  .pid = (pid_t)order.pid,
+                                  .owner = request->peer->may_control_all ? -1 : request->peer->uid,
+                                  .asker = &asker,
+                                  .done = on_attached,
+                                  .userdata = promise,
+                          },
+                          why);
+        if (!r)
+                return;
+        refuse(request, r, why);
+        promise_keep(promise);
 }
 
 void answer_detach(struct request *request) {

@@ -143,6 +143,10 @@ const char *vmpower_vm_monitor(const struct vmpower_vm *vm) {
         return client_object_text(&vm->object, "monitor");
 }
 
+const char *vmpower_vm_shared_monitor(const struct vmpower_vm *vm) {
+        return client_object_text(&vm->object, "shared_monitor");
+}
+
 const char *vmpower_vm_could_attach(const struct vmpower_vm *vm) {
         return client_object_text(&vm->object, "could_attach");
 }

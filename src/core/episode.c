@@ -374,6 +374,23 @@ static bool says_the_same(const struct episode *episode, const struct verdict *v
                episode->told_actor_pid == actor_pid(verdict->actor);
 }
 
+static void note_told(struct episode *episode, const struct verdict *verdict, uint64_t now_ns) {
+        episode->phase = EPISODE_JUDGED;
+        episode->told = *verdict;
+        episode->told.actor = NULL;
+        episode->told.n_proof = 0;
+        episode->told_actor_pid = actor_pid(verdict->actor);
+        episode->told_ns = now_ns;
+        episode->count_is_due = false;
+}
+
+void episode_resume(struct episode *episode, const struct verdict *told, uint64_t cause_id, unsigned revision, uint64_t now_ns) {
+        note_told(episode, told, now_ns);
+        episode->cause_id = cause_id;
+        episode->revision = revision;
+        episode->tell_every_ns = TALLY_QUIET_NS;
+}
+
 int episode_judge(struct episode *episode, const struct judge_settings *settings, uint64_t now_ns, bool flush,
                   struct verdict *ret_verdict) {
         struct verdict verdict;
@@ -402,13 +419,7 @@ int episode_judge(struct episode *episode, const struct judge_settings *settings
                 episode->tell_every_ns = TALLY_QUIET_NS;
         }
 
-        episode->phase = EPISODE_JUDGED;
-        episode->told = verdict;
-        episode->told.actor = NULL;
-        episode->told.n_proof = 0;
-        episode->told_actor_pid = actor_pid(verdict.actor);
-        episode->told_ns = now_ns;
-        episode->count_is_due = false;
+        note_told(episode, &verdict, now_ns);
         *ret_verdict = verdict;
         return EPISODE_VERDICT;
 }

@@ -86,5 +86,11 @@ uint64_t episode_next_deadline(const struct episode *episode);
 int episode_judge(struct episode *episode, const struct judge_settings *settings, uint64_t now_ns, bool flush,
                   struct verdict *ret_verdict);
 
+/*
+ * Take up an episode where somebody else has left it: its facts were added, and this is what was told of it last, as that revision.  The
+ * facts that came after that are to be offered as ever.
+ */
+void episode_resume(struct episode *episode, const struct verdict *told, uint64_t cause_id, unsigned revision, uint64_t now_ns);
+
 /* Has this VM's process and monitor ended, so that nothing can follow? */
 bool episode_is_over(const struct episode *episode);

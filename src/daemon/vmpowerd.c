@@ -17,10 +17,12 @@
 struct daemon {
         sd_event *event;
         struct store *store;
+        struct handover *handover;
         struct keeper *keeper;
         struct api *api;
         struct retention *retention;
-        char *socket; /* that we made; owned */
+        char *socket; /* that we made, and that goes with us; owned */
+        char run_directory[PATH_MAX];
 };
 
 static void say(const char *level, const char *line) {
@@ -49,16 +51,18 @@ static void raise_file_limit(void) {
         }
 }
 
-/* A socket that the service manager handed over is the service manager's; one that we made goes with us. */
-static int listen_for_api(struct daemon *daemon, int *ret_fd, const char *run) {
+/*
+ * A socket that the service manager made and handed over is the service manager's.  One that we made goes with us, unless it is kept for the
+ * one that comes after us: then whoever connects meanwhile only waits.
+ */
+static int listen_for_api(struct daemon *daemon, int *ret_fd) {
         char path[PATH_MAX + 16], line[PATH_MAX + 96];
-        int r = sd_listen_fds(1);
+        int r;
 
-        if (r > 0) {
-                *ret_fd = SD_LISTEN_FDS_START;
+        snprintf(path, sizeof(path), "%s/vmpower.sock", daemon->run_directory);
+        *ret_fd = handover_take_listener(daemon->handover, path);
+        if (*ret_fd >= 0)
                 return 0;
-        }
-        snprintf(path, sizeof(path), "%s/vmpower.sock", run);
         r = api_listen(ret_fd, path);
         if (r) {
                 snprintf(line, sizeof(line), "cannot listen on %s: %s", path,
@@ -66,7 +70,8 @@ static int listen_for_api(struct daemon *daemon, int *ret_fd, const char *run) {
                 say(SD_ERR, line);
                 return r;
         }
-        daemon->socket = strdup(path);
+        if (!handover_is_offered(daemon->handover) || handover_keep(daemon->handover, "api", *ret_fd))
+                daemon->socket = strdup(path);
         return 0;
 }
 
@@ -91,25 +96,33 @@ static void serve_metrics(struct daemon *daemon, const struct configuration *con
 }
 
 static int start(struct daemon *daemon, const struct configuration *configuration) {
-        const struct keeper_config config = {
+        struct keeper_config config = {
                 .take_monitors = (const char *const *)configuration->take_monitors.items,
                 .n_take_monitors = configuration->take_monitors.n,
+                .halt_after_ns = configuration->halt_after_ns,
+                .run_directory = daemon->run_directory,
         };
         const struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
         const struct keeper_events events = { on_verdict, on_trouble, daemon };
-        char state[PATH_MAX], run[PATH_MAX], why[STORE_WHY_MAX];
+        char state[PATH_MAX], why[STORE_WHY_MAX];
         cleanup(closep) int fd = -1;
         int r;
 
-        if (state_directory(state, sizeof(state)) || run_directory(run, sizeof(run))) {
+        if (state_directory(state, sizeof(state)) || run_directory(daemon->run_directory, sizeof(daemon->run_directory))) {
                 say(SD_ERR, "there is no place for its state or sockets: set VMPOWER_STATE_DIR and VMPOWER_RUN_DIR");
                 return -ENOENT;
         }
+        r = handover_new(&daemon->handover);
+        if (r) {
+                say(SD_ERR, strerror(-r));
+                return r;
+        }
         /* The socket first: where another vmpowerd answers, nothing of its state is touched. */
-        r = listen_for_api(daemon, &fd, run);
+        r = listen_for_api(daemon, &fd);
         if (r)
                 return r;
         r = store_open(&daemon->store, state, STORE_WRITE, why);
+        config.handover = daemon->handover;
         if (!r)
                 r = keeper_new(&daemon->keeper, daemon->event, daemon->store, &config, &events, why);
         if (r) {
@@ -159,6 +172,7 @@ static int run(const struct configuration *configuration) {
         free(daemon.socket);
         retention_free(daemon.retention);
         keeper_free(daemon.keeper);
+        handover_free(daemon.handover);
         store_close(daemon.store);
         sd_event_unref(daemon.event);
         return r < 0;

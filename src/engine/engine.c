@@ -55,20 +55,25 @@ static void trouble(struct engine *engine, const char *format, ...) {
         engine->events.trouble(line, engine->events.userdata);
 }
 
-static struct engine_vm *find_vm(struct engine *engine, int64_t id) {
+/* Where the VM of that id is, or would be. */
+static size_t find_place(const struct engine *engine, int64_t id) {
         size_t low = 0, high = engine->n_vms;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
 
-                if (engine->vms[middle]->instance.id == id)
-                        return engine->vms[middle];
                 if (engine->vms[middle]->instance.id < id)
                         low = middle + 1;
                 else
                         high = middle;
         }
-        return NULL;
+        return low;
+}
+
+static struct engine_vm *find_vm(struct engine *engine, int64_t id) {
+        size_t at = find_place(engine, id);
+
+        return at < engine->n_vms && engine->vms[at]->instance.id == id ? engine->vms[at] : NULL;
 }
 
 /* --- from the sources to the disk -------------------------------------------------------------------------------- */
@@ -183,6 +188,9 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
                 arrivals[i].vm->in_flight--;
                 vm_take(arrivals[i].vm, arrivals[i].evidence);
         }
+        for (size_t i = 0; engine->events.recorded && i < n_arrivals; i++)
+                if (arrivals[i].evidence->kind == EVIDENCE_REQUEST)
+                        engine->events.recorded(arrivals[i].vm, arrivals[i].evidence, result, engine->events.userdata);
         for (size_t i = 0; i < n_arrivals; i++)
                 if (i + 1 == n_arrivals || arrivals[i + 1].vm != arrivals[i].vm)
                         vm_consider(arrivals[i].vm);
@@ -374,6 +382,15 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void vm_wake_at(struct engine_vm *vm, uint64_t at_ns) {
+        if (!vm->deadline) {
+                sd_event_add_time(vm->engine->event, &vm->deadline, CLOCK_BOOTTIME, at_ns / 1000 + 1, 1000, on_deadline, vm);
+                return;
+        }
+        sd_event_source_set_time(vm->deadline, at_ns / 1000 + 1);
+        sd_event_source_set_enabled(vm->deadline, SD_EVENT_ONESHOT);
+}
+
 static void vm_update_deadline(struct engine_vm *vm) {
         uint64_t next = episode_next_deadline(&vm->episode), tally = tally_next_deadline(&vm->tally);
 
@@ -381,16 +398,10 @@ static void vm_update_deadline(struct engine_vm *vm) {
                 next = tally;
         if (vm->store_attempts && vm->store_attempts < STORE_ATTEMPTS)
                 next = source_now_ns() + STORE_RETRY_USEC * 1000;
-        if (next == UINT64_MAX || vm->in_flight) {
+        if (next == UINT64_MAX || vm->in_flight)
                 vm->deadline = sd_event_source_disable_unref(vm->deadline);
-                return;
-        }
-        if (!vm->deadline) {
-                sd_event_add_time(vm->engine->event, &vm->deadline, CLOCK_BOOTTIME, next / 1000 + 1, 1000, on_deadline, vm);
-                return;
-        }
-        sd_event_source_set_time(vm->deadline, next / 1000 + 1);
-        sd_event_source_set_enabled(vm->deadline, SD_EVENT_ONESHOT);
+        else
+                vm_wake_at(vm, next);
 }
 
 /* --- VMs --------------------------------------------------------------------------------------------------------- */
@@ -441,20 +452,40 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
         return 0;
 }
 
-int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
-                    bool has_process, struct engine_vm **ret_vm) {
-        static const char reason[] = "nobody looked after it for a while";
+static void vm_report_gap(struct engine_vm *vm, const char *reason) {
         struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
+
+        evidence_set_text(&gap, reason, strlen(reason));
+        source_report(&vm->sink, &gap);
+}
+
+static int vm_set_watcher(struct engine_vm *vm, const char *watcher) {
+        struct store_batch *batch = open_batch(vm->engine);
+
+        return batch ? store_batch_set_watcher(batch, vm->instance.id, watcher) : -ENOMEM;
+}
+
+int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
+                    struct past *past, const char *gap, struct engine_vm **ret_vm) {
         struct engine_vm *vm = make_place(engine);
-        struct store_batch *batch;
 
         if (!vm)
                 return -ENOMEM;
-        fill_place(engine, vm, instance, policy, has_process);
-        evidence_set_text(&gap, reason, strlen(reason));
-        source_report(&vm->sink, &gap);
-        batch = open_batch(engine);
-        if (!batch || store_batch_set_watcher(batch, vm->instance.id, watcher))
+        fill_place(engine, vm, instance, policy, false);
+        vm->episode = past->episode;
+        past->episode = (struct episode){ 0 };
+        if (past->has_verdict) {
+                memcpy(vm->told_id, past->told.id, sizeof(vm->told_id));
+                vm->told_episode = past->told.episode;
+                vm->told_decision = past->told.decision;
+        }
+        for (size_t i = 0; i < past->n_later; i++)
+                vm_take(vm, &past->later[i]);
+        /* Its owner does not know it yet: what there is to tell is told soon. */
+        vm_wake_at(vm, source_now_ns());
+        if (gap)
+                vm_report_gap(vm, gap);
+        if (vm_set_watcher(vm, watcher))
                 trouble(engine, "%s: out of memory", vm->instance.identity.name);
         *ret_vm = vm;
         return 0;
@@ -462,16 +493,14 @@ int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char
 
 struct engine_vm *engine_remove_vm(struct engine_vm *vm) {
         struct engine *engine;
+        size_t at;
 
         if (!vm)
                 return NULL;
         engine = vm->engine;
-        for (size_t i = 0; i < engine->n_vms; i++)
-                if (engine->vms[i] == vm) {
-                        memmove(&engine->vms[i], &engine->vms[i + 1], (engine->n_vms - i - 1) * sizeof(*engine->vms));
-                        engine->n_vms--;
-                        break;
-                }
+        at = find_place(engine, vm->instance.id);
+        memmove(&engine->vms[at], &engine->vms[at + 1], (engine->n_vms - at - 1) * sizeof(*engine->vms));
+        engine->n_vms--;
         sd_event_source_disable_unref(vm->deadline);
         tally_deinit(&vm->tally);
         episode_deinit(&vm->episode);
@@ -508,6 +537,12 @@ int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, i
         return batch ? store_batch_rename_vm(batch, vm->instance.id, identity, pid) : -ENOMEM;
 }
 
+int engine_vm_set_monitor(struct engine_vm *vm, const char *path, const char *greeting) {
+        struct store_batch *batch = open_batch(vm->engine);
+
+        return batch ? store_batch_set_monitor(batch, vm->instance.id, path, greeting) : -ENOMEM;
+}
+
 int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct decision *decision) {
         struct store_batch *batch = open_batch(vm->engine);
 
@@ -517,13 +552,9 @@ int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct 
 }
 
 int engine_vm_leave(struct engine_vm *vm, const char *reason) {
-        struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
-        struct store_batch *batch;
-
-        evidence_set_text(&gap, reason, strlen(reason));
-        source_report(&vm->sink, &gap);
-        batch = open_batch(vm->engine);
-        return batch ? store_batch_set_watcher(batch, vm->instance.id, "") : -ENOMEM;
+        if (reason)
+                vm_report_gap(vm, reason);
+        return vm_set_watcher(vm, "");
 }
 
 int engine_vm_abandon(struct engine_vm *vm) {

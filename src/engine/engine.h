@@ -7,8 +7,8 @@
  */
 #pragma once
 
+#include "engine/past.h"
 #include "sources/source.h"
-#include "store/store.h"
 
 #include <systemd/sd-event.h>
 
@@ -23,6 +23,11 @@ struct engine_events {
         void (*verdict)(struct engine_vm *vm, const struct verdict_record *record, void *userdata);
         /* Nothing of this VM can follow, and all that was told is on disk.  The owner may remove it, but not in this call. */
         void (*over)(struct engine_vm *vm, void *userdata);
+        /*
+         * A request of somebody's (EVIDENCE_REQUEST) is on disk, or (result is a negative errno) could not be stored and is kept in
+         * memory.  May be NULL.
+         */
+        void (*recorded)(struct engine_vm *vm, const struct evidence *request, int result, void *userdata);
         /* What the user has to know, in one line. */
         void (*trouble)(const char *line, void *userdata);
         void *userdata;
@@ -39,11 +44,12 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
                   struct engine_vm **ret_vm, struct store_vm *ret_other, char ret_why[static STORE_WHY_MAX]);
 
 /*
- * Look after a VM whose instance is written down already, and whose watcher has gone: `watcher` is the new one.  What happened in between is a
- * gap, and evidence.  `instance` is taken over on success.  0, or -ENOMEM.
+ * Look after a VM whose instance is written down already, and whose watcher has gone: `watcher` is the new one.  Goes on from its past,
+ * which is judged as far as it was not.  `gap`: nobody looked in between, and why; it is evidence.  NULL: nothing was missed.
+ * `instance` is taken over on success; of the past its episode, the rest is the caller's to deinit.  0, or -ENOMEM.
  */
 int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
-                    bool has_process, struct engine_vm **ret_vm);
+                    struct past *past, const char *gap, struct engine_vm **ret_vm);
 
 /* Forget it (its history stays).  What waits to be stored is stored. */
 struct engine_vm *engine_remove_vm(struct engine_vm *vm);
@@ -58,6 +64,9 @@ void *engine_vm_userdata(const struct engine_vm *vm);
 /* The VM turned out to be another process: a wrapper's child, a daemon. */
 int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, int64_t pid);
 
+/* Its watcher holds this monitor, whose QEMU greeted so; path NULL: none any more. */
+int engine_vm_set_monitor(struct engine_vm *vm, const char *path, const char *greeting);
+
 /* How many restarts policy has made of this name lately: told by the owner, counted by policy_decide(). */
 void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);
 
@@ -67,7 +76,10 @@ int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct 
 /* It never came to be: its instance ends without a verdict. */
 int engine_vm_abandon(struct engine_vm *vm);
 
-/* Nobody looks after it from here on, though it may run on: the reason is evidence. */
+/*
+ * Nobody looks after it from here on, though it may run on: the reason is evidence.  NULL: whoever takes it up will know whether anything
+ * was missed.
+ */
 int engine_vm_leave(struct engine_vm *vm, const char *reason);
 
 /* Store, judge and tell all that is there (waits for the disk). */

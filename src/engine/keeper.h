@@ -2,11 +2,13 @@
  * Keeper: every VM of the host, found without being registered, and looked after.
  *
  * Wires discovery (KVM's uevents, the survey of /proc) to the engine: each VM that is found is watched by its process; a monitor
- * is opened only where somebody asked for it (attach) or take_monitors names it.  Does not know who is told, or how.
+ * is opened only where somebody asked for it (attach), take_monitors names it, or a vmpower made it, and nobody is connected to it.  Over a
+ * restart it takes up what it held.  Does not know who is told, or how.
  */
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/handover.h"
 
 struct keeper;
 
@@ -16,7 +18,9 @@ struct kept_vm {
         const char *state;               /* running, paused, suspended, halted, off, gone: what was left of it last */
         uint64_t since_ns;               /* UTC: in that state since */
         const char *monitor;             /* the monitor that we hold; NULL: none */
+        const char *shared_monitor;      /* where others may use it; NULL: nowhere */
         const char *could_attach;        /* a QMP monitor that `attach` could take; NULL: none, or it is a toolstack's */
+        bool has_process;                /* its process is watched; else it is what its monitor says that it is */
         const char *last_verdict;        /* its id; NULL: none of this instance */
         const char *last_summary;
 };
@@ -24,6 +28,9 @@ struct kept_vm {
 struct keeper_config {
         const char *const *take_monitors; /* globs of monitor paths that are ours to open; n_take_monitors of them */
         size_t n_take_monitors;
+        uint64_t halt_after_ns;           /* see policy.h */
+        const char *run_directory;        /* sockets of shared monitors are made under it, and `run` has its monitors there */
+        struct handover *handover;        /* outlives the keeper */
 };
 
 struct keeper_events {
@@ -38,25 +45,41 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
                const struct keeper_events *events, char ret_why[static STORE_WHY_MAX]);
 struct keeper *keeper_free(struct keeper *keeper);
 
-/* How many, and each of them, by rising age of its instance; `each` returns 0 to go on. */
+/* How many, and each of them, the newest first; `each` returns 0 to go on. */
 size_t keeper_n_vms(const struct keeper *keeper);
 int keeper_each_vm(struct keeper *keeper, int (*each)(const struct kept_vm *vm, void *userdata), void *userdata);
 
 /* The VM of that name (of user `uid` first, if it is not -1), uuid or instance.  0, or -ENOENT. */
 int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct kept_vm *ret_vm);
 
+struct keeper_attach_order {
+        const char *name;          /* the VM is called so from now on */
+        const char *path;          /* of its monitor */
+        pid_t pid;                 /* whose process it is; 0: whoever listens there */
+        int64_t owner;             /* only what this user's process listens on; -1: anybody's */
+        const struct actor *asker; /* written down */
+        /*
+         * Once, from the loop, unless keeper_attach() has failed: the monitor has greeted, and is held (0, and the VM), or not (-EBUSY, -EPROTO,
+         * -ECONNRESET …, and why).
+         */
+        void (*done)(void *userdata, int result, const struct kept_vm *vm, const char *why);
+        void *userdata;
+};
+
 /*
- * Open the monitor at `path`, of the VM that is process `pid` (0: whoever listens there) and shall be called `name` from now on.  `asker`: who
- * wants it, written down.  -EBUSY: somebody is connected to it; -ENOTSOCK, -ENOENT; -EPERM: libvirt's; -ESRCH: that
- * process is not its owner; -EEXIST: it is attached already.  ret_why says it in one line.
+ * Open the monitor of a VM.  A process that runs a VM is that VM; in one that does not, each monitor is a VM of its own.  0: `done`
+ * follows, within little more than a second.  -EBUSY: somebody is connected to it; -ENOTSOCK, -ENOENT; -EPERM: libvirt's; -EACCES: not the
+ * owner's; -ESRCH: that process is not its owner; -EEXIST: it is attached already.  ret_why says it in one line.
  */
-int keeper_attach(struct keeper *keeper, const char *name, const char *path, pid_t pid, const struct actor *asker,
-                  char ret_why[static STORE_WHY_MAX]);
+int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]);
 
 /* Give the monitor back; the VM is watched by its process as before.  -ENOENT; -ENOTCONN: no monitor is held. */
 int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]);
 
-/* Write down that nobody looks after the VMs from now on, and store what waits (waits for the disk). */
+/*
+ * Store what waits, and write down that nobody looks after the VMs from now on (waits for the disk).  Only keeper_free() comes after
+ * that.
+ */
 void keeper_settle(struct keeper *keeper);
 
 /* All that can be known about a process that asks for something; `via` is how.  0, or -errno where less than its pid is known. */

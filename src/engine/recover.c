@@ -1,6 +1,6 @@
 #include "engine/recover.h"
 #include "basics/cleanup.h"
-#include "core/episode.h"
+#include "engine/past.h"
 #include "sources/proc.h"
 #include "sources/source.h"
 
@@ -19,70 +19,39 @@ enum {
 struct recovery {
         struct store *store;
         const struct store_vm *vm;
-        struct episode episode;
+        struct past past;
         struct policy policy;
         struct store_batch *batch;
-        uint64_t judged_up_to;       /* the evidence of the newest verdict ends with this id */
-        uint64_t told_episode;
-        char told_id[VERDICT_ID_MAX];
-        uint64_t newest_ns;          /* when the last of its evidence happened */
-        bool was_final;              /* and after that verdict nothing was left */
         int error;
 };
 
-static int note_newest_verdict(const struct verdict_record *record, void *userdata) {
-        struct recovery *recovery = userdata;
-
-        for (size_t i = 0; i < record->n_items; i++)
-                if (record->items[i].id > recovery->judged_up_to)
-                        recovery->judged_up_to = record->items[i].id;
-        recovery->was_final = record->verdict.left == LEFT_GONE;
-        return 1;
-}
-
 static void judge(struct recovery *recovery, bool flush) {
+        struct past *past = &recovery->past;
         struct verdict_record record;
         struct verdict verdict;
 
-        if (episode_judge(&recovery->episode, &recovery->policy.judge, source_now_ns(), flush, &verdict) != EPISODE_VERDICT)
+        if (episode_judge(&past->episode, &recovery->policy.judge, source_now_ns(), flush, &verdict) != EPISODE_VERDICT)
                 return;
-        if (recovery->episode.revision == 0)
-                recovery->told_episode = recovery->episode.cause_id;
-        recovery->error = verdict_record_make(&record, &recovery->vm->identity, &verdict, recovery->episode.items,
-                                              recovery->episode.n_items, recovery->told_episode, recovery->episode.revision);
+        if (past->episode.revision == 0)
+                past->told.episode = past->episode.cause_id;
+        recovery->error = verdict_record_make(&record, &recovery->vm->identity, &verdict, past->episode.items,
+                                              past->episode.n_items, past->told.episode, past->episode.revision);
         if (recovery->error)
                 return;
-        if (recovery->episode.revision > 0)
-                memcpy(record.revises, recovery->told_id, sizeof(record.revises));
-        memcpy(recovery->told_id, record.id, sizeof(recovery->told_id));
+        if (past->episode.revision > 0)
+                memcpy(record.revises, past->told.id, sizeof(record.revises));
+        memcpy(past->told.id, record.id, sizeof(past->told.id));
         recovery->error = store_batch_add_verdict(recovery->batch, recovery->vm->id, &record);
         if (recovery->error)
                 verdict_record_deinit(&record);
 }
 
 static void take(struct recovery *recovery, struct evidence *evidence) {
-        if (episode_begins_anew(&recovery->episode, evidence)) {
+        if (episode_begins_anew(&recovery->past.episode, evidence)) {
                 judge(recovery, true);
-                episode_turn(&recovery->episode);
+                episode_turn(&recovery->past.episode);
         }
-        recovery->error = episode_add(&recovery->episode, evidence);
-        if (!recovery->error && episode_is_ripe(&recovery->episode, 0))
-                judge(recovery, false);
-}
-
-static int replay(const struct evidence *evidence, void *userdata) {
-        struct recovery *recovery = userdata;
-        struct evidence copy;
-
-        if (evidence->at_ns > recovery->newest_ns)
-                recovery->newest_ns = evidence->at_ns;
-        /* What was judged already is needed no more, but for the background of what follows. */
-        if (evidence->id <= recovery->judged_up_to && !evidence_traits(evidence->kind)->stays)
-                return 0;
-        if (evidence_copy(&copy, evidence))
-                return -ENOMEM;
-        take(recovery, &copy);
-        return recovery->error;
+        recovery->error = episode_add(&recovery->past.episode, evidence);
 }
 
 static void on_stored(struct store_batch *batch, int result, const char *why, void *userdata) {
@@ -144,8 +113,8 @@ static int store_gap(struct recovery *recovery) {
                 return r;
         evidence_set_text(&facts[0], reason, strlen(reason));
         /* After a reboot of the host the clock has begun anew: what was seen before still came before. */
-        if (now_ns <= recovery->newest_ns)
-                now_ns = recovery->newest_ns + 1;
+        if (now_ns <= recovery->past.newest_ns)
+                now_ns = recovery->past.newest_ns + 1;
         for (size_t i = 0; i < N_ELEMENTS(facts); i++) {
                 facts[i].at_ns = now_ns;
                 facts[i].time_ns = source_time_ns();
@@ -165,36 +134,38 @@ static int store_gap(struct recovery *recovery) {
         return recovery->error;
 }
 
-static int recover(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]) {
-        struct recovery recovery = { .store = store, .vm = vm, .policy = policy_default(false) };
-        struct store_query newest = { .vm = vm->id, .limit = 1, .all_revisions = true };
+/* What is there of it, then the gap, if its end was not seen; then its verdict. */
+static int give_ending(struct recovery *recovery) {
+        struct past *past = &recovery->past;
         int r;
 
+        for (size_t i = 0; i < past->n_later && !recovery->error; i++)
+                take(recovery, &past->later[i]);
+        r = recovery->error;
+        if (!r && !past->episode.process_ended && !(past->has_verdict && past->told.left == LEFT_GONE))
+                r = store_gap(recovery);
+        if (!r) {
+                judge(recovery, true);
+                r = recovery->error;
+        }
+        return r ? r : store_batch_end_vm(recovery->batch, recovery->vm->id, source_time_ns());
+}
+
+int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]) {
+        struct recovery recovery = { .store = store, .vm = vm, .policy = policy_default(false) };
+        int r;
+
+        *ret_why = '\0';
         r = claim(&recovery);
         if (r == -ENOENT)
                 return 0;
         if (!r)
-                r = store_each_verdict(store, &newest, note_newest_verdict, &recovery, ret_why);
-        if (r < 0) {
-                if (!*ret_why)
-                        snprintf(ret_why, STORE_WHY_MAX, "cannot give %.200s its ending: %s", vm->identity.name, strerror(-r));
-                return r;
-        }
+                r = past_read(&recovery.past, store, vm->id, true, ret_why);
         policy_read(&recovery.policy, vm->policy);
-        episode_init(&recovery.episode, true);
-        r = store_batch_new(&recovery.batch);
         if (!r)
-                r = store_each_evidence(store, vm->id, 0, replay, &recovery, ret_why);
-        /* Evidence of its end may have been stored, and judged or not, before its watcher ended. */
-        if (!r && !recovery.was_final && !recovery.episode.process_ended)
-                r = store_gap(&recovery);
-        if (!r) {
-                if (recovery.episode.phase != EPISODE_QUIET)
-                        judge(&recovery, true);
-                r = recovery.error;
-        }
+                r = store_batch_new(&recovery.batch);
         if (!r)
-                r = store_batch_end_vm(recovery.batch, vm->id, source_time_ns());
+                r = give_ending(&recovery);
         if (!r) {
                 struct store_batch *batch = take_pointer(recovery.batch);
 
@@ -206,7 +177,7 @@ static int recover(struct store *store, const struct store_vm *vm, char ret_why[
                 r = r ? r : recovery.error;
         }
         store_batch_free(recovery.batch);
-        episode_deinit(&recovery.episode);
+        past_deinit(&recovery.past);
         if (r && !*ret_why)
                 snprintf(ret_why, STORE_WHY_MAX, "cannot give %.200s its ending: %s", vm->identity.name, strerror(-r));
         return r;
@@ -229,7 +200,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         r = store_list_open_vms(store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
                 if (!r && vm_is_lost(&vms[i]))
-                        r = recover(store, &vms[i], ret_why);
+                        r = recover_lost_vm(store, &vms[i], ret_why);
                 store_vm_deinit(&vms[i]);
         }
         free(vms);

@@ -20,5 +20,8 @@ bool vm_is_alive(const struct store_vm *vm);
  */
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]);
 
+/* The same for one that is lost. */
+int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]);
+
 /* Wait, but not for ever, while others write endings down: a reader of history wants to see them. */
 void wait_for_endings(struct store *store);

@@ -474,7 +474,7 @@ bool runner_only_informs(char *const *argv, size_t n_argv) {
 
 int runner_start(struct runner **ret_runner, sd_event *event, struct store *store, const struct runner_config *config,
                  const struct runner_events *events, char ret_why[static STORE_WHY_MAX]) {
-        struct engine_events engine_events = { on_verdict, on_over, on_engine_trouble, NULL };
+        struct engine_events engine_events = { .verdict = on_verdict, .over = on_over, .trouble = on_engine_trouble };
         struct runner *runner = calloc(1, sizeof(*runner));
         int r;
 

@@ -37,6 +37,17 @@ int store_batch_new(struct store_batch **ret_batch) {
         return 0;
 }
 
+static void op_deinit(struct batch_op *op) {
+        if (op->type == BATCH_RENAME_VM)
+                free(op->rename.identity);
+        if (op->type == BATCH_SET_TOLD || op->type == BATCH_FORGET_OUTLET)
+                free(op->told.outlet);
+        if (op->type == BATCH_SET_MONITOR) {
+                free(op->monitor.path);
+                free(op->monitor.greeting);
+        }
+}
+
 struct store_batch *store_batch_free(struct store_batch *batch) {
         if (!batch)
                 return NULL;
@@ -46,10 +57,7 @@ struct store_batch *store_batch_free(struct store_batch *batch) {
         for (size_t i = 0; i < batch->n_verdicts; i++)
                 verdict_record_deinit(&batch->verdicts[i].record);
         for (size_t i = 0; i < batch->n_ops; i++)
-                if (batch->ops[i].type == BATCH_RENAME_VM)
-                        free(batch->ops[i].rename.identity);
-                else if (batch->ops[i].type == BATCH_SET_TOLD || batch->ops[i].type == BATCH_FORGET_OUTLET)
-                        free(batch->ops[i].told.outlet);
+                op_deinit(&batch->ops[i]);
         free(batch->evidence);
         free(batch->verdicts);
         free(batch->ops);
@@ -280,6 +288,22 @@ struct store_pruning store_batch_pruning(const struct store_batch *batch) {
                 if (batch->ops[i].type == BATCH_PRUNE)
                         return batch->ops[i].pruning;
         return (struct store_pruning){ .is_done = true };
+}
+
+int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const char *path, const char *greeting) {
+        cleanup(freep) char *path_copy = path ? strdup(path) : NULL, *greeting_copy = path ? strdup(greeting) : NULL;
+        struct batch_op *op;
+        int r;
+
+        if (path && (!path_copy || !greeting_copy))
+                return -ENOMEM;
+        r = add_op(batch, BATCH_SET_MONITOR, vm, &op);
+        if (r)
+                return r;
+        op->monitor.path = take_pointer(path_copy);
+        op->monitor.greeting = take_pointer(greeting_copy);
+        batch->n_bytes += path ? strlen(path) + strlen(greeting) : 0;
+        return 0;
 }
 
 bool store_batch_is_empty(const struct store_batch *batch) {

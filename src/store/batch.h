@@ -18,6 +18,7 @@ enum batch_op_type {
         BATCH_SET_TOLD,
         BATCH_FORGET_OUTLET,
         BATCH_PRUNE,
+        BATCH_SET_MONITOR,
 };
 
 struct batch_op {
@@ -50,6 +51,10 @@ struct batch_op {
                         uint64_t number;
                 } told;
                 struct store_pruning pruning;
+                struct {
+                        char *path; /* owned; NULL: none is held any more */
+                        char *greeting;
+                } monitor;
         };
 };
 

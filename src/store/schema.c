@@ -129,6 +129,12 @@ static const char *const migrations[] = {
         "        pruned_ns INTEGER NOT NULL"
         ") STRICT;"
         "INSERT INTO retention VALUES (1, 0, 0, 0, 0, 0);",
+        /* The monitor that the VM's watcher holds: where it is, and how QEMU greeted, which it says but once. */
+        "CREATE TABLE monitor ("
+        "        vm INTEGER PRIMARY KEY REFERENCES vm (id),"
+        "        path TEXT NOT NULL,"
+        "        greeting TEXT NOT NULL"
+        ") STRICT;",
 };
 
 enum {
@@ -150,6 +156,7 @@ static const char *const probes[] = {
         "SELECT (SELECT min(verdict) FROM verdict_evidence) + (SELECT max(verdict) FROM verdict_evidence)",
         "SELECT (SELECT min(id) FROM decision) + (SELECT max(id) FROM decision)",
         "SELECT measured_up_to FROM retention",
+        "SELECT min(vm) FROM monitor",
 };
 
 static int schema_probe(sqlite3 *database, char ret_why[static STORE_WHY_MAX]) {

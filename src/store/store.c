@@ -8,6 +8,7 @@
 #include "store/store_writer.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct store {
         struct reader reader;        /* the caller's connection */
@@ -203,6 +204,32 @@ int store_find_vm(struct store *store, const char *name, struct store_vm *ret_vm
                         return r;
         }
         return -ENOENT;
+}
+
+int store_find_monitor(struct store *store, int64_t vm, char **ret_path, char **ret_greeting) {
+        cleanup(question_end) struct question question = {};
+        cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
+        cleanup(freep) char *path = NULL, *greeting = NULL;
+        char why[STORE_WHY_MAX];
+        int r;
+
+        r = reader_ask(&store->reader, &question, why);
+        if (r)
+                return r;
+        r = database_prepare(question.database, "SELECT path, greeting FROM monitor WHERE vm = ?", &statement, why);
+        if (r)
+                return r;
+        bind_integer(&(struct binder){ .statement = statement }, vm);
+        r = statement_step(statement, why);
+        if (r != DATABASE_ROW)
+                return r ? r : -ENOENT;
+        path = strdup((const char *)sqlite3_column_text(statement, 0) ?: "");
+        greeting = strdup((const char *)sqlite3_column_text(statement, 1) ?: "");
+        if (!path || !greeting)
+                return -ENOMEM;
+        *ret_path = take_pointer(path);
+        *ret_greeting = take_pointer(greeting);
+        return 0;
 }
 
 int store_submit(struct store *store, struct store_batch *batch, store_done_fn done, void *userdata) {

@@ -66,6 +66,9 @@ int store_list_open_vms(struct store *store, const char *name, struct store_vm *
 /* The newest instance called `name`; if there is none, of that uuid; or of that instance text.  -ENOENT. */
 int store_find_vm(struct store *store, const char *name, struct store_vm *ret_vm);
 
+/* The monitor that the VM's watcher holds, or held: both texts are yours to free.  -ENOENT: none. */
+int store_find_monitor(struct store *store, int64_t vm, char **ret_path, char **ret_greeting);
+
 /* What one wakeup brought: written in one transaction, in this order. */
 struct store_batch;
 typedef void (*store_done_fn)(struct store_batch *batch, int result, const char *why, void *userdata);
@@ -99,6 +102,8 @@ int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *form
 /* The outlet was told all verdicts up to this number.  Or it is no more: it begins anew if it ever comes back. */
 int store_batch_set_told(struct store_batch *batch, const char *outlet, uint64_t number);
 int store_batch_forget_outlet(struct store_batch *batch, const char *outlet);
+/* Its watcher holds this monitor from now on, whose QEMU greeted so; path NULL: none.  Its end forgets it. */
+int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const char *path, const char *greeting);
 bool store_batch_is_empty(const struct store_batch *batch);
 
 /* What the batch holds, for its `done`: evidence now has its ids, records their numbers. */

@@ -28,6 +28,9 @@ static const char *const statement_sql[] = {
         [STATEMENT_RENAME_VERDICTS] = "UPDATE verdict SET name = ?, uuid = ? WHERE vm = ?",
         [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ? WHERE id = ?"
                                   " AND (NOT ? OR (ended_ns IS NULL AND coalesce(watcher, '') = ?))",
+        [STATEMENT_SET_MONITOR] = "INSERT INTO monitor (vm, path, greeting) VALUES (?, ?, ?)"
+                                  " ON CONFLICT (vm) DO UPDATE SET path = excluded.path, greeting = excluded.greeting",
+        [STATEMENT_FORGET_MONITOR] = "DELETE FROM monitor WHERE vm = ?",
         [STATEMENT_NEXT_EVIDENCE] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'evidence'",
         [STATEMENT_ADD_EVIDENCE] = "INSERT INTO evidence (batch, vm, source, kind, at_ns, time_ns, seq, data)"
                                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -176,12 +179,32 @@ static int add_vm(struct transaction *transaction, struct batch_op *op, char ret
         return r;
 }
 
+static int forget_monitor(struct transaction *transaction, int64_t vm, char ret_why[static STORE_WHY_MAX]) {
+        struct binder binder = bind_to(transaction, STATEMENT_FORGET_MONITOR);
+
+        bind_integer(&binder, vm);
+        return run(transaction, STATEMENT_FORGET_MONITOR, ret_why);
+}
+
 static int end_vm(struct transaction *transaction, const struct batch_op *op, char ret_why[static STORE_WHY_MAX]) {
         struct binder binder = bind_to(transaction, STATEMENT_END_VM);
+        int r;
 
         bind_integer(&binder, (int64_t)op->ended_ns);
         bind_integer(&binder, op->vm);
-        return run_on_row(transaction, STATEMENT_END_VM, ret_why);
+        r = run_on_row(transaction, STATEMENT_END_VM, ret_why);
+        return r ? r : forget_monitor(transaction, op->vm, ret_why);
+}
+
+static int set_monitor(struct transaction *transaction, const struct batch_op *op, char ret_why[static STORE_WHY_MAX]) {
+        struct binder binder = bind_to(transaction, STATEMENT_SET_MONITOR);
+
+        if (!op->monitor.path)
+                return forget_monitor(transaction, op->vm, ret_why);
+        bind_integer(&binder, op->vm);
+        bind_text(&binder, op->monitor.path);
+        bind_text(&binder, op->monitor.greeting);
+        return run(transaction, STATEMENT_SET_MONITOR, ret_why);
 }
 
 static int rename_vm(struct transaction *transaction, const struct batch_op *op, char ret_why[static STORE_WHY_MAX]) {
@@ -411,6 +434,8 @@ static int write_op(struct transaction *transaction, struct store_batch *batch, 
                 return forget_outlet(transaction, op, ret_why);
         case BATCH_PRUNE:
                 return prune_step(transaction, &op->pruning, ret_why);
+        case BATCH_SET_MONITOR:
+                return set_monitor(transaction, op, ret_why);
         }
         return -EINVAL;
 }

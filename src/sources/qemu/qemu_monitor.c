@@ -252,6 +252,10 @@ int qemu_monitor_try(struct qemu_monitor *monitor) {
         return 0;
 }
 
+int qemu_monitor_fd(const struct qemu_monitor *monitor) {
+        return monitor->fd;
+}
+
 bool qemu_monitor_is_connected(const struct qemu_monitor *monitor) {
         return monitor->fd >= 0;
 }
@@ -325,6 +329,36 @@ struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor) {
         return NULL;
 }
 
+static struct qemu_monitor *make(sd_event *event, const struct qemu_monitor_events *events, void *userdata) {
+        struct qemu_monitor *monitor = calloc(1, sizeof(*monitor));
+
+        if (!monitor)
+                return NULL;
+        monitor->fd = -1;
+        monitor->event = sd_event_ref(event);
+        monitor->events = events;
+        monitor->userdata = userdata;
+        qmp_framer_init(&monitor->framer, QMP_FRAMING_LINES);
+        return monitor;
+}
+
+int qemu_monitor_adopt(struct qemu_monitor **ret_monitor, sd_event *event, int fd, const struct qemu_monitor_events *events,
+                       void *userdata) {
+        struct qemu_monitor *monitor = make(event, events, userdata);
+        int r;
+
+        if (!monitor)
+                return -ENOMEM;
+        r = sd_event_add_io(event, &monitor->stream, fd, EPOLLIN, on_stream, monitor);
+        if (r < 0) {
+                qemu_monitor_close(monitor);
+                return r;
+        }
+        monitor->fd = fd;
+        *ret_monitor = monitor;
+        return 0;
+}
+
 int qemu_monitor_open(struct qemu_monitor **ret_monitor, sd_event *event, const char *path,
                       const struct qemu_monitor_events *events, void *userdata) {
         struct qemu_monitor *monitor;
@@ -333,14 +367,9 @@ int qemu_monitor_open(struct qemu_monitor **ret_monitor, sd_event *event, const 
 
         if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
                 return -ENAMETOOLONG;
-        monitor = calloc(1, sizeof(*monitor));
+        monitor = make(event, events, userdata);
         if (!monitor)
                 return -ENOMEM;
-        monitor->fd = -1;
-        monitor->event = sd_event_ref(event);
-        monitor->events = events;
-        monitor->userdata = userdata;
-        qmp_framer_init(&monitor->framer, QMP_FRAMING_LINES);
         monitor->path = strdup(path);
 
         /* An inotify descriptor of which the last watch goes makes its closing wait for all processors, 8 ms: only where it is needed. */

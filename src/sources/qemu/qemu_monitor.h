@@ -37,7 +37,13 @@ struct qemu_monitor;
  */
 int qemu_monitor_open(struct qemu_monitor **ret_monitor, sd_event *event, const char *path,
                       const struct qemu_monitor_events *events, void *userdata);
+/* The same on a connected, non-blocking socket, which is taken over on success.  `connected` is not called. */
+int qemu_monitor_adopt(struct qemu_monitor **ret_monitor, sd_event *event, int fd, const struct qemu_monitor_events *events,
+                       void *userdata);
 struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor);
+
+/* Its connection, to be handed over to a later life; -1: none.  It stays the monitor's. */
+int qemu_monitor_fd(const struct qemu_monitor *monitor);
 
 /* Look for the socket now rather than when the directory says so.  0: connected; -ENOTCONN: not there yet. */
 int qemu_monitor_try(struct qemu_monitor *monitor);

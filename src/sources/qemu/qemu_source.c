@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A stop for a migration's last phase or a snapshot: its outcome comes without an event, so it is asked for again. */
 #define TRANSIENT_RETRY_USEC 100000
@@ -50,6 +51,7 @@ struct qemu_source {
         struct halt_ticks *own_ticks; /* where config.ticks is NULL */
         const struct qemu_source_tap *tap; /* NULL: the monitor is not shared */
         char *greeting;                    /* for those who share it; owned */
+        uint64_t first_id; /* that is free for them */
         bool has_oob;
         bool is_greeted;
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
@@ -251,6 +253,16 @@ static json_t *action_arguments(const struct qemu_source_config *config) {
         return NULL;
 }
 
+static void keep_greeting(struct qemu_source *source, const struct qmp_message *greeting) {
+        size_t n_text;
+
+        source->is_greeted = true;
+        if (!source->config.is_shared)
+                return;
+        source->has_oob = greeting->is_oob;
+        qmp_encode_greeting(&source->greeting, &n_text, &greeting->version, source->has_oob);
+}
+
 static void take_greeting(struct qemu_source *source, const struct qmp_message *greeting) {
         struct evidence opened = evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_OPENED);
         json_t *actions = action_arguments(&source->config);
@@ -260,15 +272,8 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
                 json_decref(actions);
                 return;
         }
-        source->is_greeted = true;
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
-
-        if (source->config.is_shared) {
-                size_t n_text;
-
-                source->has_oob = greeting->is_oob;
-                qmp_encode_greeting(&source->greeting, &n_text, &greeting->version, source->has_oob);
-        }
+        keep_greeting(source, greeting);
         /* QEMU answers in order, and its events start with the answer to the first. */
         ask(source, ASK_CAPABILITIES, "qmp_capabilities", source->has_oob ? json_pack("{s:[s]}", "enable", "oob") : NULL);
         if (actions)
@@ -490,18 +495,70 @@ static const struct qemu_monitor_events monitor_events = {
         .drained = on_drained,
 };
 
-int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
-                     const struct qemu_source_events *events, const struct source_sink *sink) {
+static struct qemu_source *make(sd_event *event, const struct qemu_source_config *config,
+                                const struct qemu_source_events *events, const struct source_sink *sink) {
         struct qemu_source *source = calloc(1, sizeof(*source));
+
+        if (!source)
+                return NULL;
+        source->event = sd_event_ref(event);
+        source->config = *config;
+        source->config.path = NULL; /* the monitor has its own */
+        source->first_id = QEMU_SOURCE_IDS;
+        source->events = *events;
+        source->sink = *sink;
+        return source;
+}
+
+/* Of a connection that goes on: how the VM is now.  What it says of that is told like anything else. */
+static void resume(struct qemu_source *source, const struct qmp_message *greeting) {
+        keep_greeting(source, greeting);
+        source->first_id = QEMU_SOURCE_IDS + source_now_ns();
+        ask(source, ASK_VCPUS, "query-cpus-fast", NULL);
+        ask(source, ASK_FIRST_STATUS, "query-status", NULL);
+}
+
+int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, const struct qemu_source_past *past,
+                      const struct qemu_source_config *config, const struct qemu_source_events *events,
+                      const struct source_sink *sink) {
+        struct qemu_source *source = make(event, config, events, sink);
+        struct ucred peer = { 0 };
+        socklen_t n_peer = sizeof(peer);
+        struct qmp_message greeting = { 0 };
         int r;
 
         if (!source)
                 return -ENOMEM;
-        source->event = sd_event_ref(event);
-        source->config = *config;
-        source->config.path = NULL; /* the monitor has its own */
-        source->events = *events;
-        source->sink = *sink;
+        r = qmp_message_decode(&greeting, past->greeting, past->n_greeting);
+        if (r > 0 || (!r && greeting.kind != QMP_GREETING))
+                r = -EPROTO;
+        if (!r)
+                r = qemu_monitor_adopt(&source->monitor, event, fd, &monitor_events, source);
+        if (r) {
+                qmp_message_deinit(&greeting);
+                qemu_source_close(source);
+                return r;
+        }
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n_peer) < 0)
+                peer = (struct ucred){ 0 };
+        source->pid = peer.pid;
+        *ret_source = source;
+        source->events.connected(source->events.userdata, peer.pid, peer.uid);
+        if (past->is_negotiated)
+                resume(source, &greeting);
+        else
+                take_greeting(source, &greeting);
+        qmp_message_deinit(&greeting);
+        return 0;
+}
+
+int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
+                     const struct qemu_source_events *events, const struct source_sink *sink) {
+        struct qemu_source *source = make(event, config, events, sink);
+        int r;
+
+        if (!source)
+                return -ENOMEM;
         r = qemu_monitor_open(&source->monitor, event, config->path, &monitor_events, source);
         if (r) {
                 qemu_source_close(source);
@@ -526,6 +583,10 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
         free(source->greeting);
         free(source);
         return NULL;
+}
+
+int qemu_source_fd(const struct qemu_source *source) {
+        return source->monitor ? qemu_monitor_fd(source->monitor) : -1;
 }
 
 bool qemu_source_has_started(const struct qemu_source *source) {
@@ -555,6 +616,10 @@ int qemu_source_quit(struct qemu_source *source) {
 
 void qemu_source_set_tap(struct qemu_source *source, const struct qemu_source_tap *tap) {
         source->tap = tap;
+}
+
+uint64_t qemu_source_first_id(const struct qemu_source *source) {
+        return source->first_id;
 }
 
 const char *qemu_source_greeting(const struct qemu_source *source, bool *ret_has_oob) {

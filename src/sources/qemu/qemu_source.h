@@ -45,7 +45,25 @@ struct qemu_source_config {
 
 int qemu_source_open(struct qemu_source **ret_source, sd_event *event, const struct qemu_source_config *config,
                      const struct qemu_source_events *events, const struct source_sink *sink);
+
+/* What the connection that is adopted has been through. */
+struct qemu_source_past {
+        const char *greeting; /* QEMU's, as it came; n_greeting bytes */
+        size_t n_greeting;
+        bool is_negotiated; /* in an earlier life of ours: it is in use, and no word of it was missed */
+};
+
+/*
+ * The same on a connection that is there already: connected, non-blocking, taken over on success; config.path is not looked at.
+ * `connected` comes in this call.  -EPROTO: that is no greeting.
+ */
+int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, const struct qemu_source_past *past,
+                      const struct qemu_source_config *config, const struct qemu_source_events *events,
+                      const struct source_sink *sink);
 struct qemu_source *qemu_source_close(struct qemu_source *source);
+
+/* Its connection, to be handed over to a later life; -1: none.  It stays the source's. */
+int qemu_source_fd(const struct qemu_source *source);
 
 /* Does the VM run without us: has it answered the `cont` that config.start asks for?  True where it did not ask. */
 bool qemu_source_has_started(const struct qemu_source *source);
@@ -64,8 +82,10 @@ void qemu_source_finish(struct qemu_source *source);
  * QEMU_SOURCE_IDS.  Comes after the evidence; none may close the source.
  */
 enum {
-        QEMU_SOURCE_IDS = 1000, /* ids from here on are free */
+        QEMU_SOURCE_IDS = 1000, /* ids from here on are not ours */
 };
+/* From here on they are free: answers to what an earlier life asked on the same connection are nobody's any more. */
+uint64_t qemu_source_first_id(const struct qemu_source *source);
 struct qemu_source_tap {
         void (*message)(void *userdata, const struct qmp_message *message, const char *text, size_t n_text);
         void (*lost)(void *userdata);    /* QEMU said what was not understood; it may have been an answer */

@@ -392,7 +392,24 @@ static bool is_stale(const struct sockaddr_un *address) {
         return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
 }
 
-static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid, gid_t gid) {
+/* A listening socket that was handed over, and still is what stands at the path. */
+static int take_listener(struct shared_monitor *monitor, const char *path, int fd) {
+        struct sockaddr_un address = { 0 };
+        socklen_t n_address = sizeof(address), n_listens = sizeof(int);
+        int listens = 0;
+
+        if (getsockname(fd, (struct sockaddr *)&address, &n_address) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n_listens) < 0)
+                return -errno;
+        if (!listens || address.sun_family != AF_UNIX || strcmp(address.sun_path, path))
+                return -EINVAL;
+        if (lstat(path, &monitor->identity) < 0)
+                return -errno;
+        monitor->fd = fd;
+        return 0;
+}
+
+static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid, gid_t gid, int fd) {
         struct sockaddr_un *address = &monitor->address;
         int r;
 
@@ -400,6 +417,8 @@ static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid
                 return -ENAMETOOLONG;
         address->sun_family = AF_UNIX;
         strcpy(address->sun_path, path);
+        if (fd >= 0)
+                return take_listener(monitor, path, fd);
         monitor->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (monitor->fd < 0)
                 return -errno;
@@ -420,11 +439,8 @@ static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid
         return listen(monitor->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-struct shared_monitor *shared_monitor_close(struct shared_monitor *monitor) {
-        if (!monitor)
-                return NULL;
+static struct shared_monitor *monitor_free(struct shared_monitor *monitor) {
         qemu_source_set_tap(monitor->source, NULL);
-        stop_listening(monitor);
         while (monitor->clients) {
                 struct client *client = monitor->clients;
 
@@ -437,7 +453,31 @@ struct shared_monitor *shared_monitor_close(struct shared_monitor *monitor) {
         return NULL;
 }
 
-int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, const char *path, uid_t uid, gid_t gid,
+struct shared_monitor *shared_monitor_close(struct shared_monitor *monitor) {
+        if (!monitor)
+                return NULL;
+        stop_listening(monitor);
+        return monitor_free(monitor);
+}
+
+struct shared_monitor *shared_monitor_leave(struct shared_monitor *monitor) {
+        if (!monitor)
+                return NULL;
+        sd_event_source_disable_unref(monitor->accept_timer);
+        sd_event_source_disable_unref(monitor->listener);
+        close_fd(&monitor->fd);
+        return monitor_free(monitor);
+}
+
+const char *shared_monitor_path(const struct shared_monitor *monitor) {
+        return monitor->address.sun_path;
+}
+
+int shared_monitor_fd(const struct shared_monitor *monitor) {
+        return monitor->fd;
+}
+
+int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, const char *path, uid_t uid, gid_t gid, int fd,
                         struct qemu_source *source, const struct shared_monitor_events *events) {
         struct shared_monitor *monitor = calloc(1, sizeof(*monitor));
         int r;
@@ -449,12 +489,15 @@ int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, co
         monitor->source = source;
         monitor->events = *events;
         monitor->tap = (struct qemu_source_tap){ on_message, on_lost, on_drained, on_closed, monitor };
-        r = relay_new(&monitor->relay, QEMU_SOURCE_IDS, close_one);
+        r = relay_new(&monitor->relay, qemu_source_first_id(source), close_one);
         if (!r)
-                r = listen_at(monitor, path, uid, gid);
+                r = listen_at(monitor, path, uid, gid, fd);
         if (!r)
                 r = sd_event_add_io(event, &monitor->listener, monitor->fd, EPOLLIN, on_connection, monitor);
         if (r < 0) {
+                /* What was given stays the caller's. */
+                if (fd >= 0)
+                        monitor->fd = -1;
                 shared_monitor_close(monitor);
                 return r;
         }

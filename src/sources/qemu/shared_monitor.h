@@ -31,14 +31,22 @@ struct shared_monitor_events {
 
 /*
  * Listen at `path`: mode 0600, owned by uid and gid (-1: as we are).  Its directory is there and is ours.  A socket that nobody
- * listens on any more is replaced.  The source `is_shared`, outlives the shared monitor, and may be connected already or not yet;
- * clients are greeted once QEMU has greeted us.  0; -ENAMETOOLONG; -EADDRINUSE: somebody listens there, or it is no socket.
+ * listens on any more is replaced.  `fd`: its listening socket from an earlier life, taken over on success; -1: there is none.  The
+ * source `is_shared`, outlives the shared monitor, and may be connected already or not yet; clients are greeted once QEMU has greeted
+ * us.  0; -ENAMETOOLONG; -EADDRINUSE: somebody listens there, or it is no socket; -EINVAL: the descriptor listens elsewhere.
  */
-int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, const char *path, uid_t uid, gid_t gid,
+int shared_monitor_open(struct shared_monitor **ret_monitor, sd_event *event, const char *path, uid_t uid, gid_t gid, int fd,
                         struct qemu_source *source, const struct shared_monitor_events *events);
 
 /* The socket is gone, and so are the clients. */
 struct shared_monitor *shared_monitor_close(struct shared_monitor *monitor);
+
+/* The clients are gone; the socket stays where it is, for a later life that has its descriptor. */
+struct shared_monitor *shared_monitor_leave(struct shared_monitor *monitor);
+
+/* Where it is, and its listening socket, which stays the monitor's; -1: it listens no more. */
+const char *shared_monitor_path(const struct shared_monitor *monitor);
+int shared_monitor_fd(const struct shared_monitor *monitor);
 
 /* The request is on record: it goes on.  One that has gone on already is no error. */
 void shared_monitor_release(struct shared_monitor *monitor, uint64_t request);

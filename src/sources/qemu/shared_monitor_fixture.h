@@ -112,7 +112,7 @@ static inline void on_dropped(void *userdata, const struct actor *client, const 
 }
 
 static inline int open_shared(struct world *world) {
-        return shared_monitor_open(&world->shared, world->event, world->path, (uid_t)-1, (gid_t)-1, world->source,
+        return shared_monitor_open(&world->shared, world->event, world->path, (uid_t)-1, (gid_t)-1, -1, world->source,
                                    &(struct shared_monitor_events){ on_request, on_late, on_dropped, world });
 }
 

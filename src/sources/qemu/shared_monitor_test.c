@@ -26,7 +26,7 @@ static void the_socket_is_given_to_the_vmms_user(void **state) {
         snprintf(path, sizeof(path), "%s/t.sock", world.directory);
         shared_monitor_close(world.shared);
         world.shared = NULL;
-        assert_int_equal(shared_monitor_open(&second, world.event, path, 12345, 54321, world.source,
+        assert_int_equal(shared_monitor_open(&second, world.event, path, 12345, 54321, -1, world.source,
                                              &(struct shared_monitor_events){ on_request, on_late, on_dropped, &world }), 0);
         assert_return_code(stat(path, &status), errno);
         assert_int_equal(status.st_uid, 12345);

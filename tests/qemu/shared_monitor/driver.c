@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
         if (r >= 0)
                 r = qemu_source_open(&source, driver.event, &config, &events, &sink);
         if (r >= 0)
-                r = shared_monitor_open(&driver.shared, driver.event, argv[2], (uid_t)-1, (gid_t)-1, source, &shared_events);
+                r = shared_monitor_open(&driver.shared, driver.event, argv[2], (uid_t)-1, (gid_t)-1, -1, source, &shared_events);
         if (r >= 0) {
                 qemu_source_try(source);
                 printf("listening\n");

@@ -1,0 +1,77 @@
+/*
+ * Keeper, inside: what its parts share.
+ *
+ * keeper.c is the keeper's life and what it answers; keeper_records.c takes VMs up from what is on record, or writes them down;
+ * keeper_monitors.c opens and closes monitors.
+ */
+#pragma once
+
+#include "engine/attachment.h"
+#include "engine/keeper.h"
+#include "engine/others.h"
+#include "engine/vm_list.h"
+#include "sources/qemu/survey.h"
+
+struct keeper {
+        sd_event *event;
+        struct store *store;
+        struct engine *engine;
+        struct keeper_config config;
+        struct keeper_events events;
+        struct kept_home home;
+        struct discovery *discovery;
+        struct others *others;
+        sd_event_source *child_signal;
+        sd_event_source *clearing; /* what is over goes outside of its own calls */
+        struct kept *to_clear;
+        struct vm_list vms;
+        size_t n_waiting; /* for a name that another one has */
+        struct opening *openings;
+        char watcher[VM_INSTANCE_MAX];
+};
+
+void keeper_say(struct keeper *keeper, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
+bool instance_is_monitors(const char *instance);
+
+/* keeper_records.c */
+
+/* What the survey saw, as an instance; its command line is taken over. */
+void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct store_vm *ret_instance);
+
+/*
+ * The VM as the keeper has it, or has it from now on: as it is on record, or newly written down.  0; -EBUSY: it is another vmpower's, or it
+ * has ended; -errno, said already.
+ */
+int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept);
+
+/* It goes by that name from now on. */
+int keeper_rename(struct keeper *keeper, struct kept *kept, const char *name);
+/* The name of one that is over is free. */
+void keeper_give_name(struct keeper *keeper, const struct store_vm *former);
+
+/* May it be called so?  Not while another VM of that user is, ours or that of another vmpower.  0, -EEXIST, -errno. */
+int keeper_check_name(struct keeper *keeper, const struct kept *kept, const char *name, char ret_why[static STORE_WHY_MAX]);
+
+/* Take up all that is on record as not ended and that nobody looks after; or one of them. */
+int keeper_take_up_all(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]);
+void keeper_take_up(struct keeper *keeper, struct store_vm *vm);
+
+/* keeper_monitors.c */
+
+/* Of what a VM's command line names: a monitor that could be held, one that is ours to open if there is one; NULL. */
+const char *keeper_find_monitor(const struct keeper *keeper, const struct survey_vmm *vmm);
+
+/* Open that monitor of a VM that is kept, if it is ours to open. */
+void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *path);
+/* Open it: we held it before. */
+void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path);
+
+/* No monitor is to be had: a VM that is nothing but that is gone. */
+void keeper_lose_monitor(struct kept *kept);
+
+void keeper_free_openings(struct keeper *keeper);
+
+/* keeper.c */
+void keeper_present(const struct kept *kept, struct kept_vm *ret_vm);

@@ -1,0 +1,295 @@
+#include "engine/keeper_inside.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A monitor that is being opened: asked for by somebody, or taken up by ourselves. */
+struct opening {
+        struct keeper *keeper;
+        struct opening *next;
+        struct attachment *attachment;
+        char instance[VM_INSTANCE_MAX]; /* whose it is; "": it turns out when it has greeted */
+        struct keeper_attach_order order;
+        char name[VM_NAME_MAX];
+        struct actor asker;
+        bool is_asked;
+};
+
+/* --- opening monitors -------------------------------------------------------------------------------------------- */
+
+static bool is_being_opened(const struct keeper *keeper, const struct kept *kept) {
+        for (const struct opening *opening = keeper->openings; opening; opening = opening->next)
+                if (!strcmp(opening->instance, kept_instance(kept)->identity.instance))
+                        return true;
+        return false;
+}
+
+static struct opening *opening_free(struct opening *opening) {
+        struct opening **link = &opening->keeper->openings;
+
+        while (*link != opening)
+                link = &(*link)->next;
+        *link = opening->next;
+        attachment_free(opening->attachment);
+        free(opening);
+        return NULL;
+}
+
+static struct opening *opening_new(struct keeper *keeper) {
+        struct opening *opening = calloc(1, sizeof(*opening));
+
+        if (!opening)
+                return NULL;
+        opening->keeper = keeper;
+        opening->next = keeper->openings;
+        keeper->openings = opening;
+        return opening;
+}
+
+/* Which VM is at that monitor?  A process that runs one is that one; else the monitor is a VM of its own. */
+static int find_target(struct keeper *keeper, const struct monitor_check *check, const char *name, struct kept **ret_kept,
+                       char ret_why[static STORE_WHY_MAX]) {
+        struct survey_vmm vmm = { 0 };
+        struct store_vm instance;
+        bool is_vm;
+        int r;
+
+        *ret_kept = vm_list_find_pid(&keeper->vms, check->pid);
+        if (*ret_kept)
+                return 0;
+        r = survey_process(&vmm, check->pid, false);
+        is_vm = r != SURVEY_NO_VMM;
+        if (r > 0)
+                r = survey_process(&vmm, check->pid, true);
+        if (r) {
+                snprintf(ret_why, STORE_WHY_MAX, "pid %d has gone", (int)check->pid);
+                return -ESRCH;
+        }
+        keeper_describe(keeper, &vmm, &instance);
+        if (!is_vm) {
+                size_t n = strlen(instance.identity.instance);
+
+                snprintf(instance.identity.instance + n, sizeof(instance.identity.instance) - n, ":%" PRIu64, check->inode);
+                text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
+                text_set(instance.identity.name, sizeof(instance.identity.name), name);
+                *instance.identity.uuid = '\0';
+        }
+        survey_vmm_deinit(&vmm);
+        r = keeper_keep(keeper, &instance, ret_kept);
+        if (r == -EBUSY) {
+                snprintf(ret_why, STORE_WHY_MAX, "another vmpower looks after pid %d, or it has ended", (int)check->pid);
+                r = -ESRCH;
+        } else if (r) {
+                snprintf(ret_why, STORE_WHY_MAX, "cannot look after pid %d: %s", (int)check->pid, strerror(-r));
+        }
+        store_vm_deinit(&instance);
+        return r;
+}
+
+static int refuse_attached(const struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
+        snprintf(ret_why, STORE_WHY_MAX, "%.200s is attached already, by %.200s", kept_name(kept), kept->monitor);
+        return -EEXIST;
+}
+
+static int note_request(struct kept *kept, const char *command, const struct actor *asker) {
+        struct evidence request = evidence_make(SOURCE_VMPOWER, EVIDENCE_REQUEST);
+
+        evidence_set_word(&request, command);
+        if (asker && evidence_set_actor(&request, asker))
+                return -ENOMEM;
+        source_report(engine_vm_sink(kept->vm), &request);
+        return 0;
+}
+
+static int hold(struct opening *opening, struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
+        cleanup(freep) char *greeting = NULL;
+        cleanup(closep) int fd = -1;
+        struct qemu_source_past past = { 0 };
+        int r;
+
+        fd = attachment_take(opening->attachment, &greeting, &past.n_greeting);
+        past.greeting = greeting;
+        r = fd < 0 ? fd : kept_hold_monitor(kept, attachment_check(opening->attachment)->path, fd, &past, -1);
+        if (r) {
+                snprintf(ret_why, STORE_WHY_MAX, "cannot hold the monitor of %.200s: %s", kept_name(kept), strerror(-r));
+                return r;
+        }
+        take_fd(&fd);
+        return 0;
+}
+
+/* The monitor that somebody asked for has greeted: the VM is made now, if it was not there. */
+static int attach(struct opening *opening, struct kept **ret_kept, char ret_why[static STORE_WHY_MAX]) {
+        struct keeper *keeper = opening->keeper;
+        struct kept *kept;
+        int r;
+
+        r = find_target(keeper, attachment_check(opening->attachment), opening->name, &kept, ret_why);
+        if (r)
+                return r;
+        if (kept->qemu)
+                return refuse_attached(kept, ret_why);
+        r = keeper_check_name(keeper, kept, opening->name, ret_why);
+        if (!r) {
+                r = note_request(kept, "attach", &opening->asker);
+                if (!r)
+                        r = keeper_rename(keeper, kept, opening->name);
+                if (r)
+                        snprintf(ret_why, STORE_WHY_MAX, "out of memory");
+        }
+        if (!r)
+                r = hold(opening, kept, ret_why);
+        *ret_kept = kept;
+        return r;
+}
+
+void keeper_lose_monitor(struct kept *kept) {
+        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+
+        if (kept && !kept->qemu && instance_is_monitors(kept_instance(kept)->identity.instance))
+                source_report(engine_vm_sink(kept->vm), &vanished);
+}
+
+static void on_opened(void *userdata, int result, const char *why) {
+        struct opening *opening = userdata;
+        struct keeper *keeper = opening->keeper;
+        char line[STORE_WHY_MAX] = "";
+        struct kept *kept = NULL;
+        struct kept_vm vm;
+
+        if (opening->is_asked) {
+                if (!result) {
+                        why = line;
+                        result = attach(opening, &kept, line);
+                }
+                if (!result)
+                        keeper_present(kept, &vm);
+                opening->order.done(opening->order.userdata, result, result ? NULL : &vm, why);
+        } else {
+                kept = vm_list_find_instance(&keeper->vms, opening->instance);
+                if (!result && kept && !kept->qemu) {
+                        why = line;
+                        result = hold(opening, kept, line);
+                }
+                if (result && kept) {
+                        keeper_say(keeper, "%.200s: %s", kept_name(kept), why);
+                        keeper_lose_monitor(kept);
+                }
+        }
+        opening_free(opening);
+}
+
+void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path) {
+        struct opening *opening = opening_new(keeper);
+        char why[STORE_WHY_MAX] = "out of memory";
+        pid_t pid = instance_is_monitors(kept_instance(kept)->identity.instance) ? 0 : (pid_t)kept_instance(kept)->pid;
+        int r = -ENOMEM;
+
+        if (opening) {
+                text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
+                r = attachment_new(&opening->attachment, keeper->event, path, pid, -1,
+                                   &(struct attachment_events){ on_opened, opening }, why);
+        }
+        if (!r)
+                return;
+        if (opening)
+                opening_free(opening);
+        /* One that somebody is connected to is his. */
+        if (r != -EBUSY)
+                keeper_say(keeper, "%.200s: %s", kept_name(kept), why);
+        keeper_lose_monitor(kept);
+}
+
+int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]) {
+        struct opening *opening = opening_new(keeper);
+        const struct kept *kept;
+        int r;
+
+        if (!opening) {
+                snprintf(ret_why, STORE_WHY_MAX, "out of memory");
+                return -ENOMEM;
+        }
+        opening->order = *order;
+        opening->is_asked = true;
+        text_set(opening->name, sizeof(opening->name), order->name);
+        opening->asker = *order->asker;
+        r = attachment_new(&opening->attachment, keeper->event, order->path, order->pid, order->owner,
+                           &(struct attachment_events){ on_opened, opening }, ret_why);
+        if (!r) {
+                /* What can be said at once is said at once; all of it is looked at again when the monitor has greeted. */
+                kept = vm_list_find_pid(&keeper->vms, attachment_check(opening->attachment)->pid);
+                if (kept && kept->qemu)
+                        r = refuse_attached(kept, ret_why);
+                else if (kept)
+                        r = keeper_check_name(keeper, kept, order->name, ret_why);
+        }
+        if (r)
+                opening_free(opening);
+        return r;
+}
+
+int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]) {
+        struct kept *kept = vm_list_find(&keeper->vms, name, -1);
+        int r;
+
+        if (!kept) {
+                snprintf(ret_why, STORE_WHY_MAX, "there is no VM %.200s", name);
+                return -ENOENT;
+        }
+        if (!kept->qemu) {
+                snprintf(ret_why, STORE_WHY_MAX, "no monitor of %.200s is held", kept_name(kept));
+                return -ENOTCONN;
+        }
+        r = note_request(kept, "detach", asker);
+        if (r)
+                return r;
+        qemu_source_finish(kept->qemu);
+        kept_close_monitor(kept);
+        return 0;
+}
+
+/* `run` has its monitors there, and leaves them to whoever looks after the VM next. */
+static bool is_of_run(const struct keeper *keeper, const char *path) {
+        size_t n = strlen(keeper->config.run_directory);
+
+        return !strncmp(path, keeper->config.run_directory, n) && !strncmp(path + n, "/run/", 5);
+}
+
+static bool is_ours_to_take(const struct keeper *keeper, const char *path) {
+        for (size_t i = 0; i < keeper->config.n_take_monitors; i++)
+                if (!fnmatch(keeper->config.take_monitors[i], path, FNM_PATHNAME))
+                        return true;
+        return is_of_run(keeper, path);
+}
+
+/* A unix socket on which QEMU listens, and no toolstack's. */
+const char *keeper_find_monitor(const struct keeper *keeper, const struct survey_vmm *vmm) {
+        const char *found = NULL;
+
+        for (size_t i = 0; !vmm->monitors.is_libvirts && i < vmm->monitors.n_items; i++) {
+                const struct qemu_monitor_place *place = &vmm->monitors.items[i];
+
+                if (place->kind != QEMU_MONITOR_UNIX || !place->is_server || place->is_pretty || place->address[0] != '/' ||
+                    monitor_is_libvirts(place->address))
+                        continue;
+                if (!found || is_ours_to_take(keeper, place->address))
+                        found = place->address;
+        }
+        return found;
+}
+
+void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *path) {
+        if (!kept->qemu && is_ours_to_take(keeper, path) && !is_being_opened(keeper, kept))
+                keeper_open_again(keeper, kept, path);
+}
+
+void keeper_free_openings(struct keeper *keeper) {
+        while (keeper->openings)
+                opening_free(keeper->openings);
+}

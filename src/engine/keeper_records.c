@@ -1,0 +1,321 @@
+#include "engine/keeper_inside.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+#include "engine/recover.h"
+#include "sources/proc.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So far up a VM's parents are looked at. */
+#define ANCESTORS_MAX 64
+
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+int keeper_rename(struct keeper *keeper, struct kept *kept, const char *name) {
+        struct vm_identity identity = kept_instance(kept)->identity;
+        int r;
+
+        if (kept->own_name) {
+                free(take_pointer(kept->own_name));
+                keeper->n_waiting--;
+        }
+        if (!strcmp(identity.name, name))
+                return 0;
+        text_set(identity.name, sizeof(identity.name), name);
+        r = engine_vm_rename(kept->vm, &identity, kept_instance(kept)->pid);
+        vm_list_update(&keeper->vms, kept);
+        return r;
+}
+
+/* The name of one that is over is free: the end was given to the store before this. */
+void keeper_give_name(struct keeper *keeper, const struct store_vm *former) {
+        for (struct kept *kept = keeper->n_waiting ? keeper->vms.first : NULL; kept; kept = kept->next)
+                if (kept->own_name && !kept->is_over && !strcmp(kept->own_name, former->identity.name) &&
+                    kept_instance(kept)->uid == former->uid) {
+                        keeper_rename(keeper, kept, former->identity.name);
+                        return;
+                }
+}
+
+static int refuse_name(const struct store_vm *other, const char *name, char ret_why[static STORE_WHY_MAX]) {
+        snprintf(ret_why, STORE_WHY_MAX, "another VM is called %.200s (pid %" PRId64 ")", name, other->pid);
+        return -EEXIST;
+}
+
+int keeper_check_name(struct keeper *keeper, const struct kept *kept, const char *name, char ret_why[static STORE_WHY_MAX]) {
+        int64_t uid = kept_instance(kept)->uid;
+        const struct kept *other = vm_list_find(&keeper->vms, name, uid);
+        struct store_vm *vms = NULL;
+        size_t n_vms = 0;
+        int r;
+
+        if (other && other != kept && kept_instance(other)->uid == uid)
+                return refuse_name(kept_instance(other), name, ret_why);
+        r = store_list_open_vms(keeper->store, name, &vms, &n_vms);
+        if (r)
+                snprintf(ret_why, STORE_WHY_MAX, "cannot see whether another VM is called %.200s: %s", name, strerror(-r));
+        for (size_t i = 0; i < n_vms; i++) {
+                if (r || vms[i].uid != uid || vms[i].id == kept_instance(kept)->id)
+                        ;
+                else if (vm_is_lost(&vms[i]))
+                        r = recover_lost_vm(keeper->store, &vms[i], ret_why);
+                else
+                        r = refuse_name(&vms[i], name, ret_why);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return r;
+}
+
+/* --- one VM more ------------------------------------------------------------------------------------------------- */
+
+/* The engine looks after it already.  NULL: out of memory, and it does so no more. */
+static struct kept *add(struct keeper *keeper, struct engine_vm *vm) {
+        struct kept *kept;
+
+        if (kept_new(&kept, &keeper->home, vm)) {
+                engine_remove_vm(vm);
+                return NULL;
+        }
+        if (vm_list_add(&keeper->vms, kept)) {
+                kept_free(kept);
+                return NULL;
+        }
+        return kept;
+}
+
+static void watch(struct kept *kept) {
+        const struct store_vm *instance = kept_instance(kept);
+
+        if (!instance_is_monitors(instance->identity.instance))
+                kept_watch_process(kept, (pid_t)instance->pid);
+}
+
+/* --- writing it down, or taking up what was written down ---------------------------------------------------------- */
+
+/* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success. */
+static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap) {
+        struct policy policy = policy_default(false);
+        struct past past;
+        struct engine_vm *engine_vm;
+        struct kept *kept;
+        char why[STORE_WHY_MAX];
+
+        if (past_read(&past, keeper->store, vm->id, !instance_is_monitors(vm->identity.instance), why)) {
+                keeper_say(keeper, "%.200s: cannot read what is on record of it: %s", vm->identity.name, why);
+                return NULL;
+        }
+        policy_read(&policy, vm->policy);
+        kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
+        if (kept && past.has_verdict)
+                kept_note_verdict(kept, past.told.id, past.told.summary, past.told.left, past.told.time_ns);
+        past_deinit(&past);
+        return kept;
+}
+
+/* Does that process look after a VM? */
+static bool is_watcher(struct keeper *keeper, const char *instance) {
+        struct store_vm *vms = NULL;
+        bool found = false;
+        size_t n_vms = 0;
+
+        store_list_open_vms(keeper->store, NULL, &vms, &n_vms);
+        for (size_t i = 0; i < n_vms; i++) {
+                found = found || !strcmp(vms[i].watcher, instance);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return found;
+}
+
+/* `run` started it, in a wrapper or with -daemonize, and may not have met it yet: only its parents tell.  The `run`'s pid, or 0. */
+static pid_t find_run(struct keeper *keeper, pid_t pid) {
+        char instance[PROC_INSTANCE_MAX];
+        struct proc_stat stat;
+
+        for (size_t i = 0; i < ANCESTORS_MAX && pid > 1 && !proc_stat_read(&stat, pid); i++, pid = stat.parent)
+                if (!strcmp(stat.comm, "vmpower") && !proc_instance(pid, instance) && is_watcher(keeper, instance))
+                        return pid;
+        return 0;
+}
+
+/* Another vmpower looks after it: until that one ends. */
+static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const char *instance) {
+        struct proc_instance process;
+
+        if (!proc_instance_parse(&process, watcher))
+                others_add(keeper->others, process.pid, vm, instance);
+}
+
+/* A VM that is on record: 0; -EBUSY: it is another vmpower's, or it has ended. */
+static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept) {
+        if (known->ended_ns)
+                return -EBUSY;
+        if (proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
+                leave_to(keeper, known->watcher, (pid_t)known->pid, known->identity.instance);
+                return -EBUSY;
+        }
+        *ret_kept = adopt(keeper, known, "nobody looked after it for a while");
+        if (!*ret_kept)
+                return -ENOMEM;
+        watch(*ret_kept);
+        return 0;
+}
+
+/* Write it down under its name, or, where another one has that, under its name and its pid. */
+static int write_down(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
+        struct policy policy = policy_default(false);
+        cleanup(freep) char *own_name = NULL;
+        struct store_vm other = { 0 };
+        struct engine_vm *vm;
+        char why[STORE_WHY_MAX];
+        int r;
+
+        policy.halt_after_ns = keeper->config.halt_after_ns;
+        policy_format(&policy, instance->policy);
+        r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+        if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
+                /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
+                if (vm_is_lost(&other))
+                        recover_lost_vm(keeper->store, &other, why);
+                engine_settle(keeper->engine);
+                store_vm_deinit(&other);
+                r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+        }
+        if (r == -EEXIST) {
+                char name[VM_NAME_MAX];
+
+                if (!proc_instance_is_alive(other.identity.instance))
+                        own_name = strdup(instance->identity.name);
+                store_vm_deinit(&other);
+                text_set(name, sizeof(name), instance->identity.name);
+                snprintf(instance->identity.name, sizeof(instance->identity.name), "%.200s.%" PRId64, name, instance->pid);
+                r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+        }
+        store_vm_deinit(&other);
+        if (r) {
+                keeper_say(keeper, "pid %" PRId64 ": %s", instance->pid, why);
+                return r;
+        }
+        *ret_kept = add(keeper, vm);
+        if (!*ret_kept)
+                return -ENOMEM;
+        watch(*ret_kept);
+        (*ret_kept)->own_name = take_pointer(own_name);
+        keeper->n_waiting += (*ret_kept)->own_name != NULL;
+        return 0;
+}
+
+void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct store_vm *instance) {
+        *instance = (struct store_vm){ .pid = vmm->pid, .uid = vmm->uid, .began_ns = source_time_ns() };
+        if (vmm->name[0])
+                text_set(instance->identity.name, sizeof(instance->identity.name), vmm->name);
+        else
+                snprintf(instance->identity.name, sizeof(instance->identity.name), "%s-%d",
+                         vmm->is_qemu ? "qemu" : vmm->program[0] ? vmm->program : "kvm", (int)vmm->pid);
+        text_set(instance->identity.uuid, sizeof(instance->identity.uuid), vmm->uuid);
+        text_set(instance->identity.backend, sizeof(instance->identity.backend), vmm->is_qemu ? "qemu" : "kvm");
+        text_set(instance->identity.instance, sizeof(instance->identity.instance), vmm->instance);
+        memcpy(instance->watcher, keeper->watcher, sizeof(instance->watcher));
+        instance->command_line = take_pointer(vmm->command_line);
+}
+
+/* The VM as the keeper has it, or has it from now on.  -EBUSY: it is another vmpower's, or it has ended. */
+int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
+        struct store_vm known = { 0 };
+        pid_t run;
+        int r;
+
+        *ret_kept = vm_list_find_instance(&keeper->vms, instance->identity.instance);
+        if (*ret_kept)
+                return 0;
+        r = store_find_vm(keeper->store, instance->identity.instance, &known);
+        if (!r) {
+                r = take_up_known(keeper, &known, ret_kept);
+                store_vm_deinit(&known);
+                return r;
+        }
+        run = find_run(keeper, (pid_t)instance->pid);
+        if (run) {
+                others_add(keeper->others, run, (pid_t)instance->pid, instance->identity.instance);
+                return -EBUSY;
+        }
+        return write_down(keeper, instance, ret_kept);
+}
+
+/* --- over a restart ---------------------------------------------------------------------------------------------- */
+
+/* Its monitor was handed over: nothing was missed, though the process may have ended meanwhile. */
+static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
+        cleanup(freep) char *path = NULL, *greeting = NULL;
+        struct qemu_source_past past = { .is_negotiated = true };
+        char name[HANDOVER_NAME_MAX];
+        cleanup(closep) int fd = -1, listener = -1;
+        struct kept *kept;
+        int64_t id = vm->id;
+        int r;
+
+        handover_name(name, 'm', (uint64_t)id);
+        fd = handover_take(keeper->config.handover, name);
+        handover_name(name, 'q', (uint64_t)id);
+        listener = handover_take(keeper->config.handover, name);
+        if (fd < 0 || store_find_monitor(keeper->store, id, &path, &greeting))
+                return false;
+        kept = adopt(keeper, vm, NULL);
+        if (!kept)
+                return false;
+        past.greeting = greeting;
+        past.n_greeting = strlen(greeting);
+        r = kept_hold_monitor(kept, path, fd, &past, take_fd(&listener));
+        if (r)
+                keeper_say(keeper, "%.200s: its monitor cannot be taken up: %s", kept_name(kept), strerror(-r));
+        else
+                take_fd(&fd);
+        /* What its monitor said comes before its process's end. */
+        watch(kept);
+        return true;
+}
+
+/* One that is on record as not ended, and whose watcher has gone. */
+void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
+        cleanup(freep) char *path = NULL, *greeting = NULL;
+        char why[STORE_WHY_MAX] = "";
+        struct kept *kept;
+
+        if (vm_list_find_instance(&keeper->vms, vm->identity.instance) || take_up_handed(keeper, vm))
+                return;
+        if (vm_is_lost(vm)) {
+                if (recover_lost_vm(keeper->store, vm, why))
+                        keeper_say(keeper, "%s", why);
+                return;
+        }
+        if (store_find_monitor(keeper->store, vm->id, &path, &greeting))
+                path = NULL;
+        if (take_up_known(keeper, vm, &kept))
+                return;
+        if (path)
+                keeper_open_again(keeper, kept, path);
+        else
+                keeper_lose_monitor(kept);
+}
+
+int keeper_take_up_all(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
+        struct store_vm *vms = NULL;
+        size_t n_vms = 0;
+        int r;
+
+        r = store_list_open_vms(keeper->store, NULL, &vms, &n_vms);
+        if (r)
+                snprintf(ret_why, STORE_WHY_MAX, "cannot read which VMs were looked after: %s", strerror(-r));
+        for (size_t i = 0; i < n_vms; i++) {
+                keeper_take_up(keeper, &vms[i]);
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return r;
+}
+

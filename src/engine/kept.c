@@ -1,0 +1,309 @@
+#include "engine/kept.h"
+#include "basics/cleanup.h"
+#include "engine/socket_name.h"
+#include "sources/process/process_watch.h"
+#include "sources/qemu/shared_monitor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* A request that waits until it is on disk: its evidence tells which. */
+struct held_request {
+        struct held_request *next;
+        uint64_t number; /* the shared monitor's */
+        uint64_t at_ns, seq;
+        char command[EVIDENCE_WORD_MAX];
+};
+
+static void say(const struct kept *kept, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct kept *kept, const char *format, ...) {
+        char line[STORE_WHY_MAX], whole[STORE_WHY_MAX + VM_NAME_MAX];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(line, sizeof(line), format, arguments);
+        va_end(arguments);
+        snprintf(whole, sizeof(whole), "%s: %s", kept_name(kept), line);
+        kept->home->say(kept->home->userdata, whole);
+}
+
+const struct store_vm *kept_instance(const struct kept *kept) {
+        return engine_vm_instance(kept->vm);
+}
+
+const char *kept_name(const struct kept *kept) {
+        return kept_instance(kept)->identity.name;
+}
+
+/* --- its process ------------------------------------------------------------------------------------------------- */
+
+static void on_process_report(void *userdata, struct evidence *evidence) {
+        struct kept *kept = userdata;
+
+        /* The end of the process is the end of what its monitor can say; that was said before. */
+        if (evidence_ends_process(evidence))
+                qemu_source_finish(kept->qemu);
+        source_report(engine_vm_sink(kept->vm), evidence);
+}
+
+static void on_process_ended(void *userdata, enum evidence_source source) {
+}
+
+void kept_watch_process(struct kept *kept, pid_t pid) {
+        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+
+        kept->process_sink = (struct source_sink){ on_process_report, on_process_ended, kept };
+        if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
+                on_process_report(kept, &vanished);
+}
+
+/* --- its monitor ------------------------------------------------------------------------------------------------- */
+
+static void on_qemu_report(void *userdata, struct evidence *evidence) {
+        struct kept *kept = userdata;
+
+        source_report(engine_vm_sink(kept->vm), evidence);
+}
+
+static void on_qemu_ended(void *userdata, enum evidence_source source) {
+        struct kept *kept = userdata;
+
+        kept->monitor_is_over = true;
+        kept->home->changed(kept);
+}
+
+static void on_connected(void *userdata, pid_t pid, uid_t uid) {
+}
+
+static void on_waiting(void *userdata) {
+}
+
+static void on_refused(void *userdata, const char *command, const char *why) {
+        say(userdata, "QEMU refused %s: %s", command, why);
+}
+
+/* --- requests of its monitor's other clients --------------------------------------------------------------------- */
+
+static struct held_request *take_request(struct kept *kept, uint64_t number, uint64_t at_ns, uint64_t seq) {
+        for (struct held_request **link = &kept->requests; *link; link = &(*link)->next) {
+                struct held_request *request = *link;
+
+                if (number ? request->number != number : request->at_ns != at_ns || request->seq != seq)
+                        continue;
+                *link = request->next;
+                return request;
+        }
+        return NULL;
+}
+
+static void on_request(void *userdata, uint64_t number, struct evidence *evidence) {
+        struct kept *kept = userdata;
+        struct held_request *request = calloc(1, sizeof(*request));
+
+        if (request) {
+                *request = (struct held_request){ kept->requests, number, evidence->at_ns, evidence->seq, "" };
+                memcpy(request->command, evidence->word, sizeof(request->command));
+                kept->requests = request;
+        }
+        source_report(engine_vm_sink(kept->vm), evidence);
+}
+
+void kept_recorded(struct kept *kept, const struct evidence *evidence) {
+        struct held_request *request = take_request(kept, 0, evidence->at_ns, evidence->seq);
+
+        if (request && kept->shared)
+                shared_monitor_release(kept->shared, request->number);
+        free(request);
+}
+
+/* It has gone on before it was on disk. */
+static void on_late(void *userdata, uint64_t number) {
+        struct evidence late = evidence_make(SOURCE_VMPOWER, EVIDENCE_STORED_LATE);
+        struct kept *kept = userdata;
+        struct held_request *request = take_request(kept, number, 0, 0);
+
+        late.number = (int64_t)((source_now_ns() - (request ? request->at_ns : source_now_ns())) / 1000000);
+        if (request)
+                evidence_set_word(&late, request->command);
+        say(kept, "%s goes on before it is on record: the disk is slow", request ? request->command : "a request");
+        source_report(engine_vm_sink(kept->vm), &late);
+        free(request);
+}
+
+static void on_dropped(void *userdata, const struct actor *client, const char *why) {
+        say(userdata, "a client of its shared monitor (%s, pid %" PRId64 ", uid %" PRId64 ") was dropped: %s",
+            *client->comm ? client->comm : "?", client->pid, client->uid, why);
+}
+
+/* --- the shared monitor ------------------------------------------------------------------------------------------ */
+
+const char *kept_shared_path(const struct kept *kept) {
+        return kept->shared && shared_monitor_fd(kept->shared) >= 0 ? shared_monitor_path(kept->shared) : NULL;
+}
+
+static int open_shared(struct kept *kept, const char *name, int listener) {
+        const struct shared_monitor_events events = { on_request, on_late, on_dropped, kept };
+        const struct store_vm *instance = kept_instance(kept);
+        char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+        size_t n = strlen(kept->home->shared_directory);
+
+        memcpy(path, kept->home->shared_directory, n);
+        path[n] = '/';
+        socket_name_of_vm(path + n + 1, sizeof(path) - n - 1, name);
+        return shared_monitor_open(&kept->shared, kept->home->event, path, instance->uid >= 0 ? (uid_t)instance->uid : (uid_t)-1,
+                                   (gid_t)-1, listener, kept->qemu, &events);
+}
+
+/* Names are unique per user: where another's VM has the name, this one's socket goes by its pid, too. */
+static void share(struct kept *kept, int listener) {
+        const struct store_vm *instance = kept_instance(kept);
+        char name[VM_NAME_MAX + 24];
+        int r = -EINVAL;
+
+        snprintf(name, sizeof(name), "%s.%" PRId64, instance->identity.name, instance->pid);
+        if (listener >= 0) {
+                r = open_shared(kept, instance->identity.name, listener);
+                if (r)
+                        r = open_shared(kept, name, listener);
+                if (r)
+                        close(listener);
+        }
+        if (r)
+                r = open_shared(kept, instance->identity.name, -1);
+        if (r == -EADDRINUSE)
+                r = open_shared(kept, name, -1);
+        if (r)
+                say(kept, "its monitor cannot be shared: %s", strerror(-r));
+}
+
+static void hand_over(struct kept *kept, char kind, int fd) {
+        char name[HANDOVER_NAME_MAX];
+        int r;
+
+        if (fd < 0)
+                return;
+        handover_name(name, kind, (uint64_t)kept_instance(kept)->id);
+        r = handover_keep(kept->home->handover, name, fd);
+        if (r)
+                say(kept, "a restart would miss what its monitor says meanwhile: %s",
+                    r == -ENOSPC ? "the service manager takes no more descriptors' names" : strerror(-r));
+}
+
+static void take_back(struct kept *kept, char kind) {
+        char name[HANDOVER_NAME_MAX];
+
+        handover_name(name, kind, (uint64_t)kept_instance(kept)->id);
+        handover_drop(kept->home->handover, name);
+}
+
+int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct qemu_source_past *past, int listener) {
+        struct qemu_source_config config = { .halt_after_ns = kept->home->halt_after_ns, .is_shared = true };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, kept };
+        char *copy = strdup(path);
+        int r = copy ? 0 : -ENOMEM;
+
+        kept->qemu_sink = (struct source_sink){ on_qemu_report, on_qemu_ended, kept };
+        kept->monitor_is_over = false;
+        if (!r)
+                r = qemu_source_adopt(&kept->qemu, kept->home->event, fd, past, &config, &events, &kept->qemu_sink);
+        if (r) {
+                if (listener >= 0)
+                        close(listener);
+                free(copy);
+                return r;
+        }
+        kept->monitor = copy;
+        if (kept->home->shared_directory[0])
+                share(kept, listener);
+        else if (listener >= 0)
+                close(listener);
+        if (engine_vm_set_monitor(kept->vm, path, past->greeting))
+                say(kept, "out of memory: a restart would not find its monitor");
+        hand_over(kept, 'm', qemu_source_fd(kept->qemu));
+        hand_over(kept, 'q', kept->shared ? shared_monitor_fd(kept->shared) : -1);
+        return 0;
+}
+
+static void drop_requests(struct kept *kept) {
+        while (kept->requests) {
+                struct held_request *request = kept->requests;
+
+                kept->requests = request->next;
+                free(request);
+        }
+}
+
+void kept_close_monitor(struct kept *kept) {
+        if (!kept->qemu)
+                return;
+        take_back(kept, 'm');
+        if (kept->shared)
+                take_back(kept, 'q');
+        kept->shared = shared_monitor_close(kept->shared);
+        kept->qemu = qemu_source_close(kept->qemu);
+        free(kept->monitor);
+        kept->monitor = NULL;
+        kept->monitor_is_over = false;
+        drop_requests(kept);
+        if (!kept->is_over)
+                engine_vm_set_monitor(kept->vm, NULL, NULL);
+}
+
+/* --- its life ---------------------------------------------------------------------------------------------------- */
+
+void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns) {
+        char *copy = strdup(summary);
+
+        kept->state = left_name(left);
+        kept->since_ns = time_ns;
+        snprintf(kept->last_verdict, sizeof(kept->last_verdict), "%s", id);
+        free(kept->last_summary);
+        kept->last_summary = copy;
+}
+
+int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine_vm *vm) {
+        struct kept *kept = calloc(1, sizeof(*kept));
+
+        if (!kept)
+                return -ENOMEM;
+        kept->home = home;
+        kept->vm = vm;
+        kept->state = left_name(LEFT_RUNNING);
+        kept->since_ns = engine_vm_instance(vm)->began_ns;
+        engine_vm_set_userdata(vm, kept);
+        *ret_kept = kept;
+        return 0;
+}
+
+static struct kept *destroy(struct kept *kept) {
+        qemu_source_close(kept->qemu);
+        process_watch_free(kept->watch);
+        engine_remove_vm(kept->vm);
+        drop_requests(kept);
+        free(kept->monitor);
+        free(kept->could_attach);
+        free(kept->own_name);
+        free(kept->last_summary);
+        free(kept);
+        return NULL;
+}
+
+struct kept *kept_free(struct kept *kept) {
+        if (!kept)
+                return NULL;
+        kept_close_monitor(kept);
+        return destroy(kept);
+}
+
+struct kept *kept_leave(struct kept *kept) {
+        if (!kept)
+                return NULL;
+        if (!handover_is_offered(kept->home->handover))
+                return kept_free(kept);
+        kept->shared = shared_monitor_leave(kept->shared);
+        return destroy(kept);
+}

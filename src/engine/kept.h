@@ -1,0 +1,84 @@
+/*
+ * Kept: one VM as the daemon keeps it.
+ *
+ * Its sources (the process, the monitor if we hold one), the shared monitor over it, and what was told of it last.  Knows whose descriptor
+ * goes where.  Does not know other VMs, or how this one was found.
+ */
+#pragma once
+
+#include "basics/table.h"
+#include "engine/engine.h"
+#include "engine/handover.h"
+#include "sources/qemu/qemu_source.h"
+
+struct kept;
+
+/* What all kept VMs share: their keeper's. */
+struct kept_home {
+        sd_event *event;
+        struct handover *handover;
+        char shared_directory[80];  /* of the shared monitors' sockets; "": none are made */
+        uint64_t halt_after_ns;
+        void (*changed)(struct kept *kept); /* is_over or monitor_is_over: clear away, outside of the sources' calls */
+        void (*say)(void *userdata, const char *line);
+        void *userdata;
+};
+
+struct kept {
+        const struct kept_home *home;
+        struct engine_vm *vm;
+        struct kept *next, *previous;
+        struct table_link by_pid, by_name, by_uuid, by_instance;
+
+        struct process_watch *watch; /* NULL: it is a monitor in a process that is no VM, or its process has gone */
+        struct source_sink process_sink;
+        struct qemu_source *qemu; /* NULL: no monitor is held */
+        struct source_sink qemu_sink;
+        struct shared_monitor *shared;
+        struct held_request *requests; /* that wait for their record; owned */
+        char *monitor;      /* the one that we hold; owned; NULL: none */
+        char *could_attach; /* owned; NULL: none */
+
+        const char *state;
+        uint64_t since_ns;
+        char last_verdict[VERDICT_ID_MAX];
+        char *last_summary; /* owned */
+
+        char *own_name;      /* what its command line calls it, while it waits for that name; owned */
+        bool is_over;        /* its story is told */
+        bool monitor_is_over;
+        bool is_in_clearing; /* the keeper's list of what is to be cleared away */
+        struct kept *next_to_clear;
+};
+
+/* Of an instance that the engine looks after already, and whose userdata it becomes; the VM is the kept's.  0 or -ENOMEM. */
+int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine_vm *vm);
+
+/* It is over, or given up: its monitor is closed. */
+struct kept *kept_free(struct kept *kept);
+/* We end, it does not: what the service manager keeps of it stays as it is. */
+struct kept *kept_leave(struct kept *kept);
+
+const struct store_vm *kept_instance(const struct kept *kept);
+const char *kept_name(const struct kept *kept);
+
+/* What was told of it last, in this life or in the one before. */
+void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns);
+
+/* Watch its process.  One that has gone is reported as such. */
+void kept_watch_process(struct kept *kept, pid_t pid);
+
+/*
+ * Hold its monitor: a connection with its past, taken over on success.  Others may use it through the shared monitor.  `listener`: that
+ * one's socket from an earlier life; taken over in any case; -1: none.
+ */
+int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct qemu_source_past *past, int listener);
+
+/* Its connection is at its end, or is given up: close it. */
+void kept_close_monitor(struct kept *kept);
+
+/* A request of somebody's, on disk as far as it can be: let it go on. */
+void kept_recorded(struct kept *kept, const struct evidence *request);
+
+/* Where others may use its monitor; NULL: nowhere. */
+const char *kept_shared_path(const struct kept *kept);

@@ -1,0 +1,27 @@
+/*
+ * Monitor check: may this monitor be opened, and whose is it?
+ *
+ * A monitor serves one client, and belongs to whoever made it.  Asks the file system and the kernel; connects to nobody.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#include <limits.h>
+#include <sys/types.h>
+
+/* Is it in one of libvirt's directories, the system's or a session's?  The path is looked at as it is. */
+bool monitor_is_libvirts(const char *path);
+
+struct monitor_check {
+        char path[PATH_MAX]; /* without links */
+        pid_t pid;           /* a process that holds the listening socket */
+        bool is_pid_sure;    /* it was seen to hold it */
+        uint64_t inode;      /* of the socket's file: tells apart the VMs of one process */
+};
+
+/*
+ * `pid`: whose it is said to be; 0: find out.  0; -EPERM: libvirt's, or our own; -ENOTSOCK; -ENAMETOOLONG; -EBUSY: somebody is connected;
+ * -ESRCH: nobody listens, or not that process; stat()'s -errno.  ret_why says it in one line.
+ */
+int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, char ret_why[static STORE_WHY_MAX]);

@@ -1,0 +1,125 @@
+#include "engine/past.h"
+#include "basics/cleanup.h"
+#include "sources/source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+        struct past *past;
+        struct verdict told;  /* without proof and actor */
+        struct actor actor;   /* its actor, where it has one */
+        unsigned n_revisions; /* after the first */
+        uint64_t taken[EPISODE_ITEMS_MAX]; /* ids of what it rests on */
+        size_t n_taken;
+        size_t n_later_max;
+};
+
+static int take_told(struct reading *reading, const struct verdict_record *record) {
+        struct past *past = reading->past;
+
+        past->has_verdict = true;
+        past->told.episode = record->episode;
+        past->told.time_ns = record->verdict.time_ns;
+        past->told.left = record->verdict.left;
+        past->told.decision = record->decision;
+        memcpy(past->told.id, record->id, sizeof(past->told.id));
+        memcpy(past->told.summary, record->summary, sizeof(past->told.summary));
+        reading->told = record->verdict;
+        if (record->verdict.actor) {
+                reading->actor = *record->verdict.actor;
+                reading->told.actor = &reading->actor;
+        }
+        for (size_t i = 0; i < record->n_items; i++) {
+                struct evidence copy;
+
+                if (reading->n_taken < N_ELEMENTS(reading->taken))
+                        reading->taken[reading->n_taken++] = record->items[i].id;
+                if (record->items[i].at_ns > past->newest_ns)
+                        past->newest_ns = record->items[i].at_ns;
+                if (evidence_copy(&copy, &record->items[i]) || episode_add(&past->episode, &copy))
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Newest first: the verdict that counts, then what it revises. */
+static int on_verdict(const struct verdict_record *record, void *userdata) {
+        struct reading *reading = userdata;
+
+        if (!reading->past->has_verdict)
+                return take_told(reading, record);
+        if (record->episode != reading->past->told.episode)
+                return 1;
+        reading->n_revisions++;
+        return 0;
+}
+
+static bool is_taken(const struct reading *reading, uint64_t id) {
+        for (size_t i = 0; i < reading->n_taken; i++)
+                if (reading->taken[i] == id)
+                        return true;
+        return false;
+}
+
+static int on_evidence(const struct evidence *evidence, void *userdata) {
+        struct reading *reading = userdata;
+        struct past *past = reading->past;
+
+        if (is_taken(reading, evidence->id))
+                return 0;
+        if (past->n_later == reading->n_later_max) {
+                size_t n_max = reading->n_later_max ? 2 * reading->n_later_max : 8;
+                struct evidence *grown = reallocarray(past->later, n_max, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                past->later = grown;
+                reading->n_later_max = n_max;
+        }
+        if (evidence_copy(&past->later[past->n_later], evidence))
+                return -ENOMEM;
+        past->n_later++;
+        if (evidence->at_ns > past->newest_ns)
+                past->newest_ns = evidence->at_ns;
+        return 0;
+}
+
+static int compare_evidence(const void *a, const void *b) {
+        return evidence_is_before(a, b) ? -1 : evidence_is_before(b, a);
+}
+
+int past_read(struct past *ret_past, struct store *store, int64_t vm, bool has_process, char ret_why[static STORE_WHY_MAX]) {
+        struct past past = { 0 };
+        struct reading reading = { .past = &past };
+        struct store_query query = { .vm = vm, .all_revisions = true };
+        int r;
+
+        *ret_why = '\0';
+        episode_init(&past.episode, has_process);
+        r = store_each_verdict(store, &query, on_verdict, &reading, ret_why);
+        /* What opened the episode names it: whatever its verdict does not rest on came after that, or is told and left behind. */
+        if (r >= 0)
+                r = store_each_evidence(store, vm, past.told.episode, on_evidence, &reading, ret_why);
+        if (r < 0) {
+                if (!*ret_why)
+                        snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
+                past_deinit(&past);
+                return r;
+        }
+        if (past.has_verdict)
+                episode_resume(&past.episode, &reading.told, past.told.episode, reading.n_revisions, source_now_ns());
+        if (past.n_later)
+                qsort(past.later, past.n_later, sizeof(*past.later), compare_evidence);
+        *ret_past = past;
+        return 0;
+}
+
+void past_deinit(struct past *past) {
+        episode_deinit(&past->episode);
+        for (size_t i = 0; i < past->n_later; i++)
+                evidence_deinit(&past->later[i]);
+        free(past->later);
+        *past = (struct past){ 0 };
+}

@@ -1,0 +1,127 @@
+#include "engine/vm_list.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+static uint64_t hash_text(const char *text) {
+        return table_hash(text, strlen(text));
+}
+
+static uint64_t hash_uuid(const char *uuid) {
+        char lower[sizeof(((struct vm_identity *)0)->uuid)];
+        size_t n;
+
+        for (n = 0; uuid[n] && n < sizeof(lower); n++)
+                lower[n] = (char)tolower((unsigned char)uuid[n]);
+        return table_hash(lower, n);
+}
+
+static void add_links(struct vm_list *list, struct kept *kept) {
+        const struct store_vm *vm = kept_instance(kept);
+
+        table_add(&list->by_pid, &kept->by_pid, table_hash(&vm->pid, sizeof(vm->pid)), kept);
+        table_add(&list->by_name, &kept->by_name, hash_text(vm->identity.name), kept);
+        table_add(&list->by_uuid, &kept->by_uuid, hash_uuid(vm->identity.uuid), kept);
+        table_add(&list->by_instance, &kept->by_instance, hash_text(vm->identity.instance), kept);
+}
+
+static void remove_links(struct vm_list *list, struct kept *kept) {
+        table_remove(&list->by_pid, &kept->by_pid);
+        table_remove(&list->by_name, &kept->by_name);
+        table_remove(&list->by_uuid, &kept->by_uuid);
+        table_remove(&list->by_instance, &kept->by_instance);
+}
+
+int vm_list_add(struct vm_list *list, struct kept *kept) {
+        if (table_make_room(&list->by_pid) || table_make_room(&list->by_name) || table_make_room(&list->by_uuid) ||
+            table_make_room(&list->by_instance))
+                return -ENOMEM;
+        add_links(list, kept);
+        kept->next = list->first;
+        if (list->first)
+                list->first->previous = kept;
+        list->first = kept;
+        list->n++;
+        return 0;
+}
+
+void vm_list_remove(struct vm_list *list, struct kept *kept) {
+        remove_links(list, kept);
+        if (kept->previous)
+                kept->previous->next = kept->next;
+        else
+                list->first = kept->next;
+        if (kept->next)
+                kept->next->previous = kept->previous;
+        kept->next = kept->previous = NULL;
+        list->n--;
+}
+
+void vm_list_update(struct vm_list *list, struct kept *kept) {
+        remove_links(list, kept);
+        add_links(list, kept);
+}
+
+void vm_list_deinit(struct vm_list *list) {
+        table_deinit(&list->by_pid);
+        table_deinit(&list->by_name);
+        table_deinit(&list->by_uuid);
+        table_deinit(&list->by_instance);
+}
+
+struct kept *vm_list_find_pid(const struct vm_list *list, int64_t pid) {
+        struct table_link *link = table_first(&list->by_pid, table_hash(&pid, sizeof(pid)));
+
+        for (; link; link = table_next(link)) {
+                struct kept *kept = link->owner;
+
+                if (kept_instance(kept)->pid == pid && !kept->is_over && kept->watch)
+                        return kept;
+        }
+        return NULL;
+}
+
+struct kept *vm_list_find_instance(const struct vm_list *list, const char *instance) {
+        struct table_link *link = table_first(&list->by_instance, hash_text(instance));
+
+        for (; link; link = table_next(link)) {
+                struct kept *kept = link->owner;
+
+                if (!kept->is_over && !strcmp(kept_instance(kept)->identity.instance, instance))
+                        return kept;
+        }
+        return NULL;
+}
+
+/* The better of two: one of his, else the newest. */
+static bool is_better(const struct kept *kept, const struct kept *than, int64_t uid) {
+        bool is_his = uid >= 0 && kept_instance(kept)->uid == uid;
+
+        if (!than)
+                return true;
+        if (uid >= 0 && is_his != (kept_instance(than)->uid == uid))
+                return is_his;
+        return kept_instance(kept)->id > kept_instance(than)->id;
+}
+
+struct kept *vm_list_find(const struct vm_list *list, const char *word, int64_t uid) {
+        struct kept *found = vm_list_find_instance(list, word);
+        struct table_link *link;
+
+        if (found)
+                return found;
+        for (link = table_first(&list->by_name, hash_text(word)); link; link = table_next(link)) {
+                struct kept *kept = link->owner;
+
+                if (!kept->is_over && !strcmp(kept_instance(kept)->identity.name, word) && is_better(kept, found, uid))
+                        found = kept;
+        }
+        for (link = *word ? table_first(&list->by_uuid, hash_uuid(word)) : NULL; !found && link; link = table_next(link)) {
+                struct kept *kept = link->owner;
+
+                if (!kept->is_over && !strcasecmp(kept_instance(kept)->identity.uuid, word) && is_better(kept, found, uid))
+                        found = kept;
+        }
+        return found;
+}
