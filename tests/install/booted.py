@@ -88,12 +88,16 @@ exec chroot . env -i container=other "NOTIFY_SOCKET=$NOTIFY_SOCKET" PATH=/usr/lo
         "$SYSTEMD" --system --log-target=console --log-level=warning --show-status=no
 """
 
-VM = """[Service]
+# Who is connected to a monitor is looked for by its path in the whole network namespace, which is the host's: the path is ours alone.
+HIS = f"his-{os.getpid()}"
+MONITOR = f"/run/{HIS}/qmp"
+
+VM = f"""[Service]
 Type=exec
 User=nobody
-RuntimeDirectory=his
+RuntimeDirectory={HIS}
 RuntimeDirectoryMode=0700
-ExecStart=qemu-system-x86_64 -M pc -S -m 2 -name his-vm -display none -nodefaults -qmp unix:/run/his/qmp,server=on,wait=off
+ExecStart=qemu-system-x86_64 -M pc -S -m 2 -name his-vm -display none -nodefaults -qmp unix:{MONITOR},server=on,wait=off
 """
 
 # What user@.service is where people log in.
@@ -116,6 +120,15 @@ class Host:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="vmpower-booted-")
+        self.log = open(self.directory + "/log", "w", encoding="utf-8")
+        self.process = None
+        try:
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self):
         options = json.loads(subprocess.run(["meson", "introspect", "--buildoptions", BUILD], stdout=subprocess.PIPE, check=True).stdout)
         prefix = next(option["value"] for option in options if option["name"] == "prefix")
         if prefix == "/usr":
@@ -128,10 +141,10 @@ class Host:
                 file.write(text)
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind("\0vmpower-booted-%d" % os.getpid())
-        self.log = open(self.directory + "/log", "w+", encoding="utf-8", errors="replace")
+        # A session of its own: it cleans up even when all of us are killed.
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "./outer"], cwd=self.directory, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
             env={**os.environ, "PREFIX": prefix, "SYSTEMD": SYSTEMD, "NOTIFY_SOCKET": "@vmpower-booted-%d" % os.getpid()})
         child = self.process.stdout.readline().strip()
         if not child:
@@ -168,8 +181,10 @@ class Host:
         return self("systemctl", "show", "--value", f"--property={name}", unit)
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        if self.process:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.wait()
         self.log.close()
         shutil.rmtree(self.directory)
 
@@ -215,9 +230,9 @@ def the_sandbox_lets_it_find_and_attach_another_users_vm():
     host("systemctl", "start", "vm")
     host("systemctl", "restart", "vmpowerd")  # a VM under software emulation is found at the start
     vm = vms()["his-vm"]
-    expect([f"it could attach {vm['could_attach']}"] if vm["could_attach"] != "/run/his/qmp" else [])
-    host("vmpower", "attach", "his-vm", "--qmp", "/run/his/qmp")
-    expect(["it is not attached"] if vms()["his-vm"]["monitor"] != "/run/his/qmp" else [])
+    expect([f"it could attach {vm['could_attach']}"] if vm["could_attach"] != MONITOR else [])
+    host("vmpower", "attach", "his-vm", "--qmp", MONITOR)
+    expect(["it is not attached"] if vms()["his-vm"]["monitor"] != MONITOR else [])
 
 
 @booted

@@ -66,7 +66,7 @@ def verify(manager):
         shutil.copy(f"{UNITS}/{'' if manager == 'system' else 'user/'}vmpowerd.socket", units[1])
         os.mkdir(directory + "/run", 0o700)
         done = subprocess.run(["systemd-analyze", "verify", f"--{manager}", "--man=no", "--recursive-errors=no", *units],
-                              env={**os.environ, "XDG_RUNTIME_DIR": directory + "/run"}, capture_output=True, text=True,
+                              env={**os.environ, "HOME": directory, "XDG_RUNTIME_DIR": directory + "/run"}, capture_output=True, text=True,
                               check=False, timeout=PATIENCE)
         # What it says and what it exits with are two things: an unknown key is only said.
         expect((done.stdout + done.stderr).splitlines() + ([f"it ended with {done.returncode}"] if done.returncode else []))
