@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/episode.h"
 #include "core/tally.h"
+#include "engine/backlog.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -9,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Evidence that could not be stored is tried again so often, so far apart; then it is judged without. */
-#define STORE_ATTEMPTS   3
-#define STORE_RETRY_USEC 1000000
+uint64_t engine_patience_ns = UINT64_C(3000000000);
+size_t engine_backlog_max = BACKLOG_BYTES_MAX;
 
 struct engine {
         sd_event *event;
@@ -20,6 +20,9 @@ struct engine {
         struct store *store;
         struct engine_events events;
         struct store_batch *batch;
+        struct backlog *backlog; /* what a sick disk did not take */
+        uint64_t patient_until_ns; /* then what is not on disk is judged all the same */
+        bool is_kept;              /* the batch that could not even be submitted went to the backlog */
         struct engine_vm **vms; /* by rising id */
         size_t n_vms;
 };
@@ -33,8 +36,8 @@ struct engine_vm {
         struct policy policy;
         unsigned n_restarts;
         sd_event_source *deadline;
-        unsigned in_flight;      /* batches of this VM with the writer */
-        unsigned store_attempts; /* at what could not be stored */
+        unsigned in_flight;    /* batches of this VM with the writer */
+        bool waits_for_disk;   /* what is to judge is not stored: the disk is given some time */
         char told_id[VERDICT_ID_MAX];
         uint64_t told_episode;
         struct decision told_decision;
@@ -124,12 +127,31 @@ static void on_verdict_stored(struct store_batch *batch, int result, const char 
 
 /* Hand a batch to the writer.  Where that fails, `done` hears of it as if the disk had said no. */
 static void submit(struct engine *engine, struct store_batch *batch, store_done_fn done) {
-        int r = store_submit(engine->store, batch, done, engine);
+        int r;
 
-        if (r) {
-                done(batch, r, strerror(-r), engine);
+        /* What comes later is stored later: ids tell the order. */
+        r = backlog_is_empty(engine->backlog) ? store_submit(engine->store, batch, done, engine) : -EBUSY;
+        if (!r)
+                return;
+        engine->is_kept = false;
+        done(batch, r, r == -EBUSY ? "others wait for the disk" : strerror(-r), engine);
+        if (!engine->is_kept)
                 store_batch_free(batch);
+}
+
+/* The disk could not take it: it waits until the disk can.  What is wrong with the batch itself is lost. */
+static void keep_for_later(struct engine *engine, struct store_batch *batch, int result, const char *why) {
+        if (!backlog_is_for(result)) {
+                trouble(engine, "what cannot be stored is lost: %s", why);
+                return;
         }
+        if (backlog_is_empty(engine->backlog)) {
+                trouble(engine, "evidence could not be stored: %s; it waits in memory", why);
+                engine->patient_until_ns = source_now_ns() + engine_patience_ns;
+        }
+        store_batch_keep(batch);
+        engine->is_kept = true;
+        backlog_add_batch(engine->backlog, batch);
 }
 
 static int on_wakeup(sd_event_source *source, void *userdata) {
@@ -171,8 +193,6 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
         size_t n = store_batch_n_evidence(batch), n_arrivals = 0;
         cleanup(freep) struct arrival *arrivals = calloc(n ? n : 1, sizeof(*arrivals));
 
-        if (result)
-                trouble(engine, "evidence could not be stored: %s", why);
         for (size_t i = 0; arrivals && i < n; i++) {
                 struct arrival *arrival = &arrivals[n_arrivals];
                 int64_t id;
@@ -191,12 +211,14 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
         for (size_t i = 0; engine->events.recorded && i < n_arrivals; i++)
                 if (arrivals[i].evidence->kind == EVIDENCE_REQUEST)
                         engine->events.recorded(arrivals[i].vm, arrivals[i].evidence, result, engine->events.userdata);
+        if (result)
+                keep_for_later(engine, batch, result, why);
         for (size_t i = 0; i < n_arrivals; i++)
                 if (i + 1 == n_arrivals || arrivals[i + 1].vm != arrivals[i].vm)
                         vm_consider(arrivals[i].vm);
 }
 
-/* Evidence that could not be stored has no id: it is stored again before it is judged, as long as there is hope. */
+/* Evidence that could not be stored has no id. */
 static bool vm_lacks_storage(const struct engine_vm *vm) {
         for (size_t i = 0; i < vm->episode.n_items; i++)
                 if (!vm->episode.items[i].id)
@@ -204,54 +226,50 @@ static bool vm_lacks_storage(const struct engine_vm *vm) {
         return false;
 }
 
-static void on_again_stored(struct store_batch *batch, int result, const char *why, void *userdata) {
+static void vm_take_id(struct engine_vm *vm, const struct evidence *stored) {
+        struct episode *episode = &vm->episode;
+
+        if (episode_wake(episode))
+                return;
+        for (size_t i = 0; i < episode->n_items; i++) {
+                struct evidence *item = &episode->items[i];
+
+                if (item->id || !evidence_is_same(item, stored))
+                        continue;
+                item->id = stored->id;
+                if (episode->phase != EPISODE_QUIET && !episode->cause_id && item->at_ns == episode->cause_at_ns)
+                        episode->cause_id = item->id;
+        }
+}
+
+/* What waited for the disk is there. */
+static void on_backlog_stored(struct store_batch *batch, void *userdata) {
         struct engine *engine = userdata;
-        struct engine_vm *vm = NULL;
 
         for (size_t i = 0; i < store_batch_n_evidence(batch); i++) {
                 struct evidence *stored;
+                struct engine_vm *vm;
                 int64_t id;
 
                 stored = store_batch_evidence(batch, i, &id);
                 vm = find_vm(engine, id);
-                if (!vm)
-                        return;
-                for (size_t k = 0; !result && k < vm->episode.n_items; k++)
-                        if (!vm->episode.items[k].id && evidence_is_same(&vm->episode.items[k], stored))
-                                vm->episode.items[k].id = stored->id;
+                if (vm)
+                        vm_take_id(vm, stored);
         }
-        if (!vm)
-                return;
-        vm->in_flight--;
-        if (result)
-                vm->store_attempts++;
-        else
-                vm->store_attempts = 0;
-        vm_update_deadline(vm);
-        if (!result || vm->store_attempts >= STORE_ATTEMPTS)
-                vm_consider(vm);
 }
 
-static bool vm_store_again(struct engine_vm *vm) {
-        struct store_batch *batch;
+static void on_backlog_caught_up(void *userdata) {
+        struct engine *engine = userdata;
 
-        if (store_batch_new(&batch))
-                return false;
-        for (size_t i = 0; i < vm->episode.n_items; i++) {
-                struct evidence copy;
+        for (size_t i = 0; i < engine->n_vms; i++)
+                if (engine->vms[i]->waits_for_disk) {
+                        engine->vms[i]->waits_for_disk = false;
+                        vm_consider(engine->vms[i]);
+                }
+}
 
-                if (vm->episode.items[i].id || evidence_copy(&copy, &vm->episode.items[i]))
-                        continue;
-                if (store_batch_add_evidence(batch, vm->instance.id, &copy))
-                        evidence_deinit(&copy);
-        }
-        if (store_batch_is_empty(batch)) {
-                store_batch_free(batch);
-                return false;
-        }
-        vm->in_flight++;
-        submit(vm->engine, batch, on_again_stored);
-        return true;
+static void on_backlog_trouble(const char *line, void *userdata) {
+        trouble(userdata, "%s", line);
 }
 
 /* --- from the judge to those who are told ------------------------------------------------------------------------ */
@@ -264,11 +282,13 @@ static void vm_tell(struct engine_vm *vm, const struct verdict *verdict) {
 
         if (!is_revision)
                 vm->told_episode = vm->episode.cause_id;
+        /* Without an id of its cause the episode has no number yet; the verdict's own id needs one that no other episode of the VM has. */
         if (verdict_record_make(&record, &vm->instance.identity, verdict, vm->episode.items, vm->episode.n_items,
-                                vm->told_episode, vm->episode.revision)) {
+                                vm->told_episode ? vm->told_episode : vm->episode.cause_at_ns, vm->episode.revision)) {
                 trouble(engine, "%s: out of memory: a verdict was lost", vm->instance.identity.name);
                 return;
         }
+        record.episode = vm->told_episode;
         /* What was decided for the first verdict holds: its revisions know more of the same transition. */
         if (!is_revision)
                 vm->told_decision = policy_decide(&vm->policy, verdict, vm->n_restarts);
@@ -277,10 +297,10 @@ static void vm_tell(struct engine_vm *vm, const struct verdict *verdict) {
         record.decision = vm->told_decision;
         memcpy(vm->told_id, record.id, sizeof(vm->told_id));
 
-        if (vm_lacks_storage(vm)) {
-                trouble(engine, "the verdict on %s is told here, but could not be stored", vm->instance.identity.name);
+        if (vm_lacks_storage(vm) || !record.episode) {
+                trouble(engine, "the verdict on %s is told, but could not be stored yet", vm->instance.identity.name);
                 engine->events.verdict(vm, &record, engine->events.userdata);
-                verdict_record_deinit(&record);
+                backlog_add_verdict(engine->backlog, vm->instance.id, &record);
                 return;
         }
         if (store_batch_new(&batch) || store_batch_add_verdict(batch, vm->instance.id, &record)) {
@@ -300,13 +320,16 @@ static void on_verdict_stored(struct store_batch *batch, int result, const char 
 
         record = store_batch_verdict(batch, 0, &id);
         vm = find_vm(engine, id);
-        if (!vm)
-                return;
-        vm->in_flight--;
+        if (vm) {
+                vm->in_flight--;
+                if (result)
+                        trouble(engine, "the verdict on %s is told, but could not be stored yet: %s", vm->instance.identity.name, why);
+                engine->events.verdict(vm, record, engine->events.userdata);
+        }
         if (result)
-                trouble(engine, "the verdict on %s is told here, but could not be stored: %s", vm->instance.identity.name, why);
-        engine->events.verdict(vm, record, engine->events.userdata);
-        vm_consider(vm);
+                keep_for_later(engine, batch, result, why);
+        if (vm)
+                vm_consider(vm);
 }
 
 static void vm_judge(struct engine_vm *vm, bool flush) {
@@ -351,9 +374,8 @@ static void vm_consider(struct engine_vm *vm) {
                         trouble(vm->engine, "%s: out of memory: its verdict waits", vm->instance.identity.name);
                         return;
                 }
-                if (vm_lacks_storage(vm) && vm->store_attempts < STORE_ATTEMPTS && !vm->is_over) {
-                        if (vm->store_attempts == 0)
-                                vm_store_again(vm);
+                vm->waits_for_disk = vm_lacks_storage(vm) && !vm->is_over && source_now_ns() < vm->engine->patient_until_ns;
+                if (vm->waits_for_disk) {
                         vm_update_deadline(vm);
                         return;
                 }
@@ -376,8 +398,6 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         struct engine_vm *vm = userdata;
 
         tally_let_out(&vm->tally, source_now_ns(), false, vm_let_out, vm);
-        if (vm->store_attempts && vm->store_attempts < STORE_ATTEMPTS && !vm->in_flight && vm_store_again(vm))
-                return 0;
         vm_consider(vm);
         return 0;
 }
@@ -396,8 +416,8 @@ static void vm_update_deadline(struct engine_vm *vm) {
 
         if (tally < next)
                 next = tally;
-        if (vm->store_attempts && vm->store_attempts < STORE_ATTEMPTS)
-                next = source_now_ns() + STORE_RETRY_USEC * 1000;
+        if (vm->waits_for_disk)
+                next = vm->engine->patient_until_ns;
         if (next == UINT64_MAX || vm->in_flight)
                 vm->deadline = sd_event_source_disable_unref(vm->deadline);
         else
@@ -570,20 +590,33 @@ static int on_committed(sd_event_source *source, int fd, uint32_t revents, void 
         return 0;
 }
 
+static bool is_busy(const struct engine *engine) {
+        for (size_t i = 0; i < engine->n_vms; i++)
+                if (engine->vms[i]->in_flight)
+                        return true;
+        return engine->batch;
+}
+
 void engine_settle(struct engine *engine) {
-        bool busy;
+        bool is_given_up = false;
 
         do {
                 on_wakeup(NULL, engine);
                 store_drain(engine->store);
-                busy = engine->batch != NULL;
-                for (size_t i = 0; i < engine->n_vms; i++)
-                        busy = busy || engine->vms[i]->in_flight;
-        } while (busy);
+                if (!is_busy(engine) && !is_given_up)
+                        is_given_up = !backlog_flush(engine->backlog);
+        } while (is_busy(engine));
+        if (is_given_up) {
+                struct backlog_state state = backlog_state(engine->backlog);
+
+                trouble(engine, "the disk takes nothing: %zu verdicts and %zu facts are lost unless it does before this ends",
+                        state.n_verdicts, state.n_facts);
+        }
 }
 
 int engine_new(struct engine **ret_engine, sd_event *event, struct store *store, const struct engine_events *events) {
         struct engine *engine = calloc(1, sizeof(*engine));
+        const struct backlog_events backlog_events = { on_backlog_stored, on_backlog_caught_up, on_backlog_trouble, engine };
         int r;
 
         if (!engine)
@@ -591,7 +624,9 @@ int engine_new(struct engine **ret_engine, sd_event *event, struct store *store,
         engine->event = sd_event_ref(event);
         engine->store = store;
         engine->events = *events;
-        r = sd_event_add_io(event, &engine->committed, store_fd(store), EPOLLIN, on_committed, engine);
+        r = backlog_new(&engine->backlog, event, store, engine_backlog_max, &backlog_events);
+        if (r >= 0)
+                r = sd_event_add_io(event, &engine->committed, store_fd(store), EPOLLIN, on_committed, engine);
         if (r >= 0)
                 r = sd_event_add_defer(event, &engine->wakeup, on_wakeup, engine);
         if (r >= 0)
@@ -614,6 +649,7 @@ struct engine *engine_free(struct engine *engine) {
         sd_event_source_disable_unref(engine->committed);
         sd_event_source_disable_unref(engine->wakeup);
         store_batch_free(engine->batch);
+        backlog_free(engine->backlog);
         sd_event_unref(engine->event);
         free(engine->vms);
         free(engine);

@@ -15,6 +15,13 @@
 struct engine;
 struct engine_vm;
 
+/*
+ * A disk that is full, locked or failing is given so long; then what it did not take is judged and told all the same, and stored once it can be
+ * (backlog.h).  And so much may wait in memory.  Tests make both smaller.
+ */
+extern uint64_t engine_patience_ns;
+extern size_t engine_backlog_max;
+
 struct engine_events {
         /*
          * A verdict, new or revised, with its decision: on disk, or (trouble has said so) not.  A decision that is
@@ -82,5 +89,5 @@ int engine_vm_abandon(struct engine_vm *vm);
  */
 int engine_vm_leave(struct engine_vm *vm, const char *reason);
 
-/* Store, judge and tell all that is there (waits for the disk). */
+/* Store, judge and tell all that is there (waits for the disk, but for one that takes nothing not for ever). */
 void engine_settle(struct engine *engine);

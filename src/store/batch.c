@@ -330,6 +330,27 @@ struct verdict_record *store_batch_verdict(struct store_batch *batch, size_t i, 
         return &batch->verdicts[i].record;
 }
 
+size_t store_batch_n_bytes(const struct store_batch *batch) {
+        return batch->n_bytes;
+}
+
+void store_batch_drop_evidence(struct store_batch *batch) {
+        size_t n_ops = 0;
+
+        for (size_t i = 0; i < batch->n_ops; i++)
+                if (batch->ops[i].type != BATCH_ADD_EVIDENCE)
+                        batch->ops[n_ops++] = batch->ops[i];
+        batch->n_bytes -= (batch->n_ops - n_ops) * sizeof(batch->ops[0]);
+        batch->n_ops = n_ops;
+        for (size_t i = 0; i < batch->n_evidence; i++) {
+                batch->n_bytes -= sizeof(batch->evidence[0]) + actor_bytes(batch->evidence[i].evidence.actor);
+                evidence_deinit(&batch->evidence[i].evidence);
+        }
+        free(batch->evidence);
+        batch->evidence = NULL;
+        batch->n_evidence = batch->n_evidence_max = 0;
+}
+
 void store_batch_fail(struct store_batch *batch, int result, const char *why) {
         for (size_t i = 0; i < batch->n_evidence; i++)
                 batch->evidence[i].evidence.id = 0;

@@ -111,6 +111,10 @@ size_t store_batch_n_evidence(const struct store_batch *batch);
 struct evidence *store_batch_evidence(struct store_batch *batch, size_t i, int64_t *ret_vm);
 size_t store_batch_n_verdicts(const struct store_batch *batch);
 struct verdict_record *store_batch_verdict(struct store_batch *batch, size_t i, int64_t *ret_vm);
+/* The memory that it takes, about. */
+size_t store_batch_n_bytes(const struct store_batch *batch);
+/* Give up its evidence; all else in it stays. */
+void store_batch_drop_evidence(struct store_batch *batch);
 
 /*
  * Hand a batch to the writer.  `done` is called once, from store_dispatch(), in order of submission, with 0 when it is
