@@ -234,6 +234,21 @@ static void once_there_is_room_what_was_told_is_stored_once_and_in_order(void **
         assert_int_equal(n_open(world), N_VMS - 5);
 }
 
+static void what_comes_after_a_sickness_waits_behind_what_came_before(void **state) {
+        struct world *world = *state;
+
+        backlog_retry_usec = 500000;
+        fill_disk(true);
+        power_off(world, 0);
+        run_until(world, 1, 1);
+        fill_disk(false);
+        power_off(world, 1);
+        run_until(world, 2, 2);
+        run_until_said(world, "the disk takes what it is given again");
+        engine_settle(world->engine);
+        assert_string_equal(history(world, &(struct store_query){ .all_revisions = true }), told(world));
+}
+
 static int count_record(const struct verdict_record *record, void *userdata) {
         size_t *n_items = userdata;
 
@@ -337,6 +352,7 @@ int main(void) {
                 SENTENCE(a_verdict_is_stored_and_told),
                 SENTENCE(on_a_full_disk_it_says_so_and_keeps_judging),
                 SENTENCE(once_there_is_room_what_was_told_is_stored_once_and_in_order),
+                SENTENCE(what_comes_after_a_sickness_waits_behind_what_came_before),
                 SENTENCE(its_evidence_is_stored_with_it),
                 SENTENCE(a_disk_that_is_sick_for_a_moment_delays_the_verdict_no_more),
                 cmocka_unit_test_setup_teardown(what_is_beyond_the_bound_is_dropped_and_is_a_gap, world_begin_small, world_end),
