@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/keeper.h"
+#include "engine/outbox.h"
 
 struct api;
 
@@ -19,6 +20,7 @@ struct api_config {
         unsigned n_connections_per_user_max; /* 0: 256.  Does not bind root. */
         /* Everything that can be known about a process that asks; `via` is how.  0, or -errno where less than its pid is known. */
         int (*identify)(pid_t pid, const char *via, struct actor *ret_actor);
+        const struct outbox *outbox; /* for the metrics; NULL: there are no outlets; outlives the API */
 };
 
 /*

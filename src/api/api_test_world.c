@@ -118,6 +118,13 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
         return 0;
 }
 
+/* And the outbox. */
+
+void outbox_each(const struct outbox *outbox, void (*each)(const struct outbox_state *state, void *userdata), void *userdata) {
+        each(&(struct outbox_state){ "journald", 7, 1, 0, 0 }, userdata);
+        each(&(struct outbox_state){ "hook:/a \"b\"\\\n", 4, 6, 2, 3 }, userdata);
+}
+
 /* The world. */
 
 bool world_is_root(void) {
@@ -174,7 +181,8 @@ int world_begin(void **state) {
         strcpy(world_add_vm(world, world_is_root() ? "web-1" : "web-2", world_is_root() ? BOB : geteuid(), "boot:2:2")->state,
                "paused");
         strcpy(world_add_vm(world, "db-1", world_is_root() ? BOB : geteuid(), "boot:3:3")->state, "gone");
-        world->config = (struct api_config){ .version = "0.1", .identify = identify, .idle_timeout_s = 30 };
+        world->config = (struct api_config){ .version = "0.1", .identify = identify, .idle_timeout_s = 30,
+                                              .outbox = (const struct outbox *)world };
         start(world);
         return 0;
 }

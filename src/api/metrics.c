@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 static const uint64_t bounds_ms[] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000 };
@@ -81,7 +82,51 @@ static int count_state(const struct kept_vm *vm, void *userdata) {
         return 0;
 }
 
-void metrics_print(const struct metrics *metrics, struct keeper *keeper, struct buffer *text) {
+struct outlet_print {
+        const char *name;
+        size_t member; /* of struct outbox_state */
+        struct buffer *text;
+};
+
+static void print_outlet(const struct outbox_state *state, void *userdata) {
+        const struct outlet_print *print = userdata;
+
+        buffer_print(print->text, "%s{outlet=\"", print->name);
+        for (const char *at = state->outlet; *at; at++) {
+                if (*at == '\\' || *at == '"')
+                        buffer_add(print->text, "\\", 1);
+                if (*at == '\n')
+                        buffer_add(print->text, "\\n", 2);
+                else
+                        buffer_add(print->text, at, 1);
+        }
+        buffer_print(print->text, "\"} %" PRIu64 "\n", *(const uint64_t *)((const char *)state + print->member));
+}
+
+static void print_outlets(const struct outbox *outbox, struct buffer *text) {
+        static const struct {
+                const char *name, *type, *help;
+                size_t member;
+        } rows[] = {
+                { "vmpower_outlet_told_total", "counter", "Verdicts and revisions that an outlet was told.",
+                  offsetof(struct outbox_state, told) },
+                { "vmpower_outlet_failures_total", "counter", "Attempts to tell an outlet that failed.",
+                  offsetof(struct outbox_state, failures) },
+                { "vmpower_outlet_skipped_total", "counter", "Verdicts and revisions that were given up for an outlet.",
+                  offsetof(struct outbox_state, skipped) },
+                { "vmpower_outlet_behind", "gauge", "Verdicts and revisions that an outlet has yet to be told.",
+                  offsetof(struct outbox_state, behind) },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+                struct outlet_print print = { rows[i].name, rows[i].member, text };
+
+                print_head(text, rows[i].name, rows[i].type, rows[i].help);
+                outbox_each(outbox, print_outlet, &print);
+        }
+}
+
+void metrics_print(const struct metrics *metrics, struct keeper *keeper, const struct outbox *outbox, struct buffer *text) {
         uint64_t counts[N_ELEMENTS(states)] = {};
 
         print_transitions(metrics, text);
@@ -96,6 +141,8 @@ void metrics_print(const struct metrics *metrics, struct keeper *keeper, struct 
         buffer_print(text, "vmpower_evidence_gaps_total %" PRIu64 "\n", metrics->gaps);
         print_head(text, "vmpower_evidence_omitted_total", "counter", "Like facts of a burst that were counted, not kept.");
         buffer_print(text, "vmpower_evidence_omitted_total %" PRIu64 "\n", metrics->omitted);
+        if (outbox)
+                print_outlets(outbox, text);
 }
 
 void answer_metrics(struct request *request) {
@@ -104,7 +151,7 @@ void answer_metrics(struct request *request) {
                              request->config->admin_group);
                 return;
         }
-        metrics_print(request->metrics, request->keeper, &request->text);
+        metrics_print(request->metrics, request->keeper, request->config->outbox, &request->text);
         request->type = "text/plain; version=0.0.4; charset=utf-8";
         request->status = 200;
         if (request->text.has_failed)

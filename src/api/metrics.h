@@ -8,6 +8,7 @@
 
 #include "api/buffer.h"
 #include "engine/keeper.h"
+#include "engine/outbox.h"
 
 enum {
         METRICS_BUCKETS_N = 12,
@@ -25,4 +26,5 @@ struct metrics {
 
 /* A verdict was told at `now_ns` of CLOCK_BOOTTIME. */
 void metrics_count(struct metrics *metrics, const struct verdict_record *record, uint64_t now_ns);
-void metrics_print(const struct metrics *metrics, struct keeper *keeper, struct buffer *text);
+/* `outbox`: NULL if there is none. */
+void metrics_print(const struct metrics *metrics, struct keeper *keeper, const struct outbox *outbox, struct buffer *text);

@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "basics/cleanup.h"
 #include "daemon/options.h"
+#include "daemon/telling.h"
 #include "engine/directories.h"
 #include "engine/keeper.h"
 #include "engine/retention.h"
@@ -14,11 +15,15 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+/* So long those who are being told may take when it ends; then they are told again by the next one. */
+#define SETTLE_NS UINT64_C(5000000000)
+
 struct daemon {
         sd_event *event;
         struct store *store;
         struct handover *handover;
         struct keeper *keeper;
+        struct telling *telling;
         struct api *api;
         struct retention *retention;
         char *socket; /* that we made, and that goes with us; owned */
@@ -32,9 +37,12 @@ static void say(const char *level, const char *line) {
 static void on_verdict(const struct verdict_record *record, int64_t uid, void *userdata) {
         struct daemon *daemon = userdata;
 
-        say(SD_NOTICE, record->summary);
+        /* Not twice in one journal. */
+        if (!getenv("JOURNAL_STREAM") || !telling_has_journal(daemon->telling))
+                say(SD_NOTICE, record->summary);
         if (daemon->api)
                 api_publish(daemon->api, record, uid);
+        outbox_publish(telling_outbox(daemon->telling), record);
 }
 
 static void on_trouble(const char *line, void *userdata) {
@@ -102,7 +110,8 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
                 .halt_after_ns = configuration->halt_after_ns,
                 .run_directory = daemon->run_directory,
         };
-        const struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
+        struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
+        const struct outbox_events outbox_events = { on_trouble, daemon };
         const struct keeper_events events = { on_verdict, on_trouble, daemon };
         char state[PATH_MAX], why[STORE_WHY_MAX];
         cleanup(closep) int fd = -1;
@@ -123,12 +132,19 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
                 return r;
         r = store_open(&daemon->store, state, STORE_WRITE, why);
         config.handover = daemon->handover;
+        /* Before the keeper: a new outlet begins before the first verdict. */
+        if (!r)
+                r = telling_new(&daemon->telling, daemon->event, daemon->store, configuration, &outbox_events, why);
         if (!r)
                 r = keeper_new(&daemon->keeper, daemon->event, daemon->store, &config, &events, why);
+        /* What ended while nobody looked has its verdict by now. */
+        if (!r)
+                r = outbox_look(telling_outbox(daemon->telling), why);
         if (r) {
                 say(SD_ERR, why);
                 return r;
         }
+        api_config.outbox = telling_outbox(daemon->telling);
         r = retention_new(&daemon->retention, daemon->event, daemon->store, on_trouble, daemon);
         if (!r)
                 r = api_new(&daemon->api, daemon->event, daemon->keeper, daemon->store, fd, &api_config);
@@ -165,6 +181,7 @@ static int run(const struct configuration *configuration) {
                 r = sd_event_loop(daemon.event);
                 sd_notify(0, "STOPPING=1");
                 keeper_settle(daemon.keeper);
+                outbox_settle(telling_outbox(daemon.telling), SETTLE_NS);
         }
         api_free(daemon.api);
         if (daemon.socket)
@@ -172,6 +189,7 @@ static int run(const struct configuration *configuration) {
         free(daemon.socket);
         retention_free(daemon.retention);
         keeper_free(daemon.keeper);
+        telling_free(daemon.telling);
         handover_free(daemon.handover);
         store_close(daemon.store);
         sd_event_unref(daemon.event);

@@ -63,6 +63,7 @@ def expected():
         f"{units}/system/vmpowerd.socket": FILE,
         f"{units}/user/vmpowerd.service": FILE,
         f"{units}/user/vmpowerd.socket": FILE,
+        f"{units}/catalog/vmpower.catalog": FILE,
         f"{PREFIX}/lib/sysusers.d/vmpower.conf": FILE,
         f"{PREFIX}/lib/tmpfiles.d/vmpower.conf": FILE,
         f"{at['datadir']}/bash-completion/completions/vmpower": FILE,
