@@ -17,6 +17,7 @@
 
 /* So long those who are being told may take when it ends; then they are told again by the next one. */
 #define SETTLE_NS UINT64_C(5000000000)
+#define DAY_NS    UINT64_C(86400000000000)
 
 struct daemon {
         sd_event *event;
@@ -38,11 +39,12 @@ static void on_verdict(const struct verdict_record *record, int64_t uid, void *u
         struct daemon *daemon = userdata;
 
         /* Not twice in one journal. */
-        if (!getenv("JOURNAL_STREAM") || !telling_has_journal(daemon->telling))
+        if (!getenv("JOURNAL_STREAM") || !daemon->telling || !telling_has_journal(daemon->telling))
                 say(SD_NOTICE, record->summary);
         if (daemon->api)
                 api_publish(daemon->api, record, uid);
-        outbox_publish(telling_outbox(daemon->telling), record);
+        if (daemon->telling)
+                outbox_publish(telling_outbox(daemon->telling), record);
 }
 
 static void on_trouble(const char *line, void *userdata) {
@@ -112,6 +114,10 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         };
         struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
         const struct outbox_events outbox_events = { on_trouble, daemon };
+        const struct retention_config retention = {
+                .age_ns = configuration->retention_days * DAY_NS,
+                .n_bytes_max = configuration->retention_size,
+        };
         const struct keeper_events events = { on_verdict, on_trouble, daemon };
         char state[PATH_MAX], why[STORE_WHY_MAX];
         cleanup(closep) int fd = -1;
@@ -145,7 +151,7 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
                 return r;
         }
         api_config.outbox = telling_outbox(daemon->telling);
-        r = retention_new(&daemon->retention, daemon->event, daemon->store, on_trouble, daemon);
+        r = retention_new(&daemon->retention, daemon->event, daemon->store, &retention, on_trouble, daemon);
         if (!r)
                 r = api_new(&daemon->api, daemon->event, daemon->keeper, daemon->store, fd, &api_config);
         if (r) {
@@ -188,8 +194,9 @@ static int run(const struct configuration *configuration) {
                 unlink(daemon.socket);
         free(daemon.socket);
         retention_free(daemon.retention);
+        /* Before the keeper: libsystemd 252 forgets memory where a source for SIGCHLD goes before one for a child. */
+        daemon.telling = telling_free(daemon.telling);
         keeper_free(daemon.keeper);
-        telling_free(daemon.telling);
         handover_free(daemon.handover);
         store_close(daemon.store);
         sd_event_unref(daemon.event);

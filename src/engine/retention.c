@@ -12,6 +12,7 @@
 #define REST_USEC  UINT64_C(50000)     /* between two steps, several times as long as one takes */
 
 struct retention {
+        struct retention_config config;
         struct store *store;
         sd_event_source *timer;
         struct store_pruning pruning;
@@ -51,7 +52,11 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!retention->is_running) {
                 const uint64_t now_ns = source_time_ns();
 
-                retention->pruning = (struct store_pruning){ .keep = store_retention_default(now_ns), .now_ns = now_ns };
+                const struct retention_config *config = &retention->config;
+
+                retention->pruning = (struct store_pruning){ .now_ns = now_ns };
+                retention->pruning.keep.before_ns = config->age_ns && config->age_ns < now_ns ? now_ns - config->age_ns : 0;
+                retention->pruning.keep.n_bytes_max = config->n_bytes_max ? config->n_bytes_max : UINT64_MAX;
                 retention->is_running = true;
         }
         r = store_batch_new(&batch);
@@ -75,7 +80,7 @@ static uint64_t due_in_usec(uint64_t pruned_ns) {
         return age_usec < DAY_USEC ? DAY_USEC - age_usec : 0;
 }
 
-int retention_new(struct retention **ret_retention, sd_event *event, struct store *store,
+int retention_new(struct retention **ret_retention, sd_event *event, struct store *store, const struct retention_config *config,
                   void (*trouble)(const char *line, void *userdata), void *userdata) {
         struct retention *retention;
         struct store_status status;
@@ -89,6 +94,7 @@ int retention_new(struct retention **ret_retention, sd_event *event, struct stor
         if (!retention)
                 return -ENOMEM;
         retention->store = store;
+        retention->config = *config;
         retention->trouble = trouble;
         retention->userdata = userdata;
         r = sd_event_add_time_relative(event, &retention->timer, CLOCK_BOOTTIME, due_in_usec(status.pruned_ns), 0, on_due,

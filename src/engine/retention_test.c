@@ -19,6 +19,8 @@ enum {
         N_OLD = 900, /* more than one step takes */
 };
 
+static const struct retention_config usual = { .age_ns = 400 * DAY_NS, .n_bytes_max = UINT64_C(1) << 30 };
+
 struct world {
         char directory[64];
         struct store *store;
@@ -117,7 +119,7 @@ static void what_was_never_pruned_is_pruned_at_once_and_remembered(void **state)
         struct world *world = *state;
         struct store_status status;
 
-        assert_int_equal(retention_new(&world->retention, world->event, world->store, note_trouble, world), 0);
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
         run_until_pruned(world);
         status = status_of(world);
         assert_int_equal(status.n_pruned, N_OLD);
@@ -130,18 +132,28 @@ static void what_was_never_pruned_is_pruned_at_once_and_remembered(void **state)
 static void what_was_pruned_today_is_left_alone(void **state) {
         struct world *world = *state;
 
-        assert_int_equal(retention_new(&world->retention, world->event, world->store, note_trouble, world), 0);
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
         run_until_pruned(world);
         world->retention = retention_free(world->retention);
-        assert_int_equal(retention_new(&world->retention, world->event, world->store, note_trouble, world), 0);
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
         assert_int_equal(sd_event_run(world->event, 0), 0);
         assert_int_equal(sd_event_run(world->event, 100000), 0);
+}
+
+static void nothing_goes_where_all_is_to_stay(void **state) {
+        const struct retention_config all = {};
+        struct world *world = *state;
+
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &all, note_trouble, world), 0);
+        run_until_pruned(world);
+        assert_int_equal(status_of(world).n_pruned, 0);
+        assert_int_equal(status_of(world).n_evidence, N_OLD + 100);
 }
 
 static void it_may_be_ended_between_any_two_steps(void **state) {
         struct world *world = *state;
 
-        assert_int_equal(retention_new(&world->retention, world->event, world->store, note_trouble, world), 0);
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
         assert_true(sd_event_run(world->event, 1000000) > 0);
         world->retention = retention_free(world->retention);
         assert_int_equal(status_of(world).pruned_ns, 0);
@@ -152,6 +164,7 @@ int main(void) {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
                 SENTENCE(what_was_never_pruned_is_pruned_at_once_and_remembered),
                 SENTENCE(what_was_pruned_today_is_left_alone),
+                SENTENCE(nothing_goes_where_all_is_to_stay),
                 SENTENCE(it_may_be_ended_between_any_two_steps),
         };
 
