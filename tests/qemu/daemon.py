@@ -10,321 +10,9 @@ The daemon finds every QEMU of the host, those of other tests included: only VMs
 import os
 import signal
 import socket
-import sqlite3
 import sys
-import uuid
 
-from world import *
-
-VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
-FAILED, USAGE, NO_SUCH_VM, UNKNOWN = 1, 2, 3, 15
-DESTROYED = 11
-VM_KEYS = [
-    "name", "uuid", "backend", "instance", "pid", "state", "since", "monitor", "shared_monitor", "could_attach", "sources",
-    "last_verdict",
-]  # fmt: skip
-KILLED = ("destroy", "operator", "signal", False)
-LOST = ("unknown", "unknown", "unseen", None)
-
-_vm_numbers = itertools.count(1)
-
-
-def on_both(sentence):
-    """A test under TCG and, where it can be used, under KVM."""
-
-    def register(function):
-        for accelerator in ("tcg", "kvm"):
-
-            def on_one(world, accelerator=accelerator):
-                if accelerator == "kvm":
-                    needs_kvm()
-                function(world, accelerator)
-
-            test(f"{accelerator}: {sentence}")(on_one)
-        return function
-
-    return register
-
-
-def needs_kvm():
-    if not kvm_is_usable():
-        raise Skip("/dev/kvm cannot be used")
-
-
-# --- the daemon -----------------------------------------------------------------------------------------------------
-
-
-class Daemon:
-    """A vmpowerd, ready: it has found what was there."""
-
-    def __init__(self, world, *options):
-        path = world.path(f"notify-{next(_vm_numbers)}")
-        self.world = world
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(path)
-        world.later(self.notify.close)
-        self.process = start_daemon(world, options, path)
-        self.stderr = Stream(self.process.stderr.fileno())
-        world.later(self._forget)
-        self._wait_ready()
-
-    def _wait_ready(self):
-        ended = os.pidfd_open(self.process.pid)
-        poll = select.poll()
-        poll.register(self.notify, select.POLLIN)
-        poll.register(ended, select.POLLIN)
-        try:
-            while True:
-                ready = poll.poll(PATIENCE * 1000)
-                if not any(fd == self.notify.fileno() for fd, _ in ready):
-                    raise AssertionError(f"vmpowerd did not get ready: {self.stderr.text()!r}")
-                if "READY=1" in self.notify.recv(4096).decode().splitlines():
-                    return
-        finally:
-            os.close(ended)
-
-    def _forget(self):
-        """What the test did not end itself was ended by its world."""
-        self.process.wait()
-        self.stderr.thread.join(5)
-        self.process.stderr.close()
-
-    def wait_told(self, name, count=1):
-        """Wait until that many verdicts on the VM were told (they are stored by then)."""
-        deadline = time.monotonic() + PATIENCE
-        with self.stderr.changed:
-            while len(self.lines_on(name)) < count:
-                assert not self.stderr.is_over, self.stderr.text()[-3000:]
-                if not self.stderr.changed.wait(deadline - time.monotonic()):
-                    raise Timeout(f"not told {count} times of {name}; only {self.stderr.text()[-3000:]}")
-
-    def lines_on(self, name):
-        """What the daemon said of the VM."""
-        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '].*\n", self.stderr.text(), re.MULTILINE)
-
-    def stop(self):
-        self.process.terminate()
-        self._end(0)
-
-    def kill(self):
-        self.process.kill()
-        self._end(-signal.SIGKILL)
-
-    def _end(self, status):
-        wait_for_end(self.process.pid)
-        got = self.process.wait()
-        text = self.stderr.wait_for_end().decode(errors="replace")
-        self.world.outputs.append(("vmpowerd", text))
-        assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
-
-
-def start_daemon(world, options=(), notify_path=None):
-    environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
-    if notify_path:
-        environment["NOTIFY_SOCKET"] = notify_path
-    named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment}
-    return popen([VMPOWERD, *options], **named)
-
-
-class Between:
-    """Passes on between a client and the daemon, and so knows when the client has the head of its answer."""
-
-    def __init__(self, world, rundir):
-        os.mkdir(rundir)
-        self.to = os.path.join(world.rundir, "vmpower.sock")
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(os.path.join(rundir, "vmpower.sock"))
-        self.listener.listen(8)
-        self.answered = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            daemon = socket.socket(socket.AF_UNIX)
-            daemon.connect(self.to)
-            threading.Thread(target=self._pass_on, args=(client, daemon, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(daemon, client, True), daemon=True).start()
-
-    def _pass_on(self, come, go, is_answer):
-        seen = b""
-        try:
-            while data := come.recv(65536):
-                go.sendall(data)
-                if is_answer and not self.answered.is_set():
-                    seen += data
-                    if b"\r\n\r\n" in seen:
-                        self.answered.set()
-        except OSError:
-            pass
-        try:
-            go.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
-class Watch:
-    """`vmpower watch --json`, which hears everything from here on."""
-
-    def __init__(self, world):
-        rundir = world.path(f"watch-{next(_vm_numbers)}")
-        between = Between(world, rundir)
-        world.later(between.close)
-        environment = {**world.environment, "VMPOWER_RUN_DIR": rundir}
-        named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment}
-        self.world = world
-        self.process = popen([VMPOWER, "watch", "--json"], **named)
-        self.stdout, self.stderr = Stream(self.process.stdout.fileno()), Stream(self.process.stderr.fileno())
-        assert between.answered.wait(PATIENCE), "the daemon has not answered `vmpower watch`"
-
-    def verdicts(self, name):
-        """What was told of the VM so far."""
-        whole = self.stdout.data.rpartition(b"\n")[0]
-        told = [json.loads(line) for line in whole.splitlines()]
-        return [verdict for verdict in told if verdict["vm"]["name"] == name]
-
-    def wait(self, name):
-        """Wait for the first verdict on the VM."""
-        deadline = time.monotonic() + PATIENCE
-        with self.stdout.changed:
-            while not self.verdicts(name):
-                assert not self.stdout.is_over, self.stderr.text()
-                if not self.stdout.changed.wait(deadline - time.monotonic()):
-                    raise Timeout(f"nothing was told of {name}; only {self.stdout.data[-2000:]!r}")
-            return self.verdicts(name)[0]
-
-    def wait_for_end(self):
-        wait_for_end(self.process.pid)
-        status = self.process.wait()
-        for stream in (self.stdout, self.stderr):
-            stream.wait_for_end()
-        for file in (self.process.stdout, self.process.stderr):
-            file.close()
-        self.world.outputs.append(("vmpower watch", self.stderr.text()))
-        return status
-
-
-# --- VMs ------------------------------------------------------------------------------------------------------------
-
-
-class Vm:
-    """A QEMU of the test's own, which runs; `path` is the monitor on which it listens, `own` one that is the test's."""
-
-    def __init__(self, world, *words, action="idle", accelerator="tcg", delay_ms=None, listens=True):
-        self.world = world
-        self.name = f"t{os.getpid()}-{next(_vm_numbers)}"
-        self.uuid = str(uuid.uuid4())
-        self.path = world.path(f"{self.name}.qmp")
-        self.own = world.monitor()
-        command = [*probe(action, None, delay_ms, accelerator=accelerator, serial=False), "-name", self.name]
-        command += ["-uuid", self.uuid, *words]
-        if listens:
-            command += ["-qmp", f"unix:{self.path},server=on,wait=off"]
-        named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.process = popen([*command, *self.own.option], env=world.environment, **named)
-        self.output = Stream(self.process.stdout.fileno())
-        self.pid = self.process.pid
-        self.instance = f"{boot_id()}:{self.pid}:{start_time_of(self.pid)}"
-        world.later(self._forget)
-
-    def _forget(self):
-        self.process.wait()
-        self.output.thread.join(5)
-        self.process.stdout.close()
-
-    def greets(self):
-        """Wait until it is set up.  Under KVM the kernel has announced it by then."""
-        self.own.connect()
-        self.own.wait_status("running", "RESUME")
-        return self
-
-    def is_over(self):
-        wait_for_end(self.pid)
-        return self.process.wait()
-
-    def signal(self, number):
-        """End it."""
-        os.kill(self.pid, number)
-        return self.is_over()
-
-    def history(self):
-        """All verdicts on it, the oldest first; none of another instance."""
-        history = self.world.history(self.name)
-        assert all(verdict["vm"]["instance"] == self.instance for verdict in history), [verdict["vm"] for verdict in history]
-        return history
-
-
-def runs(world, *words, **named):
-    return Vm(world, *words, **named).greets()
-
-
-def listed(world, name):
-    """The daemon's word on the VM, or None."""
-    done = world.vmpower("list", "--json")
-    assert done.returncode == 0, done.stderr
-    found = [vm for vm in json.loads(done.stdout) if vm["name"] == name]
-    assert len(found) <= 1, found
-    return found[0] if found else None
-
-
-def rows(world, statement, *arguments):
-    """What is in the database, and nothing is judged by looking."""
-    connection = sqlite3.connect(f"file:{os.path.join(world.state, 'vmpower.db')}?mode=ro", uri=True)
-    try:
-        return connection.execute(statement, arguments).fetchall()
-    finally:
-        connection.close()
-
-
-def instances(world, vm):
-    return rows(world, "SELECT instance FROM vm WHERE name = ? OR instance = ?", vm.name, vm.instance)
-
-
-def verdicts_stored(world, vm):
-    statement = "SELECT v.transition, v.mechanism FROM verdict v JOIN vm ON vm.id = v.vm WHERE vm.instance = ?"
-    return rows(world, statement, vm.instance)
-
-
-def attach(world, vm, *words, path=None):
-    return world.vmpower("attach", vm.name, "--qmp", path or vm.path, *words)
-
-
-def attached(world, vm, *words):
-    done = attach(world, vm, "--json", *words)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["name"], told["monitor"], told["pid"]) == (vm.name, vm.path, vm.pid), told
-    return told
-
-
-def is_refused(done, status, *words):
-    """Exactly one line on stderr, nothing on stdout, and the documented status."""
-    assert done.returncode == status, f"exit status {done.returncode}, not {status}: {done.stderr!r}"
-    assert done.stdout == b"", done.stdout
-    text = done.stderr.decode()
-    assert text.startswith("vmpower: ") and text.endswith("\n") and text[:-1].isprintable(), repr(text)
-    for word in words:
-        assert word in text, f"{word!r} is not in {text!r}"
-
-
-def is_attached_again(world, vm):
-    """The daemon takes up by itself what it held before; that takes the time of a greeting."""
-    deadline = time.monotonic() + PATIENCE
-    while listed(world, vm.name)["monitor"] != vm.path:
-        assert time.monotonic() < deadline, listed(world, vm.name)
-        time.sleep(0.05)
-
-
-def is_still_unattached(world, vm):
-    told = listed(world, vm.name)
-    assert told["monitor"] is None and told["sources"] == ["process"], told
+from daemon_world import *
 
 
 # --- the longest first, for the others to run beside it -------------------------------------------------------------
@@ -406,7 +94,7 @@ def survey(world, accelerator):
 @test("a monitor of a VM that is named from its own directory can be attached by its whole path")
 def relative_monitor(world):
     here = os.open(world.directory, os.O_RDONLY)
-    name = f"r{os.getpid()}-{next(_vm_numbers)}"
+    name = f"r{os.getpid()}-{next(vm_numbers)}"
     own = world.monitor()
     words = [*probe("idle", serial=False), "-name", name, "-qmp", "unix:relative.qmp,server=on,wait=off", *own.option]
     process = popen(words, env=world.environment, cwd=f"/proc/self/fd/{here}", stdin=subprocess.DEVNULL)
@@ -489,7 +177,7 @@ def found_and_failed(world):
 
 @test("two VMs of one name are told apart")
 def same_name(world):
-    name = f"twin{os.getpid()}-{next(_vm_numbers)}"
+    name = f"twin{os.getpid()}-{next(vm_numbers)}"
     one, two = runs(world, "-name", name), runs(world, "-name", name)
     daemon = Daemon(world)
     done = json.loads(world.vmpower("list", "--json").stdout)
@@ -508,7 +196,7 @@ def same_name(world):
 @test("kvm: a VM that is started again at once, again and again, keeps its name")
 def started_again(world):
     needs_kvm()
-    name = f"again{os.getpid()}-{next(_vm_numbers)}"
+    name = f"again{os.getpid()}-{next(vm_numbers)}"
     daemon = Daemon(world)
     for i in range(4):
         vm = runs(world, "-name", name, accelerator="kvm")
@@ -527,7 +215,7 @@ def started_again(world):
 @test("kvm: the name of a VM that was lost with its `vmpower run` is free, and it has its ending first")
 def lost_name(world):
     needs_kvm()
-    name = f"lost{os.getpid()}-{next(_vm_numbers)}"
+    name = f"lost{os.getpid()}-{next(vm_numbers)}"
     own = world.monitor()
     daemon = Daemon(world)
     run = world.run(*probe("idle"), *own.option, name=name)
@@ -605,7 +293,7 @@ def attach_renames(world):
 
 @test("attach does not call a VM by the name of another one, be it under `vmpower run`")
 def attach_name_taken(world):
-    name = f"taken{os.getpid()}-{next(_vm_numbers)}"
+    name = f"taken{os.getpid()}-{next(vm_numbers)}"
     own = world.monitor()
     run = world.run(*probe("idle"), *own.option, name=name)
     own.connect()
@@ -659,21 +347,6 @@ def attach_refusals(world):
     daemon.stop()
     assert vm.own.status() == "running"
     vm.signal(signal.SIGKILL)
-
-
-def http(world, method, target, body):
-    """(status, answer): what the daemon says to who asks it himself."""
-    text = json.dumps(body).encode()
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(PATIENCE)
-    connection.connect(os.path.join(world.rundir, "vmpower.sock"))
-    head = f"{method} {target} HTTP/1.1\r\nHost: vmpower\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    connection.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
-    answer = b""
-    while data := connection.recv(65536):
-        answer += data
-    connection.close()
-    return int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
 @test("attach refuses libvirt's monitors by their place alone, and touches nothing")
@@ -818,12 +491,6 @@ def take_monitors_taken(world):
 # --- the daemon's own end -------------------------------------------------------------------------------------------
 
 
-def forget_sockets(world):
-    """A daemon that was killed could not take its socket away."""
-    for path in world.sockets():
-        os.unlink(path)
-
-
 def goes_on(end, accelerator, attach_first):
     """The daemon ends so, another one starts, and the VM is the same to it."""
 
@@ -951,7 +618,7 @@ def left_to_run(accelerator, is_first, wraps):
             needs_kvm()
         daemon = None if is_first else Daemon(world)
         own = world.monitor()
-        name = f"run{os.getpid()}-{next(_vm_numbers)}"
+        name = f"run{os.getpid()}-{next(vm_numbers)}"
         words = [*probe("idle", accelerator=accelerator), "-name", name]
         if wraps:
             words = [world.script("wrapper", '#!/bin/sh\n"$@"\n'), *words]
@@ -984,7 +651,7 @@ test("kvm: and so it is where a wrapper waits for it: it is not announced twice"
 @test("after `vmpower run` was killed, the daemon that starts next takes its VM over")
 def taken_over(world):
     own = world.monitor()
-    name = f"run{os.getpid()}-{next(_vm_numbers)}"
+    name = f"run{os.getpid()}-{next(vm_numbers)}"
     run = world.run(*probe("idle"), "-name", name, *own.option, name=name)
     own.connect()
     own.wait_status("running", "RESUME")

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""`vmpowerd` under a service manager that keeps its descriptors: a restart misses nothing that a monitor says."""
+
+import os
+import signal
+import socket
+import sys
+
+from daemon_world import *
+
+ENDS = (("that is told to end", Daemon.stop), ("that is killed", Daemon.kill))
+
+
+def on_both_ends(sentence):
+    """A test with a daemon that is told to end, and with one that is killed."""
+
+    def register(function):
+        for words, end in ENDS:
+            test(f"a daemon {words}: {sentence}")(lambda world, end=end: function(world, end))
+        return function
+
+    return register
+
+
+def kinds(verdict):
+    return [evidence["kind"] for evidence in verdict["evidence"]]
+
+
+def held(world, *words, **named):
+    """A VM that a daemon under a service manager holds."""
+    manager = ServiceManager(world)
+    vm = runs(world, *words, **named)
+    daemon = manager.start()
+    attached(world, vm)
+    manager.wait(lambda: len(manager.kept) == 3)
+    return manager, vm, daemon
+
+
+@on_both_ends("what its VMs' monitors say meanwhile is judged as if it had been there")
+def missed_nothing(world, end):
+    manager, vm, daemon = held(world)
+    end(daemon)
+    vm.own.ask("stop")
+    daemon = manager.start()
+    daemon.wait_told(vm.name)
+    told = listed(world, vm.name)
+    assert (told["monitor"], told["state"]) == (vm.path, "paused"), told
+    vm.own.ask("cont")
+    daemon.wait_told(vm.name, 2)
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 3)
+    history = vm.history()
+    assert story(history) == [
+        ("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit"),
+    ], story(history)  # fmt: skip
+    for verdict in history:
+        assert "gap" not in kinds(verdict) and verdict["confidence"] == "certain", verdict
+    manager.end(daemon)
+
+
+@on_both_ends("a VM that ends meanwhile has its ending in its own words, and once")
+def ended_meanwhile(world, end):
+    manager, vm, daemon = held(world)
+    end(daemon)
+    vm.own.quit()
+    vm.is_over()
+    daemon = manager.start()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    assert "vanished" in kinds(ended) and "gap" not in kinds(ended), kinds(ended)
+    manager.wait(lambda: list(manager.kept) == ["api"])
+    daemon.stop()
+    manager.end(manager.start())
+    assert vm.history() == [ended]
+
+
+@on_both_ends("a guest that powers off meanwhile did so itself")
+def powered_off_meanwhile(world, end):
+    manager, vm, daemon = held(world, action="s5", delay_ms=1500)
+    end(daemon)
+    assert vm.is_over() == 0
+    daemon = manager.start()
+    daemon.wait_told(vm.name)
+    (off,) = vm.history()
+    says(off, "poweroff", "guest", "acpi-s5", True, left="gone")
+    manager.end(daemon)
+
+
+@on_both_ends("who uses the shared monitor meanwhile only waits, and is seen")
+def shared_meanwhile(world, end):
+    manager, vm, daemon = held(world)
+    path = shared_path(world, vm.name)
+    assert listed(world, vm.name)["shared_monitor"] == path
+    end(daemon)
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE)
+    client.connect(path)
+    client.sendall(b'{"execute": "qmp_capabilities"}{"execute": "query-status", "id": "a"}{"execute": "quit"}')
+    daemon = manager.start()
+    heard = b""
+    while data := client.recv(65536):
+        heard += data
+    client.close()
+    lines = [json.loads(line) for line in heard.splitlines()]
+    assert "QMP" in lines[0] and lines[1] == {"return": {}}, heard
+    assert lines[2]["id"] == "a" and lines[2]["return"]["status"] == "running", heard
+    daemon.wait_told(vm.name)
+    vm.is_over()
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    assert ended["actor"]["pid"] == os.getpid() and ended["actor"]["via"] == "qmp", ended["actor"]
+    manager.end(daemon)
+
+
+@on_both_ends("who asks the daemon meanwhile only waits for the next one")
+def asked_meanwhile(world, end):
+    manager, vm, daemon = held(world)
+    end(daemon)
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE)
+    client.connect(os.path.join(world.rundir, "vmpower.sock"))
+    client.sendall(f"GET /v1/vms/{vm.name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    daemon = manager.start()
+    answer = b""
+    while data := client.recv(65536):
+        answer += data
+    client.close()
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["instance"] == vm.instance
+    manager.end(daemon)
+    vm.signal(signal.SIGKILL)
+
+
+@test("a monitor that is given back is kept no more, and names are short")
+def detached(world):
+    manager, vm, daemon = held(world)
+    assert "api" in manager.kept and all(len(name) <= 6 for name in manager.kept), manager.kept
+    assert world.vmpower("detach", vm.name).returncode == 0
+    manager.wait(lambda: list(manager.kept) == ["api"])
+    daemon.kill()
+    daemon = manager.start()
+    is_still_unattached(world, vm)
+    attached(world, vm)
+    manager.wait(lambda: len(manager.kept) == 3)
+    manager.end(daemon)
+    vm.signal(signal.SIGKILL)
+
+
+@test("descriptors that nobody knows are given back")
+def strangers(world):
+    manager = ServiceManager(world)
+    ours, theirs = socket.socketpair()
+    manager.kept["m.ZZZ"] = theirs.detach()
+    daemon = manager.start()
+    manager.wait(lambda: "m.ZZZ" not in manager.kept)
+    ours.settimeout(PATIENCE)
+    assert ours.recv(1) == b"", "it was closed, and nothing was said on it"
+    ours.close()
+    manager.end(daemon)
+
+
+@test("a service manager that has lost a monitor: the gap is said, and the monitor is opened again")
+def lost(world):
+    manager, vm, daemon = held(world)
+    daemon.kill()
+    with manager.changed:
+        for name in [name for name in manager.kept if name != "api"]:
+            os.close(manager.kept.pop(name))
+    daemon = manager.start()
+    is_attached_again(world, vm)
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    assert "gap" in kinds(ended), kinds(ended)
+    manager.end(daemon)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
