@@ -77,6 +77,9 @@ static int why_main(int argc, char **argv) {
         } else if (vm.ended_ns) {
                 complain("%.200s never ran: its program could not be started", vm.identity.name);
                 r = STATUS_NO_SUCH_VM;
+        } else if (vm_is_kept(store, &vm)) {
+                complain("%.200s is gone; vmpowerd held its monitor, and will tell why when it is started again", vm.identity.name);
+                r = STATUS_FAILED;
         } else {
                 complain("%.200s is gone, and its ending could not be written down; run vmpower why as whoever started it",
                          vm.identity.name);

@@ -557,10 +557,10 @@ int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, i
         return batch ? store_batch_rename_vm(batch, vm->instance.id, identity, pid) : -ENOMEM;
 }
 
-int engine_vm_set_monitor(struct engine_vm *vm, const char *path, const char *greeting) {
+int engine_vm_set_monitor(struct engine_vm *vm, const struct store_monitor *monitor) {
         struct store_batch *batch = open_batch(vm->engine);
 
-        return batch ? store_batch_set_monitor(batch, vm->instance.id, path, greeting) : -ENOMEM;
+        return batch ? store_batch_set_monitor(batch, vm->instance.id, monitor) : -ENOMEM;
 }
 
 int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct decision *decision) {

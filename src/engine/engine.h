@@ -71,8 +71,8 @@ void *engine_vm_userdata(const struct engine_vm *vm);
 /* The VM turned out to be another process: a wrapper's child, a daemon. */
 int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, int64_t pid);
 
-/* Its watcher holds this monitor, whose QEMU greeted so; path NULL: none any more. */
-int engine_vm_set_monitor(struct engine_vm *vm, const char *path, const char *greeting);
+/* Its watcher holds this monitor; NULL: none any more. */
+int engine_vm_set_monitor(struct engine_vm *vm, const struct store_monitor *monitor);
 
 /* How many restarts policy has made of this name lately: told by the owner, counted by policy_decide(). */
 void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);

@@ -97,8 +97,8 @@ static void watch(struct kept *kept) {
 
 /* --- writing it down, or taking up what was written down ---------------------------------------------------------- */
 
-/* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success. */
-static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap) {
+/* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success.  Is it on record what machine it is? */
+static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap, bool *ret_knows_machine) {
         struct policy policy = policy_default(false);
         struct past past;
         struct engine_vm *engine_vm;
@@ -110,6 +110,7 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
                 return NULL;
         }
         policy_read(&policy, vm->policy);
+        *ret_knows_machine = past_has(&past, EVIDENCE_MACHINE);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
         if (kept && past.has_verdict)
                 kept_note_verdict(kept, past.told.id, past.told.summary, past.told.left, past.told.time_ns);
@@ -153,13 +154,15 @@ static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const
 
 /* A VM that is on record: 0; -EBUSY: it is another vmpower's, or it has ended. */
 static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept) {
+        bool knows_machine;
+
         if (known->ended_ns)
                 return -EBUSY;
         if (proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
                 leave_to(keeper, known->watcher, (pid_t)known->pid, known->identity.instance);
                 return -EBUSY;
         }
-        *ret_kept = adopt(keeper, known, "nobody looked after it for a while");
+        *ret_kept = adopt(keeper, known, "nobody looked after it for a while", &knows_machine);
         if (!*ret_kept)
                 return -ENOMEM;
         watch(*ret_kept);
@@ -251,7 +254,7 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
 
 /* Its monitor was handed over: nothing was missed, though the process may have ended meanwhile. */
 static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
-        cleanup(freep) char *path = NULL, *greeting = NULL;
+        cleanup(store_monitor_deinit) struct store_monitor monitor = {};
         struct qemu_source_past past = { .is_negotiated = true };
         char name[HANDOVER_NAME_MAX];
         cleanup(closep) int fd = -1, listener = -1;
@@ -263,14 +266,14 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
         fd = handover_take(keeper->config.handover, name);
         handover_name(name, 'q', (uint64_t)id);
         listener = handover_take(keeper->config.handover, name);
-        if (fd < 0 || store_find_monitor(keeper->store, id, &path, &greeting))
+        if (fd < 0 || store_find_monitor(keeper->store, id, &monitor))
                 return false;
-        kept = adopt(keeper, vm, NULL);
+        kept = adopt(keeper, vm, NULL, &past.knows_machine);
         if (!kept)
                 return false;
-        past.greeting = greeting;
-        past.n_greeting = strlen(greeting);
-        r = kept_hold_monitor(kept, path, fd, &past, take_fd(&listener));
+        past.greeting = monitor.greeting;
+        past.n_greeting = strlen(monitor.greeting);
+        r = kept_hold_monitor(kept, monitor.path, fd, &past, take_fd(&listener));
         if (r)
                 keeper_say(keeper, "%.200s: its monitor cannot be taken up: %s", kept_name(kept), strerror(-r));
         else
@@ -282,7 +285,7 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
 
 /* One that is on record as not ended, and whose watcher has gone. */
 void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
-        cleanup(freep) char *path = NULL, *greeting = NULL;
+        cleanup(store_monitor_deinit) struct store_monitor monitor = {};
         char why[STORE_WHY_MAX] = "";
         struct kept *kept;
 
@@ -293,12 +296,11 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
                         keeper_say(keeper, "%s", why);
                 return;
         }
-        if (store_find_monitor(keeper->store, vm->id, &path, &greeting))
-                path = NULL;
+        store_find_monitor(keeper->store, vm->id, &monitor);
         if (take_up_known(keeper, vm, &kept))
                 return;
-        if (path)
-                keeper_open_again(keeper, kept, path);
+        if (monitor.path)
+                keeper_open_again(keeper, kept, monitor.path);
         else
                 keeper_lose_monitor(kept);
 }

@@ -221,7 +221,8 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
                 share(kept, listener);
         else if (listener >= 0)
                 close(listener);
-        if (engine_vm_set_monitor(kept->vm, path, past->greeting))
+        if (engine_vm_set_monitor(kept->vm, &(struct store_monitor){ copy, (char *)past->greeting,
+                                                                     handover_is_offered(kept->home->handover) }))
                 say(kept, "out of memory: a restart would not find its monitor");
         hand_over(kept, 'm', qemu_source_fd(kept->qemu));
         hand_over(kept, 'q', kept->shared ? shared_monitor_fd(kept->shared) : -1);
@@ -250,7 +251,7 @@ void kept_close_monitor(struct kept *kept) {
         kept->monitor_is_over = false;
         drop_requests(kept);
         if (!kept->is_over)
-                engine_vm_set_monitor(kept->vm, NULL, NULL);
+                engine_vm_set_monitor(kept->vm, NULL);
 }
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */

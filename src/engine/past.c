@@ -116,6 +116,17 @@ int past_read(struct past *ret_past, struct store *store, int64_t vm, bool has_p
         return 0;
 }
 
+static bool has_kind(const struct evidence *items, size_t n_items, enum evidence_kind kind) {
+        for (size_t i = 0; i < n_items; i++)
+                if (items[i].kind == kind)
+                        return true;
+        return false;
+}
+
+bool past_has(const struct past *past, enum evidence_kind kind) {
+        return has_kind(past->episode.items, past->episode.n_items, kind) || has_kind(past->later, past->n_later, kind);
+}
+
 void past_deinit(struct past *past) {
         episode_deinit(&past->episode);
         for (size_t i = 0; i < past->n_later; i++)

@@ -28,3 +28,6 @@ struct past {
 /* `has_process`: as episode_init().  0 or -errno, with the reason in ret_why; nothing is owned then. */
 int past_read(struct past *ret_past, struct store *store, int64_t vm, bool has_process, char ret_why[static STORE_WHY_MAX]);
 void past_deinit(struct past *past);
+
+/* Is there a fact of this kind, in its episode or after it? */
+bool past_has(const struct past *past, enum evidence_kind kind);

@@ -187,6 +187,15 @@ bool vm_is_lost(const struct store_vm *vm) {
         return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !proc_instance_is_alive(vm->watcher);
 }
 
+bool vm_is_kept(struct store *store, const struct store_vm *vm) {
+        cleanup(store_monitor_deinit) struct store_monitor monitor = {};
+        char boot_id[PROC_BOOT_ID_MAX];
+
+        /* Descriptors do not outlive the host. */
+        return !proc_boot_id(boot_id) && !strncmp(vm->identity.instance, boot_id, strlen(boot_id)) &&
+               !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
+}
+
 bool vm_is_alive(const struct store_vm *vm) {
         return !vm->ended_ns && proc_instance_is_alive(vm->identity.instance);
 }
@@ -199,7 +208,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         *ret_why = '\0';
         r = store_list_open_vms(store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
-                if (!r && vm_is_lost(&vms[i]))
+                if (!r && vm_is_lost(&vms[i]) && !vm_is_kept(store, &vms[i]))
                         r = recover_lost_vm(store, &vms[i], ret_why);
                 store_vm_deinit(&vms[i]);
         }

@@ -11,16 +11,19 @@
 /* Has it not ended, though it is gone and so is whoever looked after it? */
 bool vm_is_lost(const struct store_vm *vm);
 
+/* Does a service manager keep its monitor for the daemon that comes next, which will know how it ended? */
+bool vm_is_kept(struct store *store, const struct store_vm *vm);
+
 /* Is its process there? */
 bool vm_is_alive(const struct store_vm *vm);
 
 /*
  * Give every instance that has not ended, whose process is gone and whose watcher is gone too, its verdict and its end
- * (waits for the disk).  0, or negative with the reason in ret_why.
+ * (waits for the disk), but for those that are kept.  0, or negative with the reason in ret_why.
  */
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]);
 
-/* The same for one that is lost. */
+/* The same for one that is lost, kept or not. */
 int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why[static STORE_WHY_MAX]);
 
 /* Wait, but not for ever, while others write endings down: a reader of history wants to see them. */

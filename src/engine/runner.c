@@ -372,6 +372,11 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
                 snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
         else
                 r = engine_add_vm(runner->engine, &instance, &runner->policy, true, &runner->vm, &other, ret_why);
+        /* A daemon that is away would know how it ended; but whoever wants the name is not to wait for that. */
+        if (r == -EEXIST && vm_is_lost(&other) && !recover_lost_vm(runner->store, &other, ret_why)) {
+                store_vm_deinit(&other);
+                r = engine_add_vm(runner->engine, &instance, &runner->policy, true, &runner->vm, &other, ret_why);
+        }
         if (r == -EEXIST) {
                 if (proc_instance_is_alive(other.identity.instance))
                         snprintf(ret_why, STORE_WHY_MAX,

@@ -42,10 +42,8 @@ static void op_deinit(struct batch_op *op) {
                 free(op->rename.identity);
         if (op->type == BATCH_SET_TOLD || op->type == BATCH_FORGET_OUTLET)
                 free(op->told.outlet);
-        if (op->type == BATCH_SET_MONITOR) {
-                free(op->monitor.path);
-                free(op->monitor.greeting);
-        }
+        if (op->type == BATCH_SET_MONITOR)
+                store_monitor_deinit(&op->monitor);
 }
 
 struct store_batch *store_batch_free(struct store_batch *batch) {
@@ -290,19 +288,24 @@ struct store_pruning store_batch_pruning(const struct store_batch *batch) {
         return (struct store_pruning){ .is_done = true };
 }
 
-int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const char *path, const char *greeting) {
-        cleanup(freep) char *path_copy = path ? strdup(path) : NULL, *greeting_copy = path ? strdup(greeting) : NULL;
+int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const struct store_monitor *monitor) {
+        cleanup(store_monitor_deinit) struct store_monitor copy = {};
         struct batch_op *op;
         int r;
 
-        if (path && (!path_copy || !greeting_copy))
-                return -ENOMEM;
+        if (monitor) {
+                copy.path = strdup(monitor->path);
+                copy.greeting = strdup(monitor->greeting);
+                copy.is_kept = monitor->is_kept;
+                if (!copy.path || !copy.greeting)
+                        return -ENOMEM;
+        }
         r = add_op(batch, BATCH_SET_MONITOR, vm, &op);
         if (r)
                 return r;
-        op->monitor.path = take_pointer(path_copy);
-        op->monitor.greeting = take_pointer(greeting_copy);
-        batch->n_bytes += path ? strlen(path) + strlen(greeting) : 0;
+        batch->n_bytes += monitor ? strlen(copy.path) + strlen(copy.greeting) : 0;
+        op->monitor = copy;
+        copy = (struct store_monitor){};
         return 0;
 }
 

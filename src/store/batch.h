@@ -51,10 +51,7 @@ struct batch_op {
                         uint64_t number;
                 } told;
                 struct store_pruning pruning;
-                struct {
-                        char *path; /* owned; NULL: none is held any more */
-                        char *greeting;
-                } monitor;
+                struct store_monitor monitor; /* path NULL: none is held any more */
         };
 };
 

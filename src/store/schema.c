@@ -133,7 +133,8 @@ static const char *const migrations[] = {
         "CREATE TABLE monitor ("
         "        vm INTEGER PRIMARY KEY REFERENCES vm (id),"
         "        path TEXT NOT NULL,"
-        "        greeting TEXT NOT NULL"
+        "        greeting TEXT NOT NULL,"
+        "        is_kept INTEGER NOT NULL" /* by a service manager: it can be read on when its watcher has gone */
         ") STRICT;",
 };
 

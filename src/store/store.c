@@ -206,29 +206,37 @@ int store_find_vm(struct store *store, const char *name, struct store_vm *ret_vm
         return -ENOENT;
 }
 
-int store_find_monitor(struct store *store, int64_t vm, char **ret_path, char **ret_greeting) {
+void store_monitor_deinit(struct store_monitor *monitor) {
+        free(monitor->path);
+        free(monitor->greeting);
+        *monitor = (struct store_monitor){};
+}
+
+int store_find_monitor(struct store *store, int64_t vm, struct store_monitor *ret_monitor) {
         cleanup(question_end) struct question question = {};
         cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
-        cleanup(freep) char *path = NULL, *greeting = NULL;
+        cleanup(store_monitor_deinit) struct store_monitor monitor = {};
         char why[STORE_WHY_MAX];
         int r;
 
+        *ret_monitor = (struct store_monitor){};
         r = reader_ask(&store->reader, &question, why);
         if (r)
                 return r;
-        r = database_prepare(question.database, "SELECT path, greeting FROM monitor WHERE vm = ?", &statement, why);
+        r = database_prepare(question.database, "SELECT path, greeting, is_kept FROM monitor WHERE vm = ?", &statement, why);
         if (r)
                 return r;
         bind_integer(&(struct binder){ .statement = statement }, vm);
         r = statement_step(statement, why);
         if (r != DATABASE_ROW)
                 return r ? r : -ENOENT;
-        path = strdup((const char *)sqlite3_column_text(statement, 0) ?: "");
-        greeting = strdup((const char *)sqlite3_column_text(statement, 1) ?: "");
-        if (!path || !greeting)
+        monitor.path = strdup((const char *)sqlite3_column_text(statement, 0) ?: "");
+        monitor.greeting = strdup((const char *)sqlite3_column_text(statement, 1) ?: "");
+        monitor.is_kept = sqlite3_column_int(statement, 2);
+        if (!monitor.path || !monitor.greeting)
                 return -ENOMEM;
-        *ret_path = take_pointer(path);
-        *ret_greeting = take_pointer(greeting);
+        *ret_monitor = monitor;
+        monitor = (struct store_monitor){};
         return 0;
 }
 

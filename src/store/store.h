@@ -66,8 +66,17 @@ int store_list_open_vms(struct store *store, const char *name, struct store_vm *
 /* The newest instance called `name`; if there is none, of that uuid; or of that instance text.  -ENOENT. */
 int store_find_vm(struct store *store, const char *name, struct store_vm *ret_vm);
 
-/* The monitor that the VM's watcher holds, or held: both texts are yours to free.  -ENOENT: none. */
-int store_find_monitor(struct store *store, int64_t vm, char **ret_path, char **ret_greeting);
+/* A monitor that a VM's watcher holds.  Texts are owned. */
+struct store_monitor {
+        char *path;
+        char *greeting; /* QEMU's */
+        bool is_kept;   /* by a service manager, too: when its watcher has gone, the next one can read on */
+};
+
+void store_monitor_deinit(struct store_monitor *monitor);
+
+/* The one that the VM's watcher holds, or held.  0, and it is to be deinit; -ENOENT: none. */
+int store_find_monitor(struct store *store, int64_t vm, struct store_monitor *ret_monitor);
 
 /* What one wakeup brought: written in one transaction, in this order. */
 struct store_batch;
@@ -102,8 +111,8 @@ int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *form
 /* The outlet was told all verdicts up to this number.  Or it is no more: it begins anew if it ever comes back. */
 int store_batch_set_told(struct store_batch *batch, const char *outlet, uint64_t number);
 int store_batch_forget_outlet(struct store_batch *batch, const char *outlet);
-/* Its watcher holds this monitor from now on, whose QEMU greeted so; path NULL: none.  Its end forgets it. */
-int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const char *path, const char *greeting);
+/* Its watcher holds this monitor from now on; NULL: none.  Its end forgets it. */
+int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const struct store_monitor *monitor);
 bool store_batch_is_empty(const struct store_batch *batch);
 
 /* What the batch holds, for its `done`: evidence now has its ids, records their numbers. */

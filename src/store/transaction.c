@@ -28,8 +28,9 @@ static const char *const statement_sql[] = {
         [STATEMENT_RENAME_VERDICTS] = "UPDATE verdict SET name = ?, uuid = ? WHERE vm = ?",
         [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ? WHERE id = ?"
                                   " AND (NOT ? OR (ended_ns IS NULL AND coalesce(watcher, '') = ?))",
-        [STATEMENT_SET_MONITOR] = "INSERT INTO monitor (vm, path, greeting) VALUES (?, ?, ?)"
-                                  " ON CONFLICT (vm) DO UPDATE SET path = excluded.path, greeting = excluded.greeting",
+        [STATEMENT_SET_MONITOR] = "INSERT INTO monitor (vm, path, greeting, is_kept) VALUES (?, ?, ?, ?)"
+                                  " ON CONFLICT (vm) DO UPDATE SET path = excluded.path, greeting = excluded.greeting,"
+                                  " is_kept = excluded.is_kept",
         [STATEMENT_FORGET_MONITOR] = "DELETE FROM monitor WHERE vm = ?",
         [STATEMENT_NEXT_EVIDENCE] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'evidence'",
         [STATEMENT_ADD_EVIDENCE] = "INSERT INTO evidence (batch, vm, source, kind, at_ns, time_ns, seq, data)"
@@ -204,6 +205,7 @@ static int set_monitor(struct transaction *transaction, const struct batch_op *o
         bind_integer(&binder, op->vm);
         bind_text(&binder, op->monitor.path);
         bind_text(&binder, op->monitor.greeting);
+        bind_integer(&binder, op->monitor.is_kept);
         return run(transaction, STATEMENT_SET_MONITOR, ret_why);
 }
 

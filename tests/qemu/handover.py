@@ -33,6 +33,11 @@ def held(world, *words, **named):
     daemon = manager.start()
     attached(world, vm)
     manager.wait(lambda: len(manager.kept) == 3)
+    # A daemon that is killed now knows what it has written down by now.
+    deadline = time.monotonic() + PATIENCE
+    while not rows(world, "SELECT e.id FROM evidence e JOIN vm ON vm.id = e.vm WHERE e.kind = 'machine' AND vm.name = ?", vm.name):
+        assert time.monotonic() < deadline, "the machine is not on record"
+        time.sleep(0.01)
     return manager, vm, daemon
 
 
@@ -65,6 +70,8 @@ def ended_meanwhile(world, end):
     end(daemon)
     vm.own.quit()
     vm.is_over()
+    # Whoever asks before the daemon is back does not take its word from it.
+    is_refused(world.vmpower("why", vm.name), FAILED, vm.name, "vmpowerd", "started again")
     daemon = manager.start()
     daemon.wait_told(vm.name)
     (ended,) = vm.history()

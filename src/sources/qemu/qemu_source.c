@@ -263,6 +263,12 @@ static void keep_greeting(struct qemu_source *source, const struct qmp_message *
         qmp_encode_greeting(&source->greeting, &n_text, &greeting->version, source->has_oob);
 }
 
+static void ask_machine(struct qemu_source *source) {
+        ask(source, ASK_MACHINE, "qom-get", json_pack("{s:s, s:s}", "path", "/machine", "property", "type"));
+        ask(source, ASK_PERIPHERAL, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"));
+        ask(source, ASK_PERIPHERAL_ANON, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral-anon"));
+}
+
 static void take_greeting(struct qemu_source *source, const struct qmp_message *greeting) {
         struct evidence opened = evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_OPENED);
         json_t *actions = action_arguments(&source->config);
@@ -278,9 +284,7 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
         ask(source, ASK_CAPABILITIES, "qmp_capabilities", source->has_oob ? json_pack("{s:[s]}", "enable", "oob") : NULL);
         if (actions)
                 ask(source, ASK_SET_ACTION, "set-action", actions);
-        ask(source, ASK_MACHINE, "qom-get", json_pack("{s:s, s:s}", "path", "/machine", "property", "type"));
-        ask(source, ASK_PERIPHERAL, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"));
-        ask(source, ASK_PERIPHERAL_ANON, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral-anon"));
+        ask_machine(source);
         ask(source, ASK_VCPUS, "query-cpus-fast", NULL);
         ask(source, ASK_FIRST_STATUS, "query-status", NULL);
         if (source->config.start) {
@@ -511,9 +515,11 @@ static struct qemu_source *make(sd_event *event, const struct qemu_source_config
 }
 
 /* Of a connection that goes on: how the VM is now.  What it says of that is told like anything else. */
-static void resume(struct qemu_source *source, const struct qmp_message *greeting) {
+static void resume(struct qemu_source *source, const struct qmp_message *greeting, bool knows_machine) {
         keep_greeting(source, greeting);
         source->first_id = QEMU_SOURCE_IDS + source_now_ns();
+        if (!knows_machine)
+                ask_machine(source);
         ask(source, ASK_VCPUS, "query-cpus-fast", NULL);
         ask(source, ASK_FIRST_STATUS, "query-status", NULL);
 }
@@ -545,7 +551,7 @@ int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, 
         *ret_source = source;
         source->events.connected(source->events.userdata, peer.pid, peer.uid);
         if (past->is_negotiated)
-                resume(source, &greeting);
+                resume(source, &greeting, past->knows_machine);
         else
                 take_greeting(source, &greeting);
         qmp_message_deinit(&greeting);

@@ -51,6 +51,7 @@ struct qemu_source_past {
         const char *greeting; /* QEMU's, as it came; n_greeting bytes */
         size_t n_greeting;
         bool is_negotiated; /* in an earlier life of ours: it is in use, and no word of it was missed */
+        bool knows_machine; /* that life has told what machine it is, and its devices */
 };
 
 /*

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""The monitor that `vmpowerd` holds, used by others through RUN_DIR/qmp/NAME.sock: who asked is on record before it is done."""
+
+import os
+import signal
+import socket
+import stat
+import sys
+
+from daemon_world import *
+
+CLIENT = """
+import os, socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+client.sendall(b'{"execute": "qmp_capabilities"}' + sys.argv[2].encode())
+while client.recv(65536):
+    pass
+"""
+
+
+def shared(world, *words, **named):
+    """A VM that a daemon holds, and where others may use its monitor."""
+    vm = runs(world, *words, **named)
+    daemon = Daemon(world)
+    attached(world, vm)
+    return vm, daemon, shared_path(world, vm.name)
+
+
+def asks(world, path, text, **named):
+    """A program of its own says that on the shared monitor, and listens to the end."""
+    process = popen([sys.executable, "-c", CLIENT, path, text], env=world.environment, **named)
+    world.later(process.wait)
+    return process
+
+
+def is_by(verdict, process, command):
+    """That process did it, for certain, and its request came before its effect."""
+    actor = verdict["actor"]
+    assert actor["pid"] == process.pid and actor["via"] == "qmp" and actor["comm"].startswith("python"), actor
+    assert actor["uid"] == os.getuid() and actor["confidence"] == "certain", actor
+    assert str(os.getpid()) in [str(parent["pid"]) for parent in actor["parents"]], actor
+    (request,) = [e for e in evidence_of(verdict, "request") if e["data"]["command"] == command]
+    assert request["proof"] and request["data"]["actor"]["pid"] == process.pid, request
+    cause = next(e for e in verdict["evidence"] if e["source"] == "qmp" and e["proof"])
+    assert request["time"] < cause["time"], (request, cause)
+
+
+@test("quit: by whom, for certain")
+def quits(world):
+    vm, daemon, path = shared(world)
+    client = asks(world, path, '{"execute": "quit"}')
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (ended,) = vm.history()
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
+    is_by(ended, client, "quit")
+    wait_for_end(client.pid)
+    daemon.stop()
+
+
+@test("stop and cont, and a reset by way of human-monitor-command: by whom, for certain")
+def pauses(world):
+    vm, daemon, path = shared(world)
+    clients = []
+    for i, text in enumerate((
+        '{"execute": "stop"}', '{"execute": "cont"}',
+        '{"execute": "human-monitor-command", "arguments": {"command-line": "system_reset"}}',
+    )):  # fmt: skip
+        clients.append(asks(world, path, text))
+        daemon.wait_told(vm.name, i + 1)
+    pause, resume, reset = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None)
+    says(resume, "resume", "operator", "qmp-stop", None)
+    says(reset, "reboot", "operator", "qmp-reset", False)
+    for verdict, client, command in zip((pause, resume, reset), clients, ("stop", "cont", "system_reset")):
+        is_by(verdict, client, command)
+        client.kill()
+    vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 4)
+    assert vm.history()[3]["actor"] is None, "nobody was seen to ask for that"
+    daemon.stop()
+
+
+@test("the power button: who pressed it, when the guest obeys")
+def presses(world):
+    vm, daemon, path = shared(world, "-serial", "stdio", action="button-obey")
+    vm.output.wait_for("probe: ready")
+    client = asks(world, path, '{"execute": "system_powerdown"}')
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    (off,) = vm.history()
+    says(off, "poweroff", "operator", "power-button", True, left="gone")
+    assert off["actor"]["pid"] == client.pid, off["actor"]
+    wait_for_end(client.pid)
+    daemon.stop()
+
+
+@test("a client meets QEMU itself, under its own ids, and so do two at once")
+def is_qemu(world):
+    vm, daemon, path = shared(world)
+    assert listed(world, vm.name)["shared_monitor"] == path
+    one, two = world.dial(path), world.dial(path)
+    for client in (one, two):
+        assert client.status() == "running"
+    assert one.ask("query-name") == vm.own.ask("query-name")
+    one.ask("stop")
+    two.wait_event("STOP")
+    daemon.wait_told(vm.name)
+    two.ask("cont")
+    one.wait_event("RESUME")
+    daemon.wait_told(vm.name, 2)
+    two.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 3)
+    daemon.stop()
+    assert not os.path.exists(path)
+
+
+@test("the socket is its VM's user's alone")
+def is_private(world):
+    if os.getuid():
+        raise Skip("needs root, to have another user")
+    nobody = 65534
+    os.chmod(world.directory, 0o755)
+    home = world.path("home")
+    os.mkdir(home)
+    os.chown(home, nobody, nobody)
+    name, path = f"n{os.getpid()}-{next(vm_numbers)}", os.path.join(home, "qmp")
+    rom = probe("idle", serial=False)
+    words = ["setpriv", "--reuid", str(nobody), "--regid", str(nobody), "--clear-groups", *rom, "-name", name]
+    vm = popen([*words, "-qmp", f"unix:{path},server=on,wait=off"], env=world.environment, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE
+    while not os.path.exists(path):
+        assert time.monotonic() < deadline and vm.poll() is None, "it did not start"
+        time.sleep(0.05)
+    daemon = Daemon(world)
+    done = world.vmpower("attach", name, "--qmp", path)
+    assert done.returncode == 0, done.stderr
+    status = os.stat(shared_path(world, name))
+    assert status.st_uid == nobody and stat.S_IMODE(status.st_mode) == 0o600, status
+    refused = subprocess.run(
+        ["setpriv", "--reuid", "65533", "--clear-groups", sys.executable, "-c", CLIENT, shared_path(world, name), ""],
+        stderr=subprocess.PIPE,
+    )
+    assert refused.returncode and b"PermissionError" in refused.stderr, refused
+    vm.kill()
+    wait_for_end(vm.pid)
+    vm.wait()
+    daemon.wait_told(name)
+    daemon.stop()
+
+
+@test("a name that is no name for a file")
+def odd_names(world):
+    daemon = Daemon(world)
+    for name, file in (("a/b 100%", "a%2Fb%20100%25"), (".hidden", "%2Ehidden"), ("ü", "%C3%BC"), ("l" * 200, None)):
+        vm = runs(world)
+        done = world.vmpower("attach", name, "--qmp", vm.path)
+        assert done.returncode == 0, done.stderr
+        path = listed(world, name)["shared_monitor"]
+        assert os.path.dirname(path) == os.path.join(world.rundir, "qmp") and len(path) < 108, path
+        if file:
+            assert path == shared_path(world, file), path
+        client = world.dial(path)
+        assert client.status() == "running"
+        client.quit()
+        vm.is_over()
+        daemon.wait_told(name)
+    daemon.stop()
+
+
+@test("a sick disk keeps nobody from his VM: after 250 ms it goes on, and that is on record")
+def sick_disk(world):
+    vm, daemon, path = shared(world)
+    client = world.dial(path)
+    assert client.status() == "running"
+    lock = sqlite3.connect(os.path.join(world.state, "vmpower.db"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    client.ask("stop")
+    took = time.monotonic() - began
+    assert vm.own.status() == "paused"
+    lock.execute("COMMIT")
+    lock.close()
+    assert 0.2 < took < 2, took
+    daemon.wait_told(vm.name)
+    (pause,) = [v for v in vm.history() if v["transition"] == "pause"]
+    says(pause, "pause", "operator", "qmp-stop", None)
+    assert pause["actor"]["pid"] == os.getpid(), pause["actor"]
+    stored = rows(world, "SELECT kind, data FROM evidence WHERE kind IN ('request', 'stored-late') ORDER BY id")
+    late = [json.loads(data) for kind, data in stored if kind == "stored-late"]
+    assert len(late) == 1 and late[0]["command"] == "stop" and late[0]["ms"] >= 250, stored
+    assert "stop goes on before it is on record" in daemon.stderr.text(), daemon.stderr.text()
+    client.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 2)
+    daemon.stop()
+
+
+@test("one client too many is turned away and told of, one that never reads holds up nobody")
+def too_many(world):
+    vm, daemon, path = shared(world)
+    silent = world.dial(path)
+    silent.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(70)]
+    for client in clients:
+        client.connect(path)
+    deadline = time.monotonic() + PATIENCE
+    while "there are too many clients" not in daemon.stderr.text():
+        assert time.monotonic() < deadline, daemon.stderr.text()
+        time.sleep(0.05)
+    line = next(line for line in daemon.stderr.text().splitlines() if "too many clients" in line)
+    assert line.startswith(f"vmpowerd: {vm.name}: a client of its shared monitor") and f"pid {os.getpid()}" in line, line
+    for client in clients:
+        client.close()
+    other = world.dial(path)
+    for _ in range(200):
+        assert other.status() == "running"
+    other.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
