@@ -52,51 +52,53 @@ static bool has_open_vms(struct store *store) {
         return n > 0;
 }
 
-static int open_store(struct store **ret_store, enum store_mode mode) {
-        char directory[PATH_MAX], why[STORE_WHY_MAX];
-        int r;
+/* 0, -ENOENT (nothing was recorded yet), or -errno and the reason. */
+static int open_store(struct store **ret_store, enum store_mode mode, char ret_why[static STORE_WHY_MAX]) {
+        char directory[PATH_MAX];
 
         if (state_directory(directory, sizeof(directory))) {
-                complain("there is no place for its state: set VMPOWER_STATE_DIR or HOME");
-                return STATUS_FAILED;
+                snprintf(ret_why, STORE_WHY_MAX, "there is no place for its state: set VMPOWER_STATE_DIR or HOME");
+                return -ENOTDIR;
         }
-        r = store_open(ret_store, directory, mode, why);
-        if (r == -ENOENT && mode == STORE_READ) {
-                *ret_store = NULL;
-                return STATUS_OK;
-        }
-        if (r) {
-                complain("%s", why);
-                return STATUS_FAILED;
-        }
-        return STATUS_OK;
+        return store_open(ret_store, directory, mode, ret_why);
 }
 
 int open_history_to_write(struct store **ret_store) {
         char why[STORE_WHY_MAX];
-        int status = open_store(ret_store, STORE_WRITE);
 
-        if (!status && recover_lost_vms(*ret_store, why))
+        if (open_store(ret_store, STORE_WRITE, why)) {
                 complain("%s", why);
-        return status;
+                return STATUS_FAILED;
+        }
+        if (recover_lost_vms(*ret_store, why))
+                complain("%s", why);
+        return STATUS_OK;
 }
 
-int open_history(struct store **ret_store) {
+int try_history(struct store **ret_store, char ret_why[static STORE_WHY_MAX]) {
         struct store *store = NULL;
-        int status = open_store(&store, STORE_READ);
+        int r = open_store(&store, STORE_READ, ret_why);
 
-        if (!status && store && has_open_vms(store)) {
-                char directory[PATH_MAX], why[STORE_WHY_MAX];
+        if (!r && has_open_vms(store)) {
                 cleanup(store_closep) struct store *writable = NULL;
+                char why[STORE_WHY_MAX];
 
                 /* Where we may only read, what is there is told as it is. */
-                if (!state_directory(directory, sizeof(directory)) && !store_open(&writable, directory, STORE_WRITE, why) &&
-                    recover_lost_vms(writable, why))
+                if (!open_store(&writable, STORE_WRITE, why) && recover_lost_vms(writable, why))
                         complain("%s", why);
                 wait_for_endings(store);
         }
         *ret_store = store;
-        return status;
+        return r == -ENOENT ? 0 : r;
+}
+
+int open_history(struct store **ret_store) {
+        char why[STORE_WHY_MAX];
+
+        if (!try_history(ret_store, why))
+                return STATUS_OK;
+        complain("%s", why);
+        return STATUS_FAILED;
 }
 
 int unknown_option(const struct verb *verb, char **argv) {

@@ -43,6 +43,9 @@ int unknown_option(const struct verb *verb, char **argv);
  */
 int open_history(struct store **ret_store);
 
+/* The same, without a word: 0, or -errno and the reason. */
+int try_history(struct store **ret_store, char ret_why[static STORE_WHY_MAX]);
+
 /* The same, for writing: 0, or an exit status, and it was said why. */
 int open_history_to_write(struct store **ret_store);
 

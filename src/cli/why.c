@@ -1,6 +1,6 @@
 /* vmpower why: the last verdict on a VM. */
 #include "basics/cleanup.h"
-#include "cli/cli.h"
+#include "cli/asked.h"
 #include "cli/prose.h"
 #include "engine/recover.h"
 #include "json/verdict_json.h"
@@ -27,77 +27,111 @@ static int print_prose(const struct verdict_record *record, void *userdata) {
         return 1;
 }
 
-static int why_main(int argc, char **argv) {
-        static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, {} };
-        cleanup(store_closep) struct store *store = NULL;
-        struct store_query query = { .limit = 1 };
-        char why[STORE_WHY_MAX] = "", told[VM_INSTANCE_MAX] = "";
+static int tell_why_not(struct store *store, const char *name) {
         struct store_vm vm = { 0 };
-        bool json = false;
-        int option, r;
+        int status = STATUS_NOT_STOPPED;
 
-        opterr = 0;
-        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (option) {
-                case 'j':
-                        json = true;
-                        break;
-                case 'h':
-                        fputs(verb_why.help, stdout);
-                        return STATUS_OK;
-                default:
-                        return unknown_option(&verb_why, argv);
-                }
-        if (argc - optind != 1)
-                return usage_error(&verb_why, "it takes one VM, not %d", argc - optind);
-
-        r = open_history(&store);
-        if (r)
-                return r;
-        query.name = argv[optind];
-        r = store ? store_each_verdict(store, &query, json ? print_json : print_prose, told, why) : 0;
-        if (r < 0) {
-                complain("%s", *why ? why : strerror(-r));
-                return STATUS_FAILED;
-        }
-        if (r > 0) {
-                if (!json && !store_find_vm(store, query.name, &vm) && vm_is_alive(&vm) && strcmp(vm.identity.instance, told))
-                        printf("\n  It runs again, as pid %" PRId64 ".\n", vm.pid);
-                store_vm_deinit(&vm);
-                return STATUS_OK;
-        }
-
-        if (!store || store_find_vm(store, query.name, &vm)) {
-                complain("there is no VM %.200s; vmpower history lists those that have stopped", query.name);
+        if (store_find_vm(store, name, &vm)) {
+                complain("there is no VM %.200s", name);
                 return STATUS_NO_SUCH_VM;
         }
-        r = STATUS_NOT_STOPPED;
         if (vm_is_alive(&vm)) {
                 complain("%.200s has not stopped; it has run since its start as pid %" PRId64, vm.identity.name, vm.pid);
         } else if (vm.ended_ns) {
                 complain("%.200s never ran: its program could not be started", vm.identity.name);
-                r = STATUS_NO_SUCH_VM;
+                status = STATUS_NO_SUCH_VM;
         } else if (vm_is_kept(store, &vm)) {
                 complain("%.200s is gone; vmpowerd held its monitor, and will tell why when it is started again", vm.identity.name);
-                r = STATUS_FAILED;
+                status = STATUS_FAILED;
         } else {
                 complain("%.200s is gone, and its ending could not be written down; run vmpower why as whoever started it",
                          vm.identity.name);
-                r = STATUS_FAILED;
+                status = STATUS_FAILED;
         }
         store_vm_deinit(&vm);
-        return r;
+        return status;
+}
+
+static int ask_store(struct store *store, const char *name, bool json) {
+        const struct store_query query = { .limit = 1, .name = name };
+        char why[STORE_WHY_MAX] = "", told[VM_INSTANCE_MAX] = "";
+        struct store_vm vm = { 0 };
+        int r;
+
+        r = store_each_verdict(store, &query, json ? print_json : print_prose, told, why);
+        if (r < 0) {
+                complain("%s", *why ? why : strerror(-r));
+                return STATUS_FAILED;
+        }
+        if (!r)
+                return tell_why_not(store, name);
+        if (!json && !store_find_vm(store, name, &vm) && vm_is_alive(&vm) && strcmp(vm.identity.instance, told))
+                printf("\n  It runs again, as pid %" PRId64 ".\n", vm.pid);
+        store_vm_deinit(&vm);
+        return STATUS_OK;
+}
+
+static void print_runs_again(struct vmpower *vmpower, const char *name, const char *told) {
+        struct vmpower_vm *vm = NULL;
+
+        if (!vmpower_find_vm(vmpower, name, &vm) && strcmp(vmpower_vm_instance(vm) ?: told, told) && vmpower_vm_pid(vm) > 0 &&
+            strcmp(vmpower_vm_state(vm) ?: "", "gone"))
+                printf("\n  It runs again, as pid %" PRId64 ".\n", vmpower_vm_pid(vm));
+        vmpower_vm_free(vm);
+}
+
+static int ask_daemon(struct vmpower *vmpower, const char *name, bool json) {
+        cleanup(verdict_record_deinit) struct verdict_record record = {};
+        struct vmpower_verdict *verdict = NULL;
+        char told[VM_INSTANCE_MAX] = "";
+        int r;
+
+        r = vmpower_why(vmpower, name, &verdict);
+        if (r == VMPOWER_HAS_NOT_STOPPED) {
+                complain("%s", vmpower_error(vmpower));
+                return STATUS_NOT_STOPPED;
+        }
+        if (r)
+                return daemon_failure(vmpower, r);
+        r = record_from_verdict(verdict, &record);
+        vmpower_verdict_free(verdict);
+        if (r) {
+                complain("what vmpowerd tells makes no sense to this vmpower; is it another version?");
+                return STATUS_FAILED;
+        }
+        if (json)
+                return print_json(&record, NULL) < 0 ? STATUS_FAILED : STATUS_OK;
+        print_prose(&record, told);
+        print_runs_again(vmpower, name, told);
+        return STATUS_OK;
+}
+
+static int why_main(int argc, char **argv) {
+        cleanup(asked_deinit) struct asked asked = {};
+        enum vmpower_daemon which;
+        bool json;
+        int r;
+
+        if (!read_daemon_options(&verb_why, argc, argv, &json, &which, &r))
+                return r;
+        if (argc - optind != 1)
+                return usage_error(&verb_why, "it takes one VM, not %d", argc - optind);
+        r = asked_init(&asked, which, argv[optind]);
+        if (r)
+                return r;
+        return asked.store ? ask_store(asked.store, argv[optind], json) : ask_daemon(asked.vmpower, argv[optind], json);
 }
 
 const struct verb verb_why = {
         .name = "why",
         .summary = "why did this VM stop? The last verdict, its path and its proof",
-        .help = "Usage: vmpower why VM [--json]\n"
+        .help = "Usage: vmpower why VM [--json] [--system | --user]\n"
                 "\n"
                 "Tells the last verdict on the VM (its name, uuid or instance): what happened, who did it, how, the path that\n"
-                "the power transition took, and the evidence, with the proof marked.\n"
+                "the power transition took, and the evidence, with the proof marked.  Reads the state directory; where that knows no\n"
+                "such VM, or may not be read, it asks the daemon.\n"
                 "\n"
-                "  --json      print the verdict in the form vmpower.verdict/1\n"
+                "  --json      print the verdict in the form vmpower.verdict/1\n" DAEMON_HELP
                 "  -h, --help  this text\n"
                 "\n"
                 "Exit status: 0; 3 there is no such VM; 4 it has not stopped; 1 failed; 2 wrong usage.\n",

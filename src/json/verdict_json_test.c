@@ -112,11 +112,48 @@ static void what_is_known_is_told(void **state) {
         assert_true(json_is_false(json_object_get(json_array_get(json_object_get(json, "evidence"), 0), "proof")));
 }
 
+static void what_is_written_is_read_back(void **state) {
+        cleanup(json_decrefp) json_t *json = json_loads(example_text, 0, NULL), *again = NULL;
+        struct verdict_record record;
+
+        assert_int_equal(verdict_record_from_json(json, &record), 0);
+        assert_int_equal(record.verdict.n_proof, 1);
+        assert_int_equal(record.items[0].id, 7);
+        assert_int_equal(verdict_record_to_json(&record, &again), 0);
+        assert_true(json_equal(json, again));
+        verdict_record_deinit(&record);
+}
+
+/* Every part of the form, replaced by what it is not. */
+static void what_is_no_verdict_is_refused(void **state) {
+        static const char *const keys[] = { "schema", "id",       "vm",      "time",     "transition", "initiator", "mechanism", "graceful",
+                                            "left",   "count",    "actor",   "evidence", "confidence", "rule",      "summary",   "decision",
+                                            "revises" };
+        static const char *const wrong[] = { "[1]", "{\"x\": {}}", "-5", "1e300" };
+        struct verdict_record record;
+        json_error_t error;
+
+        for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+                for (size_t k = 0; k < N_ELEMENTS(wrong); k++) {
+                        cleanup(json_decrefp) json_t *json = json_loads(example_text, 0, NULL);
+
+                        /* An actor or a VM of unknown keys is one of which nothing is known. */
+                        json_object_set_new(json, keys[i], json_loads(wrong[k], JSON_DECODE_ANY, &error));
+                        if ((!strcmp(keys[i], "actor") || !strcmp(keys[i], "vm")) && *wrong[k] == '{')
+                                continue;
+                        if (!verdict_record_from_json(json, &record))
+                                fail_msg("%s: %s", keys[i], wrong[k]);
+                }
+        assert_true(verdict_record_from_json(NULL, &record) < 0);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_example_of_the_design_is_written_to_the_letter),
                 cmocka_unit_test(what_is_not_known_or_not_there_is_null),
                 cmocka_unit_test(what_is_known_is_told),
+                cmocka_unit_test(what_is_written_is_read_back),
+                cmocka_unit_test(what_is_no_verdict_is_refused),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
