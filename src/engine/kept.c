@@ -126,10 +126,11 @@ static void on_late(void *userdata, uint64_t number) {
         struct kept *kept = userdata;
         struct held_request *request = take_request(kept, number, 0, 0);
 
-        late.number = (int64_t)((source_now_ns() - (request ? request->at_ns : source_now_ns())) / 1000000);
-        if (request)
-                evidence_set_word(&late, request->command);
-        say(kept, "%s goes on before it is on record: the disk is slow", request ? request->command : "a request");
+        if (!request)
+                return;
+        late.number = (int64_t)((source_now_ns() - request->at_ns + 500000) / 1000000);
+        evidence_set_word(&late, request->command);
+        say(kept, "%s goes on before it is on record: the disk is slow", request->command);
         source_report(engine_vm_sink(kept->vm), &late);
         free(request);
 }
