@@ -73,6 +73,7 @@ enum evidence_kind {
                                        trace: took the VMM */
         EVIDENCE_LINE,              /* a line of the guest's console: `text` */
         EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `actor` asked for it */
+        EVIDENCE_HOST_RESTARTED,    /* the host was started anew since; `watched`: somebody looked after the VM until it went down */
         EVIDENCE_REQUEST,           /* somebody asked vmpower for it: `command` (QMP's word), `actor` */
         EVIDENCE_STORED_LATE,       /* a slow disk: such a request went on before it was on record: `command`, `ms` */
         EVIDENCE_OMITTED,           /* like facts were many; these were left out: `kind`, `count` */

@@ -37,6 +37,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_CONTINUED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_OOM_KILL] = { .fades = true },
         [EVIDENCE_LINE] = { .may_burst = true, .fades = true },
+        [EVIDENCE_HOST_RESTARTED] = { .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 

@@ -306,6 +306,11 @@ static void world_exit_unexplained(struct world *w) {
         pc(w);
         process(w, 5, EVIDENCE_EXITED, 0);
 }
+static void world_host_restarted(struct world *world) {
+        world_add(world, 60, SOURCE_HOST, EVIDENCE_HOST_RESTARTED)->flag = TRISTATE_TRUE;
+        world_add(world, 60, SOURCE_PROCESS, EVIDENCE_VANISHED);
+}
+
 static void world_vanished(struct world *w) {
         process(w, 5, EVIDENCE_VANISHED, 0);
 }
@@ -364,6 +369,7 @@ const struct rule_world rule_worlds[] = {
         { "debug-exit", world_debug_exit, LEFT_GONE },
         { "vmm-failed", world_vmm_failed, LEFT_GONE },
         { "exit-unexplained", world_exit_unexplained, LEFT_GONE },
+        { "host-restarted", world_host_restarted, LEFT_GONE },
         { "vanished", world_vanished, LEFT_GONE },
         { "no-evidence", world_nothing, LEFT_GONE },
 };

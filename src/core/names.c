@@ -44,6 +44,7 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_OOM_KILL] = { "oom-kill", .number = "count" },
         [EVIDENCE_LINE] = { "line", .text = "text" },
         [EVIDENCE_GOING_DOWN] = { "going-down", .actor = true },
+        [EVIDENCE_HOST_RESTARTED] = { "host-restarted", .flag = "watched" },
         [EVIDENCE_REQUEST] = { "request", .word = "command", .actor = true },
         [EVIDENCE_STORED_LATE] = { "stored-late", .number = "ms", .word = "command" },
         [EVIDENCE_OMITTED] = { "omitted", .word = "kind", .number = "count" },

@@ -412,6 +412,17 @@ static bool is_exit_unexplained(struct scene *s) {
         return cause_is(s, EVIDENCE_EXITED);
 }
 
+/* Whoever looked after it saw no end of it before the host's own. */
+static bool is_host_restarted(struct scene *s) {
+        const struct evidence *restarted = scene_first(s, EVIDENCE_HOST_RESTARTED);
+
+        if (!cause_is(s, EVIDENCE_VANISHED) || !restarted || restarted->flag != TRISTATE_TRUE)
+                return false;
+        prove(s, restarted);
+        prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX));
+        return true;
+}
+
 static bool is_vanished(struct scene *s) {
         return cause_is(s, EVIDENCE_VANISHED);
 }
@@ -480,6 +491,7 @@ const struct rule judge_rules[] = {
         RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
         RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
+        RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),
         RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),
         RULE("no-evidence",            UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_anything),
 };

@@ -72,6 +72,7 @@ static const struct {
         { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
         { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
+        { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
         { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
         { "no-evidence", "Why {name} stopped is not known: there is no evidence." },
 };

@@ -99,23 +99,44 @@ static int claim(struct recovery *recovery) {
         return recovery->error;
 }
 
+/* Is it of this boot of the host? */
+static bool is_of_this_boot(const char *instance) {
+        char boot_id[PROC_BOOT_ID_MAX];
+
+        return !proc_boot_id(boot_id) && !strncmp(instance, boot_id, strlen(boot_id)) && instance[strlen(boot_id)] == ':';
+}
+
+/* What is known of an end that nobody saw. */
+static size_t make_ending(const struct store_vm *vm, struct evidence ret_facts[static 3]) {
+        bool is_restarted = !is_of_this_boot(vm->identity.instance);
+        const char *reason = is_restarted ? "the host was started anew" : "the process is gone, and so is whoever looked after it";
+        size_t n = 0;
+
+        ret_facts[n] = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
+        evidence_set_text(&ret_facts[n++], reason, strlen(reason));
+        if (is_restarted) {
+                ret_facts[n] = evidence_make(SOURCE_HOST, EVIDENCE_HOST_RESTARTED);
+                ret_facts[n++].flag = *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
+        }
+        ret_facts[n++] = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+        return n;
+}
+
 /* The gap is evidence like any other: stored first, judged after. */
-static int store_gap(struct recovery *recovery) {
-        static const char reason[] = "the process is gone, and so is whoever looked after it";
-        struct evidence facts[2] = { evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP),
-                                     evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED) };
+static int store_ending(struct recovery *recovery) {
         uint64_t now_ns = source_now_ns();
         struct store_batch *batch;
+        struct evidence facts[3];
+        size_t n_facts = make_ending(recovery->vm, facts);
         int r;
 
         r = store_batch_new(&batch);
         if (r)
                 return r;
-        evidence_set_text(&facts[0], reason, strlen(reason));
         /* After a reboot of the host the clock has begun anew: what was seen before still came before. */
         if (now_ns <= recovery->past.newest_ns)
                 now_ns = recovery->past.newest_ns + 1;
-        for (size_t i = 0; i < N_ELEMENTS(facts); i++) {
+        for (size_t i = 0; i < n_facts; i++) {
                 facts[i].at_ns = now_ns;
                 facts[i].time_ns = source_time_ns();
                 facts[i].seq = i + 1;
@@ -143,7 +164,7 @@ static int give_ending(struct recovery *recovery) {
                 take(recovery, &past->later[i]);
         r = recovery->error;
         if (!r && !past->episode.process_ended && !(past->has_verdict && past->told.left == LEFT_GONE))
-                r = store_gap(recovery);
+                r = store_ending(recovery);
         if (!r) {
                 judge(recovery, true);
                 r = recovery->error;
@@ -189,11 +210,9 @@ bool vm_is_lost(const struct store_vm *vm) {
 
 bool vm_is_kept(struct store *store, const struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
-        char boot_id[PROC_BOOT_ID_MAX];
 
         /* Descriptors do not outlive the host. */
-        return !proc_boot_id(boot_id) && !strncmp(vm->identity.instance, boot_id, strlen(boot_id)) &&
-               !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
+        return is_of_this_boot(vm->identity.instance) && !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
 }
 
 bool vm_is_alive(const struct store_vm *vm) {

@@ -10,7 +10,9 @@ The daemon finds every QEMU of the host, those of other tests included: only VMs
 import os
 import signal
 import socket
+import sqlite3
 import sys
+import uuid
 
 from daemon_world import *
 
@@ -549,6 +551,39 @@ test("a daemon that was killed: the VM runs on, is the same to the next one, and
 test("a daemon that was killed: the next one takes its monitors up")(goes_on(Daemon.kill, "tcg", True))
 test("a VM that ends while no daemon runs: unseen, and told once")(loses(Daemon.stop))
 test("a VM that ends after its daemon was killed: unseen, and told once")(loses(Daemon.kill))
+
+
+def restarted_host(world, end):
+    """A VM of another boot of the host: its rows are those of a daemon that ended so, its boot id is one that never comes again."""
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    end(daemon)
+    vm.signal(signal.SIGKILL)
+    boot = str(uuid.uuid4())
+    connection = sqlite3.connect(os.path.join(world.state, "vmpower.db"))
+    connection.execute("UPDATE vm SET instance = replace(instance, ?, ?), watcher = replace(watcher, ?, ?)", (boot_id(), boot) * 2)
+    connection.commit()
+    connection.close()
+    forget_sockets(world)
+    Daemon(world).stop()
+    Daemon(world).stop()
+    (ended,) = world.history(vm.name)
+    assert ended["vm"]["instance"] == vm.instance.replace(boot_id(), boot), ended["vm"]
+    ended["vm"]["instance"] = vm.instance
+    return ended
+
+
+@test("after a restart of the host, a VM that was looked after until then was ended with it")
+def restarted_watched(world):
+    ended = restarted_host(world, Daemon.kill)
+    says(ended, "destroy", "host", "host-shutdown", False, confidence="likely", left="gone", decision=None)
+    assert evidence_of(ended, "host-restarted", "host")[0]["data"] == {"watched": True}, ended["evidence"]
+
+
+@test("after a restart of the host, a VM that nobody looked after when it went down is unseen")
+def restarted_unwatched(world):
+    says(restarted_host(world, Daemon.stop), *LOST, confidence="guess", left="gone", decision=None)
 
 
 @test("what a daemon saw before it was told to end is told")
