@@ -86,6 +86,7 @@ const char *vmpower_vm_backend(const struct vmpower_vm *vm);
 const char *vmpower_vm_instance(const struct vmpower_vm *vm);
 int64_t vmpower_vm_pid(const struct vmpower_vm *vm); /* 0: none */
 const char *vmpower_vm_state(const struct vmpower_vm *vm);
+const char *vmpower_vm_began(const struct vmpower_vm *vm);        /* RFC 3339: its process was started then */
 const char *vmpower_vm_since(const struct vmpower_vm *vm);        /* RFC 3339 */
 const char *vmpower_vm_monitor(const struct vmpower_vm *vm);      /* NULL: none is held */
 const char *vmpower_vm_shared_monitor(const struct vmpower_vm *vm); /* where any QMP client may use it; NULL: nowhere */

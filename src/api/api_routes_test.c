@@ -36,7 +36,7 @@ static void health_says_who_one_is(void **state) {
 }
 
 static void all_vms_are_listed_in_the_form_of_vmpower_list(void **state) {
-        static const char *const keys[] = { "name", "uuid", "backend", "instance", "pid", "state",
+        static const char *const keys[] = { "name", "uuid", "backend", "instance", "pid", "state", "began",
                                             "since", "monitor", "shared_monitor", "could_attach", "sources", "last_verdict" };
         struct world *world = *state;
         const char *key;

@@ -108,6 +108,7 @@ int view_vm(const struct kept_vm *vm, const struct peer *peer, bool is_whole, js
             json_object_set_new(json, "instance", text_to_json(instance->identity.instance)) ||
             json_object_set_new(json, "pid", instance->pid > 0 ? json_integer(instance->pid) : json_null()) ||
             json_object_set_new(json, "state", text_to_json(vm->state)) ||
+            json_object_set_new(json, "began", json_string(began)) ||
             json_object_set_new(json, "since", vm->since_ns ? json_string(since) : json_null()) ||
             json_object_set_new(json, "monitor", text_or_null(vm->monitor)) ||
             json_object_set_new(json, "shared_monitor", text_or_null(vm->shared_monitor)) ||
@@ -117,7 +118,6 @@ int view_vm(const struct kept_vm *vm, const struct peer *peer, bool is_whole, js
                 return -ENOMEM;
         if (is_whole &&
             (json_object_set_new(json, "uid", instance->uid >= 0 ? json_integer(instance->uid) : json_null()) ||
-             json_object_set_new(json, "began", json_string(began)) ||
              json_object_set_new(json, "policy", text_to_json(instance->policy)) ||
              json_object_set_new(json, "command_line", command_line_to_json(instance, peer))))
                 return -ENOMEM;

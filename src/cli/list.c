@@ -1,18 +1,48 @@
 /* vmpower list: every VM of the host, its state, its last verdict. */
 #include "basics/cleanup.h"
 #include "cli/daemon.h"
+#include "json/time_text.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
+
+/* "3d 4h", "5m 12s": the two largest parts. */
+static void format_uptime(char ret_text[static 32], const char *began) {
+        static const struct {
+                uint64_t seconds;
+                char unit;
+        } units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+        uint64_t began_ns, seconds;
+        size_t i = 0;
+        int n;
+
+        strcpy(ret_text, "-");
+        if (!began || time_from_text(began, &began_ns))
+                return;
+        seconds = began_ns / 1000000000;
+        seconds = (uint64_t)time(NULL) > seconds ? (uint64_t)time(NULL) - seconds : 0;
+        while (i < N_ELEMENTS(units) - 1 && seconds < units[i].seconds)
+                i++;
+        n = snprintf(ret_text, 32, "%" PRIu64 "%c", seconds / units[i].seconds, units[i].unit);
+        if (i < N_ELEMENTS(units) - 1)
+                snprintf(ret_text + n, 32 - (size_t)n, " %" PRIu64 "%c", seconds % units[i].seconds / units[i + 1].seconds, units[i + 1].unit);
+}
+
+static void print_head(void) {
+        printf("%-24s %-10s %8s %10s  %-8s  %s\n", "NAME", "STATE", "PID", "UPTIME", "MONITOR", "LAST VERDICT");
+}
 
 static void print_vm(const struct vmpower_vm *vm) {
         const char *monitor = vmpower_vm_monitor(vm), *could = vmpower_vm_could_attach(vm), *summary = vmpower_vm_last_summary(vm);
+        char uptime[32];
 
-        printf("%-20s %-9s %7" PRId64 "  since %.19s  %s\n", vmpower_vm_name(vm), vmpower_vm_state(vm), vmpower_vm_pid(vm),
-               vmpower_vm_since(vm), summary ? summary : "");
+        format_uptime(uptime, vmpower_vm_began(vm));
+        printf("%-24s %-10s %8" PRId64 " %10s  %-8s  %s\n", vmpower_vm_name(vm), vmpower_vm_state(vm), vmpower_vm_pid(vm), uptime,
+               monitor ? "held" : "-", summary ? summary : "-");
         if (!monitor && could)
-                printf("%-20s watched by its process alone; vmpower attach %s --qmp %s would add how its guest stops\n", "",
+                printf("%-24s watched by its process alone; vmpower attach %s --qmp %s would add how its guest stops\n", "",
                        vmpower_vm_name(vm), could);
 }
 
@@ -40,6 +70,8 @@ static int list_main(int argc, char **argv) {
                 return daemon_failure(vmpower, r);
         if (json)
                 printf("[");
+        else if (vmpower_vms_count(vms))
+                print_head();
         for (size_t i = 0; i < vmpower_vms_count(vms); i++)
                 if (json)
                         printf("%s\n%s", i ? "," : "", vmpower_vm_json(vmpower_vms_get(vms, i)));

@@ -135,6 +135,10 @@ const char *vmpower_vm_state(const struct vmpower_vm *vm) {
         return client_object_text(&vm->object, "state");
 }
 
+const char *vmpower_vm_began(const struct vmpower_vm *vm) {
+        return client_object_text(&vm->object, "began");
+}
+
 const char *vmpower_vm_since(const struct vmpower_vm *vm) {
         return client_object_text(&vm->object, "since");
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* So far up a VM's parents are looked at. */
 #define ANCESTORS_MAX 64
@@ -213,8 +214,18 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, struct k
         return 0;
 }
 
+/* When the process of that instance was started, UTC. */
+static uint64_t start_of(const char *instance) {
+        uint64_t time_ns = source_time_ns(), now_ns = source_now_ns(), tick_ns = 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+        struct proc_instance process;
+
+        if (proc_instance_parse(&process, instance) || process.start_time > now_ns / tick_ns)
+                return time_ns;
+        return time_ns - (now_ns - process.start_time * tick_ns);
+}
+
 void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct store_vm *instance) {
-        *instance = (struct store_vm){ .pid = vmm->pid, .uid = vmm->uid, .began_ns = source_time_ns() };
+        *instance = (struct store_vm){ .pid = vmm->pid, .uid = vmm->uid, .began_ns = start_of(vmm->instance) };
         if (vmm->name[0])
                 text_set(instance->identity.name, sizeof(instance->identity.name), vmm->name);
         else

@@ -7,6 +7,7 @@ The daemon finds every QEMU of the host, those of other tests included: only VMs
     VMPOWER_SOAK   a hundred VMs at once, not ten
 """
 
+import datetime
 import os
 import signal
 import socket
@@ -80,13 +81,17 @@ def survey(world, accelerator):
     daemon = Daemon(world)
     told = listed(world, vm.name)
     assert list(told) == VM_KEYS, list(told)
-    since = told.pop("since")
+    began, since = told.pop("began"), told.pop("since")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", since), since
+    assert began == since, "it has run since its process was started"
+    started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(start_time_of(vm.pid)) / os.sysconf("SC_CLK_TCK")
+    assert abs(datetime.datetime.fromisoformat(began[:26] + "+00:00").timestamp() - started) < 0.1, (began, started)
     assert told == {
         "name": vm.name, "uuid": vm.uuid, "backend": "qemu", "instance": vm.instance, "pid": vm.pid, "state": "running",
         "monitor": None, "shared_monitor": None, "could_attach": vm.path, "sources": ["process"], "last_verdict": None,
     }  # fmt: skip
     text = world.vmpower("list").stdout.decode()
+    assert re.search(rf"^{vm.name} +running +{vm.pid} +\d+s +- +-$", text, re.MULTILINE), text
     assert f"vmpower attach {vm.name} --qmp {vm.path} " in text, text
     daemon.stop()
     assert vm.own.status() == "running"

@@ -15,7 +15,7 @@ VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd
 FAILED, USAGE, NO_SUCH_VM, UNKNOWN = 1, 2, 3, 15
 DESTROYED = 11
 VM_KEYS = [
-    "name", "uuid", "backend", "instance", "pid", "state", "since", "monitor", "shared_monitor", "could_attach", "sources",
+    "name", "uuid", "backend", "instance", "pid", "state", "began", "since", "monitor", "shared_monitor", "could_attach", "sources",
     "last_verdict",
 ]  # fmt: skip
 KILLED = ("destroy", "operator", "signal", False)
