@@ -50,7 +50,8 @@ const char *vmpower_path(const struct vmpower *vmpower);
 const char *vmpower_error(const struct vmpower *vmpower);
 
 /*
- * Is it at home?  *ret_json (may be NULL; to be freed with free()) is its answer: {"status", "version", "vms", "last_number", "you"}.
+ * Is it at home?  *ret_json (may be NULL; to be freed with free()) is its answer: {"status", "version", "pid",
+ * "since", "vms", "states", "monitors", "last_number", "store", "you"}.
  */
 int vmpower_check_health(struct vmpower *vmpower, char **ret_json);
 

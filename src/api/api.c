@@ -389,6 +389,7 @@ static int start_daemon(struct api *api) {
 
 static struct api_config with_defaults(const struct api_config *given) {
         struct api_config config = *given;
+        struct timespec now;
 
         if (!config.admin_group)
                 config.admin_group = "vmpower-admin";
@@ -400,6 +401,8 @@ static struct api_config with_defaults(const struct api_config *given) {
                 config.n_connections_max = CONNECTIONS_MAX;
         if (!config.n_connections_per_user_max)
                 config.n_connections_per_user_max = CONNECTIONS_PER_USER_MAX;
+        if (!config.began_ns && !clock_gettime(CLOCK_REALTIME, &now))
+                config.began_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
         return config;
 }
 

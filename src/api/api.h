@@ -20,6 +20,8 @@ struct api_config {
         unsigned n_connections_per_user_max; /* 0: 256.  Does not bind root. */
         /* Everything that can be known about a process that asks; `via` is how.  0, or -errno where less than its pid is known. */
         int (*identify)(pid_t pid, const char *via, struct actor *ret_actor);
+        uint64_t began_ns;        /* UTC: of the daemon; 0: now */
+        uint64_t retention_days, retention_bytes; /* of evidence; 0: for ever, any number */
         const struct outbox *outbox; /* for the metrics; NULL: there are no outlets; outlives the API */
 };
 

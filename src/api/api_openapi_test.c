@@ -172,6 +172,7 @@ static void the_documents_forms_are_those_of_the_answers(void **state) {
         verdict_record_deinit(&(struct verdict_record[]){ world_tell(world, &world->vms[2], 0) }[0]);
         assert_int_equal(world_ask(world, 0, "GET /v1/health"), 200);
         expect_keys("Health", world_json(world));
+        expect_keys("Store", json_object_get(world_json(world), "store"));
         assert_int_equal(world_ask(world, 0, "GET /v1/vms"), 200);
         json = json_array_get(json_object_get(world_json(world), "vms"), 0);
         expect_keys("Vm", json);

@@ -31,7 +31,13 @@ static void health_says_who_one_is(void **state) {
         if (world_is_root()) {
                 world_expect(world, "vms", "3");
                 world_expect(world, "you.rights", "control");
+                world_expect(world, "states.running", "1");
+                world_expect(world, "states.gone", "1");
         }
+        world_expect(world, "store.verdicts", "0");
+        world_expect(world, "store.oldest", "null");
+        world_expect(world, "store.waiting_verdicts", "1");
+        world_expect(world, "store.lost_evidence", "4");
         assert_non_null(strstr(world->head, "Content-Type: application/json\r\n"));
 }
 

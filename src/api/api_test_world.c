@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "basics/cleanup.h"
+#include "engine/keeper_health.h"
 #include "core/evidence.h"
 #include "core/text.h"
 
@@ -116,6 +117,10 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
         }
         *vm->monitor = '\0';
         return 0;
+}
+
+struct backlog_state keeper_backlog(const struct keeper *keeper) {
+        return (struct backlog_state){ .n_verdicts = 1, .n_facts = 2, .n_lost_verdicts = 3, .n_lost_facts = 4 };
 }
 
 /* And the outbox. */

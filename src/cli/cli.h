@@ -15,6 +15,7 @@ enum {
         STATUS_FAILED = 1,
         STATUS_USAGE = 2,
         STATUS_NO_SUCH_VM = 3,
+        STATUS_NO_DAEMON = 3, /* of vmpower status, which knows no VMs */
         STATUS_NOT_STOPPED = 4,
 };
 
@@ -26,7 +27,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_why, verb_history, verb_rejudge, verb_prune;
-extern const struct verb verb_list, verb_watch, verb_attach, verb_detach;
+extern const struct verb verb_list, verb_watch, verb_attach, verb_detach, verb_status;
 
 /* One clear line on standard error: "vmpower: …". */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

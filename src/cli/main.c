@@ -11,6 +11,7 @@ static const struct verb *const verbs[] = {
         &verb_history,
         &verb_rejudge,
         &verb_prune,
+        &verb_status,
         &verb_list,
         &verb_watch,
         &verb_attach,

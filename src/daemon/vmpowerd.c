@@ -150,6 +150,8 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
                 say(SD_ERR, why);
                 return r;
         }
+        api_config.retention_days = configuration->retention_days;
+        api_config.retention_bytes = configuration->retention_size;
         api_config.outbox = telling_outbox(daemon->telling);
         r = retention_new(&daemon->retention, daemon->event, daemon->store, &retention, on_trouble, daemon);
         if (!r)

@@ -2,7 +2,6 @@
 #include "basics/cleanup.h"
 #include "core/episode.h"
 #include "core/tally.h"
-#include "engine/backlog.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -612,6 +611,10 @@ void engine_settle(struct engine *engine) {
                 trouble(engine, "the disk takes nothing: %zu verdicts and %zu facts are lost unless it does before this ends",
                         state.n_verdicts, state.n_facts);
         }
+}
+
+struct backlog_state engine_backlog(const struct engine *engine) {
+        return backlog_state(engine->backlog);
 }
 
 int engine_new(struct engine **ret_engine, sd_event *event, struct store *store, const struct engine_events *events) {

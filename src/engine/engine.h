@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "engine/backlog.h"
 #include "engine/past.h"
 #include "sources/source.h"
 
@@ -91,3 +92,6 @@ int engine_vm_leave(struct engine_vm *vm, const char *reason);
 
 /* Store, judge and tell all that is there (waits for the disk, but for one that takes nothing not for ever). */
 void engine_settle(struct engine *engine);
+
+/* What waits for the disk, and what was lost. */
+struct backlog_state engine_backlog(const struct engine *engine);

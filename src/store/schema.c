@@ -136,6 +136,9 @@ static const char *const migrations[] = {
         "        greeting TEXT NOT NULL,"
         "        is_kept INTEGER NOT NULL" /* by a service manager: it can be read on when its watcher has gone */
         ") STRICT;",
+
+        /* What happened and who did it, asked together. */
+        "CREATE INDEX verdict_what_and_who ON verdict (transition, initiator, episode);",
 };
 
 enum {

@@ -84,6 +84,10 @@ void store_closep(struct store **store) {
         store_close(*store);
 }
 
+const char *store_path(const struct store *store) {
+        return store->reader.path;
+}
+
 struct reader *store_reader(struct store *store) {
         return &store->reader;
 }

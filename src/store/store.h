@@ -35,6 +35,8 @@ int store_open(struct store **ret_store, const char *directory, enum store_mode 
  * Accepts NULL.
  */
 struct store *store_close(struct store *store);
+/* The database's path. */
+const char *store_path(const struct store *store);
 void store_closep(struct store **store);
 
 /* One instance of a VM, from its start to its end. */

@@ -129,7 +129,7 @@ static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
         world_write_verdict(world, world->vm, &record);
         world_close(world);
         world_sql(world, "DROP TABLE monitor; DROP TABLE retention; DROP INDEX verdict_uid; ALTER TABLE verdict DROP COLUMN uid;"
-                         "ALTER TABLE verdict DROP COLUMN n_evidence; DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator;"
+                         "ALTER TABLE verdict DROP COLUMN n_evidence; DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator; DROP INDEX verdict_what_and_who;"
                          "DROP INDEX verdict_time; DROP TABLE outlet; PRAGMA user_version = 1");
         assert_int_equal(open_at(world, world->directory, STORE_READ), -EPROTO);
         assert_non_null(strstr(world->why, "made by an older vmpower"));

@@ -8,6 +8,10 @@
 #include <assert.h>
 #include <errno.h>
 
+enum {
+        SPAN_IS_LONG = 10000, /* verdicts */
+};
+
 /* CROSS JOIN: the index of verdicts gives the order, and each verdict then finds its VM. */
 #define FROM_VERDICT "SELECT " ROW_VERDICT " FROM verdict CROSS JOIN vm ON vm.id = verdict.vm"
 
@@ -32,6 +36,7 @@ static const char *const query_sql[] = {
         [QUERY_BY_ID] = FROM_VERDICT " WHERE verdict.id = ?1 AND" IS_WANTED,
         [QUERY_BY_OWNER] = FROM_VERDICT " WHERE verdict.uid = ?1 AND" NEWEST_FIRST,
         [QUERY_BY_TRANSITION] = FROM_VERDICT " WHERE verdict.transition = ?1 AND" NEWEST_FIRST,
+        [QUERY_BY_BOTH] = FROM_VERDICT " WHERE verdict.transition = ?1 AND verdict.initiator = ?5 AND" NEWEST_FIRST,
         [QUERY_BY_INITIATOR] = FROM_VERDICT " WHERE verdict.initiator = ?1 AND" NEWEST_FIRST,
 };
 
@@ -47,7 +52,12 @@ const char *store_query_replay_sql(void) {
 }
 
 const char *store_query_span_sql(void) {
-        return "SELECT min(episode), max(episode) FROM verdict WHERE time_ns >= ? AND time_ns < ?";
+        return "SELECT min(episode), max(episode), count(*) FROM"
+               " (SELECT episode FROM verdict WHERE time_ns >= ? AND time_ns < ? LIMIT ?)";
+}
+
+const char *store_query_span_end_sql(void) {
+        return "SELECT max(episode) FROM verdict WHERE time_ns >= ? AND time_ns < ?";
 }
 
 const char *store_query_evidence_sql(void) {
@@ -210,7 +220,7 @@ static int choose_way(const struct question *question, const struct store_query 
         *ret_by = query->verdict_id ? QUERY_BY_ID :
                   query->vm         ? QUERY_BY_VM :
                   query->owner      ? QUERY_BY_OWNER :
-                  query->transition ? QUERY_BY_TRANSITION :
+                  query->transition ? query->initiator ? QUERY_BY_BOTH : QUERY_BY_TRANSITION :
                   query->initiator  ? QUERY_BY_INITIATOR :
                                       QUERY_BY_NOTHING;
         return 0;
@@ -241,6 +251,7 @@ static void bind_wanted(sqlite3_stmt *statement, enum query_by by, const struct 
                 sqlite3_bind_int64(statement, 1, *query->owner);
                 break;
         case QUERY_BY_TRANSITION:
+        case QUERY_BY_BOTH:
                 sqlite3_bind_text(statement, 1, query->transition, -1, SQLITE_STATIC);
                 break;
         case QUERY_BY_INITIATOR:
@@ -285,33 +296,51 @@ static int find_page(const struct question *question, uint64_t before, struct ra
         return 0;
 }
 
-/*
- * The order of episodes is that of happening, whatever the wall clock said: a span of time lies between two of them, and each verdict
- * between is still looked at.
- */
-static int find_span(const struct question *question, const struct store_query *query, struct range *range,
-                     char ret_why[static STORE_WHY_MAX]) {
+/* One row about the verdicts of that span of time, at most so many of them. */
+static int ask_span(const struct question *question, const char *sql, const struct store_query *query, int64_t limit,
+                    int64_t *const values[], size_t n_values, char ret_why[static STORE_WHY_MAX]) {
         cleanup(statement_finalizep) sqlite3_stmt *statement = NULL;
-        int64_t last;
         int r;
 
-        if (!query->since_ns && !query->until_ns)
-                return 0;
-        r = database_prepare(question->database, store_query_span_sql(), &statement, ret_why);
+        r = database_prepare(question->database, sql, &statement, ret_why);
         if (r)
                 return r;
         sqlite3_bind_int64(statement, 1, since_or_smallest(query));
         sqlite3_bind_int64(statement, 2, integer_or_largest(query->until_ns));
+        if (sqlite3_bind_parameter_count(statement) > 2)
+                sqlite3_bind_int64(statement, 3, limit);
         r = statement_step(statement, ret_why);
-        if (r != DATABASE_ROW)
+        for (size_t i = 0; r == DATABASE_ROW && i < n_values; i++)
+                *values[i] = sqlite3_column_int64(statement, (int)i);
+        return r < 0 ? r : 0;
+}
+
+/*
+ * The order of episodes is that of happening, whatever the wall clock said: a span of time lies between two of them, and each verdict
+ * between is still looked at.  Of a long span it does not matter where it begins, for a page of it is full before; where it ends
+ * is worth a look at all of it.
+ */
+static int find_span(const struct question *question, const struct store_query *query, struct range *range,
+                     char ret_why[static STORE_WHY_MAX]) {
+        int64_t first, last = 0, n = 0;
+        int r;
+
+        if (!query->since_ns && !query->until_ns)
+                return 0;
+        r = ask_span(question, store_query_span_sql(), query, SPAN_IS_LONG, (int64_t *[]){ &first, &last, &n }, 3, ret_why);
+        if (r)
                 return r;
-        range->first = sqlite3_column_int64(statement, 0);
-        last = sqlite3_column_type(statement, 1) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, 1);
-        if (last < range->last) {
+        if (n < SPAN_IS_LONG)
+                range->first = n ? first : INT64_MAX;
+        else if (!query->until_ns)
+                return 0;
+        else
+                r = ask_span(question, store_query_span_end_sql(), query, 0, (int64_t *[]){ &last }, 1, ret_why);
+        if (!r && last < range->last) {
                 range->last = last;
                 range->before = INT64_MAX;
         }
-        return 0;
+        return r;
 }
 
 static int prepare_query(const struct question *question, const struct store_query *query, sqlite3_stmt **ret_statement,

@@ -13,6 +13,7 @@ enum query_by {
         QUERY_BY_ID,
         QUERY_BY_OWNER,
         QUERY_BY_TRANSITION,
+        QUERY_BY_BOTH, /* and by the initiator */
         QUERY_BY_INITIATOR,
         _QUERY_BY_N,
 };
@@ -23,8 +24,9 @@ enum query_by {
  */
 const char *store_query_sql(enum query_by by);
 const char *store_query_replay_sql(void);
-/* Between which episodes a span of time lies: since 1, before 2. */
+/* Between which episodes a span of time lies (since 1, before 2) and how many, at most 3, verdicts; and with which it ends. */
 const char *store_query_span_sql(void);
+const char *store_query_span_end_sql(void);
 const char *store_query_evidence_sql(void);
 const char *store_query_decision_sql(void);
 const char *store_query_each_evidence_sql(void);

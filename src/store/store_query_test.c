@@ -370,6 +370,35 @@ static void a_clock_that_was_set_back_changes_no_order(void **state) {
                             "5 4 2 ");
 }
 
+static int count_record(const struct verdict_record *record, void *userdata) {
+        (*(size_t *)userdata)++;
+        return 0;
+}
+
+static size_t count_history(struct world *world, const struct store_query *query) {
+        size_t n = 0;
+
+        assert_int_equal(store_each_verdict(world->store, query, count_record, &n, world->why), 0);
+        return n;
+}
+
+/* More than SPAN_IS_LONG, one a nanosecond; the newest thousand under a clock that was set back to the beginning. */
+static void a_long_span_of_time_misses_none(void **state) {
+        struct world *world = *state;
+        const uint64_t base = 1000000;
+
+        world_sql(world, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 13000)"
+                         " INSERT INTO verdict (number, id, vm, name, episode, at_ns, time_ns, transition, initiator, mechanism, left, count,"
+                         " confidence, rule, summary) SELECT i, 'id-' || i, 1, 'web-1', i, i, 1000000 + i - 12000 * (i > 12000), 'poweroff',"
+                         " 'guest', 'acpi-s5', 'gone', 1, 'certain', 'guest-poweroff', '' FROM n");
+        assert_int_equal(count_history(world, &(struct store_query){}), 13000);
+        assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 1 }), 13000);
+        assert_int_equal(count_history(world, &(struct store_query){ .until_ns = base + 11501 }), 12500);
+        assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 501, .until_ns = base + 11501 }), 11500);
+        assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 11001 }), 1000);
+        assert_string_equal(numbers(world, &(struct store_query){ .until_ns = base + 11501, .limit = 2, .before = 12001 }), "11500 11499 ");
+}
+
 static int note_result(const struct verdict_record *record, void *userdata) {
         *(struct decision *)userdata = record->decision;
         return 0;
@@ -552,9 +581,13 @@ static void every_question_is_a_look_into_an_index(void **state) {
                     "SEARCH verdict USING INDEX verdict_transition (transition=? AND episode>? AND episode<?)\n");
         assert_plan(world, store_query_sql(QUERY_BY_INITIATOR),
                     "SEARCH verdict USING INDEX verdict_initiator (initiator=? AND episode>? AND episode<?)\n");
+        assert_plan(world, store_query_sql(QUERY_BY_BOTH),
+                    "SEARCH verdict USING INDEX verdict_what_and_who (transition=? AND initiator=? AND episode>? AND episode<?)\n");
         assert_plan(world, store_query_sql(QUERY_BY_OWNER),
                     "SEARCH verdict USING INDEX verdict_uid (uid=? AND episode>? AND episode<?)\n");
         assert_plan(world, store_query_span_sql(),
+                    "SEARCH verdict USING COVERING INDEX verdict_time (time_ns>? AND time_ns<?)\n");
+        assert_plan(world, store_query_span_end_sql(),
                     "SEARCH verdict USING COVERING INDEX verdict_time (time_ns>? AND time_ns<?)\n");
         assert_plan(world, store_query_replay_sql(),
                     "SEARCH verdict USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)\n");
@@ -600,6 +633,7 @@ int main(void) {
                 SENTENCE(the_next_page_goes_on_where_the_one_before_ended),
                 SENTENCE(verdicts_are_replayed_in_the_order_in_which_they_were_written),
                 SENTENCE(a_clock_that_was_set_back_changes_no_order),
+                SENTENCE(a_long_span_of_time_misses_none),
                 SENTENCE(the_newest_decision_counts),
                 SENTENCE(pruned_evidence_leaves_the_verdict),
                 SENTENCE(whoever_is_told_may_stop_listening),
