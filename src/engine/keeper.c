@@ -3,6 +3,7 @@
 #include "engine/discovery.h"
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
+#include "sources/qemu/halt_ticks.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -27,14 +28,6 @@ static void on_say(void *userdata, const char *line) {
         keeper->events.trouble(line, keeper->events.userdata);
 }
 
-bool instance_is_monitors(const char *instance) {
-        unsigned n_colons = 0;
-
-        for (; *instance; instance++)
-                n_colons += *instance == ':';
-        return n_colons > 2;
-}
-
 /* --- clearing away ----------------------------------------------------------------------------------------------- */
 
 static void on_changed(struct kept *kept) {
@@ -48,6 +41,13 @@ static void on_changed(struct kept *kept) {
         sd_event_source_set_enabled(keeper->clearing, SD_EVENT_ONESHOT);
 }
 
+/* Its stream was read to the end.  A VM that is nothing but that monitor has gone with it, whatever it said before. */
+static void end_monitor(struct kept *kept) {
+        kept_close_monitor(kept);
+        if (!kept->is_over)
+                keeper_lose_monitor(kept);
+}
+
 static int on_clearing(sd_event_source *source, void *userdata) {
         struct keeper *keeper = userdata;
 
@@ -57,7 +57,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                 keeper->to_clear = kept->next_to_clear;
                 kept->is_in_clearing = false;
                 if (kept->monitor_is_over)
-                        kept_close_monitor(kept);
+                        end_monitor(kept);
                 if (!kept->is_over)
                         continue;
                 vm_list_remove(&keeper->vms, kept);
@@ -243,6 +243,8 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (!r)
                 r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
         if (r >= 0)
+                r = halt_ticks_new(&keeper->home.ticks, keeper->event);
+        if (r >= 0)
                 r = sd_event_add_defer(keeper->event, &keeper->clearing, on_clearing, keeper);
         if (r >= 0)
                 r = sd_event_source_set_enabled(keeper->clearing, SD_EVENT_OFF);
@@ -308,6 +310,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
                         kept_leave(kept);
         }
         vm_list_deinit(&keeper->vms);
+        halt_ticks_free(keeper->home.ticks);
         engine_free(keeper->engine);
         sd_event_source_disable_unref(keeper->child_signal);
         sd_event_source_disable_unref(keeper->clearing);

@@ -28,12 +28,10 @@ struct keeper {
         size_t n_waiting; /* for a name that another one has */
         struct opening *openings;
         char watcher[VM_INSTANCE_MAX];
+        char no_vmm[VM_INSTANCE_MAX]; /* the process that holds monitors and runs no VM itself, seen last; "": none */
 };
 
 void keeper_say(struct keeper *keeper, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
-bool instance_is_monitors(const char *instance);
 
 /* keeper_records.c */
 

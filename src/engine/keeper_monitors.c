@@ -1,6 +1,7 @@
 #include "engine/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "sources/proc.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -52,6 +53,30 @@ static struct opening *opening_new(struct keeper *keeper) {
         return opening;
 }
 
+/*
+ * What the process is that listens there.  One that holds thousands of monitors has thousands of descriptors, and is asked only once whether
+ * one of them is a VM.  0 (`ret_is_vm`), or -errno.
+ */
+static int look_at_owner(struct keeper *keeper, pid_t pid, struct survey_vmm *ret_vmm, bool *ret_is_vm) {
+        char instance[PROC_INSTANCE_MAX];
+        int r;
+
+        *ret_is_vm = false;
+        r = proc_instance(pid, instance);
+        if (r)
+                return r;
+        if (strcmp(instance, keeper->no_vmm)) {
+                r = survey_process(ret_vmm, pid, false);
+                *ret_is_vm = r != SURVEY_NO_VMM;
+                if (r <= 0)
+                        return r;
+                if (!*ret_is_vm)
+                        text_set(keeper->no_vmm, sizeof(keeper->no_vmm), instance);
+        }
+        r = survey_process_itself(ret_vmm, pid);
+        return r > 0 ? -ESRCH : r;
+}
+
 /* Which VM is at that monitor?  A process that runs one is that one; else the monitor is a VM of its own. */
 static int find_target(struct keeper *keeper, const struct monitor_check *check, const char *name, struct kept **ret_kept,
                        char ret_why[static STORE_WHY_MAX]) {
@@ -63,10 +88,7 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
         *ret_kept = vm_list_find_pid(&keeper->vms, check->pid);
         if (*ret_kept)
                 return 0;
-        r = survey_process(&vmm, check->pid, false);
-        is_vm = r != SURVEY_NO_VMM;
-        if (r > 0)
-                r = survey_process(&vmm, check->pid, true);
+        r = look_at_owner(keeper, check->pid, &vmm, &is_vm);
         if (r) {
                 snprintf(ret_why, STORE_WHY_MAX, "pid %d has gone", (int)check->pid);
                 return -ESRCH;

@@ -39,6 +39,14 @@ const char *kept_name(const struct kept *kept) {
         return kept_instance(kept)->identity.name;
 }
 
+bool instance_is_monitors(const char *instance) {
+        unsigned n_colons = 0;
+
+        for (; *instance; instance++)
+                n_colons += *instance == ':';
+        return n_colons > 2;
+}
+
 /* --- its process ------------------------------------------------------------------------------------------------- */
 
 static void on_process_report(void *userdata, struct evidence *evidence) {
@@ -202,7 +210,8 @@ static void take_back(struct kept *kept, char kind) {
 }
 
 int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct qemu_source_past *past, int listener) {
-        struct qemu_source_config config = { .halt_after_ns = kept->home->halt_after_ns, .is_shared = true };
+        struct qemu_source_config config = { .halt_after_ns = kept->home->halt_after_ns, .ticks = kept->home->ticks,
+                                             .is_shared = true };
         struct qemu_source_events events = { on_connected, on_waiting, on_refused, kept };
         char *copy = strdup(path);
         int r = copy ? 0 : -ENOMEM;

@@ -19,6 +19,7 @@ struct kept_home {
         struct handover *handover;
         char shared_directory[80];  /* of the shared monitors' sockets; "": none are made */
         uint64_t halt_after_ns;
+        struct halt_ticks *ticks; /* one timer for all looks at halted guests */
         void (*changed)(struct kept *kept); /* is_over or monitor_is_over: clear away, outside of the sources' calls */
         void (*say)(void *userdata, const char *line);
         void *userdata;
@@ -50,6 +51,9 @@ struct kept {
         bool is_in_clearing; /* the keeper's list of what is to be cleared away */
         struct kept *next_to_clear;
 };
+
+/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
+bool instance_is_monitors(const char *instance);
 
 /* Of an instance that the engine looks after already, and whose userdata it becomes; the VM is the kept's.  0 or -ENOMEM. */
 int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine_vm *vm);

@@ -20,9 +20,12 @@ static uint64_t hash_uuid(const char *uuid) {
 static void add_links(struct vm_list *list, struct kept *kept) {
         const struct store_vm *vm = kept_instance(kept);
 
-        table_add(&list->by_pid, &kept->by_pid, table_hash(&vm->pid, sizeof(vm->pid)), kept);
+        /* What thousands have in common, no uuid or the process of their monitors, is no key: taking one out would look at all. */
+        if (!instance_is_monitors(vm->identity.instance))
+                table_add(&list->by_pid, &kept->by_pid, table_hash(&vm->pid, sizeof(vm->pid)), kept);
         table_add(&list->by_name, &kept->by_name, hash_text(vm->identity.name), kept);
-        table_add(&list->by_uuid, &kept->by_uuid, hash_uuid(vm->identity.uuid), kept);
+        if (*vm->identity.uuid)
+                table_add(&list->by_uuid, &kept->by_uuid, hash_uuid(vm->identity.uuid), kept);
         table_add(&list->by_instance, &kept->by_instance, hash_text(vm->identity.instance), kept);
 }
 

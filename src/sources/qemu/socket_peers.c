@@ -219,6 +219,34 @@ int socket_peers_look(struct socket_peers *peers, size_t n_peers) {
         return 0;
 }
 
+/*
+ * A process with one monitor may have thousands, made one after another: the next one wanted is mostly just behind the last one
+ * found.  Only where to look first; what counts is what is there.
+ */
+static struct {
+        pid_t pid;
+        int fd;
+} last_found;
+
+static bool is_near_the_last(const char *wanted) {
+        for (int fd = last_found.fd; last_found.pid && fd <= last_found.fd + SOCKET_LINKS_NEAR; fd++) {
+                char path[64];
+                char target[64];
+                ssize_t n;
+
+                snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)last_found.pid, fd);
+                n = readlink(path, target, sizeof(target) - 1);
+                if (n < 0)
+                        continue;
+                target[n] = '\0';
+                if (strcmp(target, wanted))
+                        continue;
+                last_found.fd = fd;
+                return true;
+        }
+        return false;
+}
+
 /* 0: it does; -ENOENT: it does not; another -errno: we may not see, or not all. */
 static int look_for_link(pid_t pid, const char *wanted, size_t *n_links) {
         cleanup(closedirp) DIR *directory = NULL;
@@ -242,8 +270,11 @@ static int look_for_link(pid_t pid, const char *wanted, size_t *n_links) {
                 if (n < 0)
                         continue;
                 target[n] = '\0';
-                if (!strcmp(target, wanted))
+                if (!strcmp(target, wanted)) {
+                        last_found.pid = pid;
+                        last_found.fd = atoi(entry->d_name);
                         return 0;
+                }
         }
         return -ENOENT;
 }
@@ -255,6 +286,10 @@ int socket_holder_find(uint32_t inode, pid_t *ret_pid) {
         char wanted[32];
 
         snprintf(wanted, sizeof(wanted), "socket:[%u]", inode);
+        if (is_near_the_last(wanted)) {
+                *ret_pid = last_found.pid;
+                return 0;
+        }
         processes = opendir("/proc");
         if (!processes)
                 return -errno;
@@ -274,6 +309,8 @@ enum tristate socket_is_held_by(uint32_t inode, pid_t pid) {
         char wanted[32];
 
         snprintf(wanted, sizeof(wanted), "socket:[%u]", inode);
+        if (pid == last_found.pid && is_near_the_last(wanted))
+                return TRISTATE_TRUE;
         switch (look_for_link(pid, wanted, &n_links)) {
         case 0:
                 return TRISTATE_TRUE;

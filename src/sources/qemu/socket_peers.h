@@ -13,6 +13,7 @@
 enum {
         SOCKET_CLIENTS_MAX = 8,
         SOCKET_LINKS_MAX = 1 << 18, /* so many descriptors of others are looked at for one socket's holder */
+        SOCKET_LINKS_NEAR = 16,     /* so many first, those behind the one that was found last */
 
         SOCKET_HOLDER_UNSEEN = 1, /* an outcome of socket_holder_find() */
 };
@@ -43,8 +44,8 @@ int socket_peers_look(struct socket_peers *peers, size_t n_peers);
 
 /*
  * A process that holds the socket open: likely the one who uses it, but descriptors are passed on and
- * inherited.  Looks through every process's descriptors, as far as we may, at most SOCKET_LINKS_MAX.  0,
- * SOCKET_HOLDER_UNSEEN, or -errno.
+ * inherited.  Looks near the one found last, then through every process's descriptors, as far as we may, at
+ * most SOCKET_LINKS_MAX.  0, SOCKET_HOLDER_UNSEEN, or -errno.
  */
 int socket_holder_find(uint32_t inode, pid_t *ret_pid);
 

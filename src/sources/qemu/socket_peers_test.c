@@ -300,6 +300,40 @@ static void a_socket_that_nobody_holds_has_no_holder(void **state) {
         assert_int_equal(socket_is_held_by(1, 0x7ffffff0), TRISTATE_NULL);
 }
 
+/* Where the last one was found is where the next is looked for first: it is found there, or elsewhere, or not at all. */
+static void one_process_may_hold_many(void **state) {
+        enum {
+                N = 3 * SOCKET_LINKS_NEAR
+        };
+        static const size_t order[] = { 0, 1, 2, N - 1, 3, N - 1, 0 };
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        static char paths[N][64];
+        int listeners[N];
+        uint32_t inode;
+        pid_t pid;
+
+        assert_non_null(mkdtemp(directory));
+        for (size_t i = 0; i < N; i++) {
+                snprintf(paths[i], sizeof(paths[i]), "%s/%zu", directory, i);
+                listeners[i] = listen_at(paths[i]);
+        }
+        for (size_t i = 0; i < N_ELEMENTS(order); i++) {
+                pid = 0;
+                assert_int_equal(socket_holder_find(inode_of(listeners[order[i]]), &pid), 0);
+                assert_int_equal(pid, getpid());
+                assert_int_equal(socket_is_held_by(inode_of(listeners[order[i]]), getpid()), TRISTATE_TRUE);
+                assert_int_equal(socket_is_held_by(inode_of(listeners[order[i]]), 1), getpid() == 1 ? TRISTATE_TRUE : TRISTATE_FALSE);
+        }
+        inode = inode_of(listeners[0]);
+        for (size_t i = 0; i < N; i++) {
+                close(listeners[i]);
+                unlink(paths[i]);
+        }
+        assert_int_equal(socket_is_held_by(inode, getpid()), TRISTATE_FALSE);
+        assert_int_equal(socket_holder_find(inode, &pid), SOCKET_HOLDER_UNSEEN);
+        rmdir(directory);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(clients_of_a_real_monitor_are_seen),
@@ -310,6 +344,7 @@ int main(void) {
                 cmocka_unit_test(many_are_looked_at_in_one_go),
                 cmocka_unit_test(a_long_queue_is_counted_and_hides_nobody),
                 cmocka_unit_test(a_socket_that_nobody_holds_has_no_holder),
+                cmocka_unit_test(one_process_may_hold_many),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -318,6 +318,24 @@ int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user) {
         return look(ret_vmm, pid, is_kvm_user, &is_process);
 }
 
+int survey_process_itself(struct survey_vmm *ret_vmm, pid_t pid) {
+        cleanup(survey_vmm_deinitp) struct survey_vmm vmm = { .n_kvms = -1, .n_vcpus = -1 };
+        struct glance glance;
+        int r;
+
+        r = look_at_names(&glance, pid);
+        if (r)
+                return r;
+        if (!glance.is_process)
+                return SURVEY_NO_VMM;
+        r = read_vmm(&vmm, &glance, pid);
+        if (r)
+                return r;
+        *ret_vmm = vmm;
+        vmm.command_line = NULL;
+        return 0;
+}
+
 struct survey {
         struct survey_sight sight;
         void (*found)(void *userdata, struct survey_vmm *vmm);

@@ -53,6 +53,9 @@ void survey_vmm_deinit(struct survey_vmm *vmm);
  */
 int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user);
 
+/* The same of one that is known to be a VM's, or is said to be: its descriptors are not looked at, n_kvms and n_vcpus stay -1. */
+int survey_process_itself(struct survey_vmm *ret_vmm, pid_t pid);
+
 /* What was seen, and what was not. */
 struct survey_sight {
         size_t n_processes; /* looked at, kernel threads left out */
