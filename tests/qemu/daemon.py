@@ -709,5 +709,31 @@ def taken_over(world):
     forget_sockets(world)
 
 
+@test("when `vmpower run` is killed, the daemon that is there takes its VM over, with the monitor that it had")
+def taken_over_at_once(world):
+    own = world.monitor()
+    name = f"run{os.getpid()}-{next(vm_numbers)}"
+    run = world.run(*probe("idle"), "-name", name, *own.option, name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    daemon = Daemon(world)
+    run.process.kill()
+    run.wait()
+    deadline = time.monotonic() + PATIENCE
+    while not (listed(world, name) or {}).get("monitor"):
+        assert time.monotonic() < deadline, (listed(world, name), daemon.stderr.text())
+        time.sleep(0.05)
+    assert listed(world, name)["monitor"].startswith(os.path.join(world.rundir, "run") + "/"), listed(world, name)
+    own.quit()
+    wait_for_end(own.pid)
+    reap_orphans()
+    daemon.wait_told(name)
+    (ended,) = world.history(name)
+    says(ended, "destroy", "operator", "qmp-quit", False, left="gone", decision=ended["decision"])
+    assert evidence_of(ended, "gap"), "and says that nobody looked for a moment"
+    daemon.stop()
+    forget_sockets(world)
+
+
 if __name__ == "__main__":
     sys.exit(main())
