@@ -2,6 +2,7 @@
 
 #include "basics/cleanup.h"
 #include "engine/directories.h"
+#include "engine/outbox_watch.h"
 #include "outlets/hook_directory.h"
 #include "outlets/hook_outlet.h"
 #include "outlets/journald_outlet.h"
@@ -16,6 +17,7 @@ static const char *const passed_on[] = { "VMPOWER_STATE_DIR", "VMPOWER_RUN_DIR" 
 struct telling {
         sd_event *event;
         struct outbox *outbox;
+        struct outbox_watch *watch; /* NULL: it could not be had */
         struct outbox_events events;
         struct hook_config hooks;
         char *environment[N_ELEMENTS(passed_on) + 1]; /* owned */
@@ -25,6 +27,7 @@ struct telling {
 struct telling *telling_free(struct telling *telling) {
         if (!telling)
                 return NULL;
+        outbox_watch_free(telling->watch);
         outbox_free(telling->outbox);
         sd_event_unref(telling->event);
         for (size_t i = 0; telling->environment[i]; i++)
@@ -111,6 +114,16 @@ static int add_hooks(struct telling *telling, const struct configuration *config
         return outbox_forget_others(telling->outbox, HOOK_OUTLET_PREFIX, ret_why);
 }
 
+static void watch(struct telling *telling, const char *state_directory) {
+        char line[STORE_WHY_MAX];
+        int r = outbox_watch_new(&telling->watch, telling->event, telling->outbox, state_directory);
+
+        if (!r)
+                return;
+        snprintf(line, sizeof(line), "verdicts of `vmpower run` are told late: %s", strerror(-r));
+        trouble(telling, line);
+}
+
 static int pass_on(struct telling *telling) {
         size_t n = 0;
 
@@ -125,8 +138,8 @@ static int pass_on(struct telling *telling) {
         return 0;
 }
 
-int telling_new(struct telling **ret_telling, sd_event *event, struct store *store, const struct configuration *configuration,
-                const struct outbox_events *events, char ret_why[static STORE_WHY_MAX]) {
+int telling_new(struct telling **ret_telling, sd_event *event, struct store *store, const char *state_directory,
+                const struct configuration *configuration, const struct outbox_events *events, char ret_why[static STORE_WHY_MAX]) {
         const struct outbox_config config = {};
         struct telling *telling = calloc(1, sizeof(*telling));
         int r = telling ? pass_on(telling) : -ENOMEM;
@@ -150,6 +163,7 @@ int telling_new(struct telling **ret_telling, sd_event *event, struct store *sto
                 telling_free(telling);
                 return r;
         }
+        watch(telling, state_directory);
         *ret_telling = telling;
         return 0;
 }

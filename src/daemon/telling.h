@@ -11,8 +11,8 @@
 struct telling;
 
 /* `events` hears what is wrong with a hook; VMs are looked after all the same.  -errno: the store could not be asked. */
-int telling_new(struct telling **ret_telling, sd_event *event, struct store *store, const struct configuration *configuration,
-                const struct outbox_events *events, char ret_why[static STORE_WHY_MAX]);
+int telling_new(struct telling **ret_telling, sd_event *event, struct store *store, const char *state_directory,
+                const struct configuration *configuration, const struct outbox_events *events, char ret_why[static STORE_WHY_MAX]);
 struct telling *telling_free(struct telling *telling);
 
 struct outbox *telling_outbox(struct telling *telling);

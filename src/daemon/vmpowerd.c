@@ -140,7 +140,7 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         config.handover = daemon->handover;
         /* Before the keeper: a new outlet begins before the first verdict. */
         if (!r)
-                r = telling_new(&daemon->telling, daemon->event, daemon->store, configuration, &outbox_events, why);
+                r = telling_new(&daemon->telling, daemon->event, daemon->store, state, configuration, &outbox_events, why);
         if (!r)
                 r = keeper_new(&daemon->keeper, daemon->event, daemon->store, &config, &events, why);
         /* What ended while nobody looked has its verdict by now. */

@@ -131,8 +131,9 @@ int outbox_look(struct outbox *outbox, char ret_why[static STORE_WHY_MAX]) {
 
         if (r)
                 return r;
-        if (last > outbox->last)
-                outbox->last = last;
+        if (last <= outbox->last)
+                return 0;
+        outbox->last = last;
         for (struct lane *lane = outbox->lanes; lane; lane = lane->next)
                 lane_wake(lane);
         return 0;

@@ -5,7 +5,8 @@
  * has a durable cursor there, and in memory only what is being told.  One outlet never waits for another, and nobody
  * waits for any of them: it reads on when the loop has nothing better to do.  Does not know how an outlet tells.
  *
- * Verdicts that another process wrote (`vmpower run`, `rejudge`) are told with the next one of this process, or at outbox_look().
+ * Verdicts that another process wrote (`vmpower run`, `rejudge`) are told with the next one of this process, or at outbox_look(), which
+ * outbox_watch.h calls when something was written.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
 #include "engine/outbox.h"
+#include "engine/outbox_watch.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -292,6 +293,29 @@ static void verdicts_of_another_process_are_told_in_their_place(void **state) {
         assert_told(played, "1 2 3 4 5 ");
 }
 
+/* Nobody asks it to look; and when nothing is written, nothing wakes. */
+static void verdicts_of_another_process_are_told_by_themselves(void **state) {
+        struct scene *scene = *state;
+        struct played *played = add_played(scene, "a", 1);
+        struct outbox_watch *watch;
+        double until;
+
+        assert_int_equal(outbox_watch_new(&watch, scene->event, scene->outbox, scene->store_world->directory), 0);
+        for (unsigned i = 1; i <= 3; i++) {
+                write_verdicts(scene, 1);
+                wait_told(scene, played, i);
+        }
+        wait_cursor(scene, "a", 3);
+        /* Two looks after the last write, at most; then it sleeps. */
+        for (until = seconds() + PATIENCE_S; seconds() < until;)
+                if (!sd_event_run(scene->event, 1500000))
+                        break;
+        assert_true(seconds() < until);
+        assert_told(played, "1 2 3 ");
+        outbox_watch_free(watch);
+        assert_int_equal(outbox_watch_new(&watch, scene->event, scene->outbox, "/nonexistent"), -ENOENT);
+}
+
 static void what_was_begun_and_not_done_is_told_again_after_a_crash(void **state) {
         struct scene *scene = *state;
         struct played *played = add_played(scene, "a", 3);
@@ -564,6 +588,7 @@ int main(void) {
                 SENTENCE(now_is_durable),
                 SENTENCE(what_is_behind_the_cursor_is_told_after_a_restart_and_nothing_else),
                 SENTENCE(verdicts_of_another_process_are_told_in_their_place),
+                SENTENCE(verdicts_of_another_process_are_told_by_themselves),
                 SENTENCE(what_was_begun_and_not_done_is_told_again_after_a_crash),
                 SENTENCE(an_outlet_that_waits_keeps_no_other_from_being_told),
                 SENTENCE(what_fails_is_tried_again_then_said_and_skipped),

@@ -310,6 +310,20 @@ def bad_hooks(world):
         assert state_of(int(pid)) is None, f"{pid}: {command_of(int(pid))}"
 
 
+@test("a VM under `vmpower run` beside the daemon: its verdict is told to the daemon's hooks, too")
+def beside_run(world):
+    hook(world, "note", NOTE)
+    name = f"o{os.getpid()}-{next(_numbers)}"
+    daemon = Daemon(world)
+    run = world.run(*probe("s5"), name=name)
+    assert run.wait() == 0
+    wait_until(lambda: name in read(world, "told"), "the hook was not told of it")
+    wait_acknowledged(world, "/note")
+    daemon.stop()
+    lines = [line.split() for line in read(world, "told").splitlines()]
+    assert [line[1] for line in lines if line[0] == name] == [verdict["id"] for verdict in world.history(name)], lines
+
+
 @test("hooks that others can write, or that are not there, are said and not run")
 def refused_hooks(world):
     os.chmod(hook(world, "open", NOTE), 0o757)
