@@ -129,8 +129,9 @@ static int read_file(const char *path, char ret_text[static CONFIGURATION_FILE_M
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        if (S_ISDIR(st.st_mode))
-                return -EISDIR;
+        /* A pipe that nobody has written to yet would be an empty configuration. */
+        if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+                return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
         for (*ret_n = 0; *ret_n <= CONFIGURATION_FILE_MAX; *ret_n += (size_t)n) {
                 n = read(fd, ret_text + *ret_n, CONFIGURATION_FILE_MAX + 1 - *ret_n);
                 if (n < 0)

@@ -356,6 +356,9 @@ def wrong_file(world):
     refuses(world, FAILED, [f"{path}:{line}" for line in lines], "--hook-timeout", "3")
     missing = world.path("missing.conf")
     refuses(world, FAILED, [f"cannot read {missing}: No such file or directory"], "--config", missing)
+    refuses(world, FAILED, [f"cannot read {world.directory}: Is a directory"], "--config", world.directory)
+    os.mkfifo(world.path("pipe"))
+    refuses(world, FAILED, [f"cannot read {world.path('pipe')}: Invalid argument"], "--config", world.path("pipe"))
     configure(world, "")
     refuses(world, USAGE, ["journald = perhaps: auto, on or off is wanted"], "--journald", "perhaps")
 
