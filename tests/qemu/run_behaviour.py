@@ -880,11 +880,6 @@ def modes(world):
 # --- the state directory --------------------------------------------------------------------------------------------
 
 
-def needs_root():
-    if os.getuid() != 0:
-        raise Skip("needs root")
-
-
 @test("a state directory that may not be written")
 def state_not_writable(world):
     os.mkdir(world.state, 0o755)
@@ -990,29 +985,6 @@ def locked(world):
     holder.close()
     assert run.wait() == DESTROYED
     says(world.why(), "destroy", "operator", "qmp-quit", False, left="gone")
-
-
-def small_disk(world, kib):
-    needs_root()
-    os.mkdir(world.state)
-    mounted = popen(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=0700", "vmpower-test", world.state])
-    if mounted.wait():
-        raise Skip("a small filesystem cannot be mounted")
-    world.later(unmount, world.state)
-
-
-def unmount(path):
-    popen(["umount", "-l", path]).wait()
-
-
-def fill(world):
-    with open(os.path.join(world.state, "ballast"), "wb", buffering=0) as file:
-        size = 65536
-        while size >= 1:
-            try:
-                file.write(b"\0" * size)
-            except OSError:
-                size //= 2
 
 
 @test("a disk that is full at the start: nothing is started")

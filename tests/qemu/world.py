@@ -712,6 +712,34 @@ def kvm_is_usable():
     return os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
+def needs_root():
+    if os.getuid() != 0:
+        raise Skip("needs root")
+
+
+def small_disk(world, kib):
+    needs_root()
+    os.mkdir(world.state)
+    mounted = popen(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=0700", "vmpower-test", world.state])
+    if mounted.wait():
+        raise Skip("a small filesystem cannot be mounted")
+    world.later(unmount, world.state)
+
+
+def unmount(path):
+    popen(["umount", "-l", path]).wait()
+
+
+def fill(world):
+    with open(os.path.join(world.state, "ballast"), "wb", buffering=0) as file:
+        size = 65536
+        while size >= 1:
+            try:
+                file.write(b"\0" * size)
+            except OSError:
+                size //= 2
+
+
 def boot_id():
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()

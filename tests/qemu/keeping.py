@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""What is kept: a disk that is full for a while, evidence that is pruned, history that is asked, by the daemon or from the state directory."""
+
+import datetime
+
+from daemon_world import *
+
+NO_DAEMON = 3
+
+
+def database(world):
+    return sqlite3.connect(f"file:{world.state}/vmpower.db?mode=ro", uri=True)
+
+
+def status(world, expected=0):
+    done = world.vmpower("status", "--json")
+    assert done.returncode == expected, (done.returncode, done.stderr)
+    return json.loads(done.stdout)
+
+
+@test("a disk that is full while vmpowerd runs: it says so, keeps judging, and stores all of it once there is room, once")
+def full_for_a_while(world):
+    small_disk(world, 2048)
+    one, two = runs(world), runs(world)
+    daemon = Daemon(world)
+    watch = Watch(world)
+    attached(world, one)
+    fill(world)
+    one.own.ask("stop")
+    daemon.wait_told(one.name)
+    one.own.ask("cont")
+    daemon.wait_told(one.name, 2)
+    two.signal(signal.SIGKILL)
+    daemon.wait_told(two.name)
+    one.signal(signal.SIGKILL)
+    daemon.wait_told(one.name, 3)
+    assert "evidence could not be stored" in daemon.stderr.text(), daemon.stderr.text()
+    assert "the disk is full" in daemon.stderr.text(), daemon.stderr.text()
+    kept = status(world)["store"]
+    assert kept["waiting_verdicts"] >= 4 and kept["waiting_evidence"] > 0 and kept["lost_verdicts"] == 0, kept
+    assert not verdicts_stored(world, one) and not verdicts_stored(world, two), "nothing is stored on a full disk"
+
+    os.unlink(os.path.join(world.state, "ballast"))
+    daemon.stderr.wait_for("the disk takes what it is given again")
+    kept = status(world)["store"]
+    assert kept["waiting_verdicts"] == kept["waiting_evidence"] == 0, kept
+    assert story(world.history(one.name)) == [
+        ("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "signal"),
+    ], story(world.history(one.name))  # fmt: skip
+    assert story(world.history(two.name)) == [("destroy", "operator", "signal")]
+    for vm in (one, two):
+        assert len(verdicts_stored(world, vm)) == len(world.history(vm.name)), verdicts_stored(world, vm)
+    daemon.stop()
+    watch.wait_for_end()
+    for vm in (one, two):
+        told, stored = ([verdict["id"] for verdict in verdicts] for verdicts in (watch.verdicts(vm.name), world.history(vm.name)))
+        assert told == stored, (told, stored, daemon.stderr.text())
+    # Both have their ending: nothing is left for a next daemon to judge.
+    with database(world) as db:
+        assert db.execute("SELECT count(*) FROM vm WHERE ended_ns IS NULL AND name IN (?, ?)", (one.name, two.name)).fetchone() == (0,)
+
+
+@test("status: with a daemon, and without one")
+def daemon_or_none(world):
+    none = status(world, NO_DAEMON)
+    assert none == {"socket": None, "daemon": None, "store": None}, none
+    assert world.vmpower("status").stdout == b"daemon    none answers\ndatabase  none: nothing was recorded yet\n"
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    told = status(world)
+    assert told["socket"] == f"{world.rundir}/vmpower.sock" and told["daemon"]["pid"] == daemon.process.pid, told
+    assert told["daemon"]["monitors"] == 1 and told["daemon"]["vms"] >= 1 and told["daemon"]["states"]["running"] >= 1, told
+    assert told["store"]["path"] == f"{world.state}/vmpower.db" and told["store"]["retention_days"] == 400, told
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    assert status(world)["daemon"]["last_number"] >= 1
+    daemon.stop()
+    told = status(world, NO_DAEMON)
+    assert told["daemon"] is None and told["store"]["verdicts"] >= 1 and told["store"]["evidence"] > 0, told
+    assert re.search(r"^verdicts  [1-9]", world.vmpower("status").stdout.decode(), re.MULTILINE)
+
+
+@test("history: by initiator, transition and time; from the state directory and, where that knows nothing, from the daemon")
+def filters(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    attached(world, vm)
+    vm.own.ask("stop")
+    daemon.wait_told(vm.name)
+    vm.own.ask("cont")
+    daemon.wait_told(vm.name, 2)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name, 3)
+    pause, resume, killed = world.history(vm.name)
+    elsewhere = {**world.environment, "VMPOWER_STATE_DIR": world.path("nothing")}
+
+    def both(*words):
+        here, there = world.vmpower("history", vm.name, "--json", *words), world.vmpower("history", vm.name, "--json", *words, env=elsewhere)
+        assert here.returncode == there.returncode == 0 and here.stdout == there.stdout, (here, there)
+        text, told = world.vmpower("history", vm.name, *words), world.vmpower("history", vm.name, *words, env=elsewhere)
+        assert text.stdout == told.stdout, (text, told)
+        return json.loads(here.stdout)[::-1]
+
+    assert both() == [pause, resume, killed]
+    assert both("--limit", "2") == [resume, killed]
+    assert both("--initiator", "operator", "--transition", "pause") == [pause]
+    assert both("--initiator", "guest") == []
+    assert both("--since", "1h") == [pause, resume, killed]
+    assert both("--until", "1h") == []
+    assert both("--since", resume["time"], "--until", killed["time"]) == [resume]
+    tomorrow = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).strftime("%Y-%m-%d")
+    assert both("--until", tomorrow) == [pause, resume, killed] and both("--since", tomorrow) == []
+    assert world.vmpower("why", vm.name).stdout == world.vmpower("why", vm.name, env=elsewhere).stdout
+    assert json.loads(world.vmpower("why", vm.name, "--json", env=elsewhere).stdout) == killed
+    assert world.vmpower("why", vm.name, "--system").stdout == world.vmpower("why", vm.name).stdout
+    daemon.stop()
+    done = world.vmpower("history", vm.name, env=elsewhere)
+    assert done.returncode == NO_SUCH_VM and b"there is no VM" in done.stderr, done
+    assert not os.path.exists(elsewhere["VMPOWER_STATE_DIR"]), "asking makes nothing"
+
+
+@test("history: a wrong word is answered with the right ones, on one line")
+def wrong_words(world):
+    for words, says_so in (
+        (("--initiator", "nobody"), "there are guest, operator, host, vmm, policy, unknown"),
+        (("--transition", "off"), "there are start, poweroff, reboot"),
+        (("--since", "yesterday"), "how long ago, such as 30m, 2h or 3d"),
+        (("--until", "2026-13-01"), "not '2026-13-01'"),
+        (("--limit", "0"), "a number from 1"),
+        (("--since",), "needs a value"),
+    ):
+        done = world.vmpower("history", *words)
+        assert done.returncode == USAGE and says_so in done.stderr.decode() and done.stderr.count(b"\n") == 1, done
+
+
+@test("prune: evidence goes, verdicts stay, beside a running daemon; what has not ended keeps its evidence")
+def prune(world):
+    ended, alive = runs(world), runs(world)
+    daemon = Daemon(world)
+    attached(world, alive)
+    alive.own.ask("stop")
+    daemon.wait_told(alive.name)
+    ended.signal(signal.SIGKILL)
+    daemon.wait_told(ended.name)
+
+    def facts(vm):
+        with database(world) as db:
+            query = "SELECT count(*) FROM evidence JOIN vm ON vm.id = evidence.vm WHERE vm.instance = ?"
+            return db.execute(query, (vm.instance,)).fetchone()[0]
+
+    def has_ended():
+        with database(world) as db:
+            return db.execute("SELECT ended_ns FROM vm WHERE instance = ?", (ended.instance,)).fetchone()[0]
+
+    deadline = time.monotonic() + PATIENCE
+    while not has_ended():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    n_ended, n_alive = facts(ended), facts(alive)
+    assert n_ended > 0 and n_alive > 0
+
+    young = json.loads(world.vmpower("prune", "--json").stdout)
+    assert young["pruned"] == 0 and young["left"] >= n_ended + n_alive, young
+    would = json.loads(world.vmpower("prune", "--older-than", "0", "--dry-run", "--json").stdout)
+    assert would["pruned"] >= n_ended and would["dry_run"] is True and facts(ended) == n_ended, would
+    done = world.vmpower("prune", "--older-than", "0")
+    assert done.returncode == 0 and re.match(rb"\d+ facts \(.*\) were pruned; \d+ \(.*\) are left. Every verdict stays.\n$", done.stdout), done
+    assert facts(ended) == 0 and facts(alive) == n_alive
+    (killed,) = world.history(ended.name)
+    assert story([killed]) == [("destroy", "operator", "signal")] and killed["evidence"] == [], killed
+    assert re.search(r"\(\d+ facts were pruned\)", world.vmpower("why", ended.name).stdout.decode())
+    # Without its evidence it would be another verdict: it is not judged again.
+    done = world.vmpower("rejudge", ended.name)
+    assert done.stdout == b"0 verdicts judged again, 0 changed.\n", done
+    daemon.stop()
+    alive.signal(signal.SIGKILL)
+
+
+@test("prune: wrong words, nothing to prune, no right")
+def prune_errors(world):
+    for words, says_so in (
+        (("--older-than", "yesterday"), "takes a number of days"),
+        (("--larger-than", "many"), "takes a size such as 500M or 1G"),
+        (("vm",), "it takes no VM"),
+    ):
+        done = world.vmpower("prune", *words)
+        assert done.returncode == USAGE and says_so in done.stderr.decode() and done.stderr.count(b"\n") == 1, done
+    done = world.vmpower("prune")
+    assert done.returncode == 0 and not os.path.exists(world.state), "where nothing was recorded, nothing is made"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
