@@ -106,6 +106,13 @@ int vmpower_attach(struct vmpower *vmpower, const char *name, const char *qmp, i
 /* Have it give the monitor back.  -ENOENT: no such VM; -EBUSY: no monitor is held; -EACCES.  ret_vm may be NULL. */
 int vmpower_detach(struct vmpower *vmpower, const char *name, struct vmpower_vm **ret_vm);
 
+/*
+ * Ask a VM for `action`: "shutdown" (the power button, which a guest may ignore), "reset", "destroy", "pause", "resume", "wake".  Who asks is
+ * on record before it is done, and named in the verdict.  ret_vm may be NULL; it is set to NULL where the VM has gone by then.
+ * -ENOENT; -EBUSY: its monitor is not held; -EACCES: you may not, or QEMU refuses; -EINVAL: there is no such action.
+ */
+int vmpower_request(struct vmpower *vmpower, const char *vm, const char *action, struct vmpower_vm **ret_vm);
+
 /* ---- Verdicts ---- */
 
 struct vmpower_verdict;

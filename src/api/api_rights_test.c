@@ -137,6 +137,8 @@ static void a_group_reads_everything_and_controls_nothing_of_others(void **state
         assert_int_equal(ask_in_group(world, ALICE, "mail", "GET /metrics", ""), 200);
         assert_int_equal(ask_in_group(world, ALICE, "mail", "DELETE /v1/vms/db-1/monitor", ""), 403);
         assert_non_null(strstr(world->text, "only root, members of daemon and its owner may detach db-1"));
+        assert_int_equal(ask_in_group(world, ALICE, "mail", "POST /v1/vms/db-1/requests", "{\"action\":\"destroy\"}"), 403);
+        assert_non_null(strstr(world->text, "only root, members of daemon and its owner may destroy db-1"));
         assert_int_equal(
                 ask_in_group(world, ALICE, "mail", "POST /v1/vms", "{\"name\":\"db-1\",\"qmp\":\"/a\",\"pid\":1}"), 403);
         assert_string_equal(world->attached, "");
@@ -154,6 +156,8 @@ static void another_group_controls_everything(void **state) {
         assert_string_equal(world->attached, "boot:3:3");
         assert_int_equal(ask_in_group(world, ALICE, "daemon", "POST /v1/vms", "{\"name\":\"db-1\",\"qmp\":\"/a\"}"), 201);
         assert_string_equal(world->attached, "db-1 /a 0");
+        assert_int_equal(ask_in_group(world, ALICE, "daemon", "POST /v1/vms/db-1/requests", "{\"action\":\"destroy\"}"), 200);
+        assert_string_equal(world->attached, "boot:3:3");
 }
 
 /* The test's own process is root's: nothing that identify() says of it holds for alice's connection. */

@@ -212,6 +212,38 @@ static void a_monitor_is_attached_and_given_back(void **state) {
         expect_status(world, "DELETE /v1/vms/nobody/monitor", 404);
 }
 
+static void a_vm_is_asked_for_something(void **state) {
+        struct world *world = *state;
+
+        if (!world_is_root())
+                skip();
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"destroy\"}"), 200);
+        world_expect(world, "name", "db-1");
+        assert_string_equal(world->attached, "boot:3:3");
+        assert_string_equal(world->asked, "destroy");
+        assert_string_equal(world->asker.via, "vmpower destroy");
+        assert_int_equal(world->asker.pid, getpid());
+
+        world->has_gone = true;
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"destroy\"}"), 200);
+        assert_int_equal(json_object_size(world_json(world)), 0);
+        world->greeting_result = -EPERM;
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"destroy\"}"), 403);
+        world_expect(world, "error", "QEMU says no");
+        world->attach_result = -ENOTCONN;
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"shutdown\"}"), 409);
+        world_expect(world, "error", "the keeper says no");
+
+        *world->asked = '\0';
+        for (size_t i = 0; i < 4; i++) {
+                static const char *const bodies[] = { "{\"action\": \"dance\"}", "{\"action\": 7}", "{}", "{\"action\": \"destroy\", \"x\": 1}" };
+
+                assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", bodies[i]), 400);
+        }
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/nobody/requests", "{\"action\": \"destroy\"}"), 404);
+        assert_string_equal(world->asked, "");
+}
+
 static void a_refusal_of_the_keeper_is_told_in_its_words(void **state) {
         static const struct {
                 int result;
@@ -366,6 +398,7 @@ int main(void) {
                 SENTENCE(verdicts_come_in_pages_newest_first),
                 SENTENCE(verdicts_are_filtered),
                 SENTENCE(a_monitor_is_attached_and_given_back),
+                SENTENCE(a_vm_is_asked_for_something),
                 SENTENCE(a_refusal_of_the_keeper_is_told_in_its_words),
                 SENTENCE(an_order_that_makes_no_sense_is_refused),
                 SENTENCE(what_is_no_question_is_told_in_one_line),

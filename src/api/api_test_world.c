@@ -119,6 +119,38 @@ int keeper_detach(struct keeper *keeper, const char *name, const struct actor *a
         return 0;
 }
 
+const char *keeper_action(size_t i) {
+        static const char *const actions[] = { "shutdown", "destroy", NULL };
+
+        return i < N_ELEMENTS(actions) ? actions[i] : NULL;
+}
+
+static int on_done(sd_event_source *source, void *userdata) {
+        struct keeper_request request = world_now->request;
+        struct played_vm *vm = find(world_now->attached, -1);
+        struct kept_vm present = { 0 };
+
+        sd_event_source_unref(source);
+        if (vm)
+                present = kept(vm);
+        request.done(request.userdata, world_now->greeting_result, vm && !world_now->has_gone ? &present : NULL, "QEMU says no");
+        return 0;
+}
+
+int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]) {
+        sd_event_source *source;
+
+        world_now->asker = *request->asker;
+        world_now->request = *request;
+        snprintf(world_now->attached, sizeof(world_now->attached), "%s", request->vm);
+        snprintf(world_now->asked, sizeof(world_now->asked), "%s", request->action);
+        if (world_now->attach_result) {
+                snprintf(ret_why, STORE_WHY_MAX, "the keeper says no");
+                return world_now->attach_result;
+        }
+        return sd_event_add_defer(world_now->event, &source, on_done, NULL) < 0 ? -ENOMEM : 0;
+}
+
 struct backlog_state keeper_backlog(const struct keeper *keeper) {
         return (struct backlog_state){ .n_verdicts = 1, .n_facts = 2, .n_lost_verdicts = 3, .n_lost_facts = 4 };
 }

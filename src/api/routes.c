@@ -14,6 +14,7 @@ static const struct route routes[] = {
         { "GET", "/v1/vms/{name}/verdict", {}, answer_vm_verdict },
         { "GET", "/v1/vms/{name}/evidence", { "after", "limit" }, answer_vm_evidence },
         { "DELETE", "/v1/vms/{name}/monitor", {}, answer_detach },
+        { "POST", "/v1/vms/{name}/requests", {}, answer_request },
         { "GET",
           "/v1/verdicts",
           { "vm", "initiator", "transition", "since", "until", "before", "limit" },

@@ -33,6 +33,8 @@ void answer_vms(struct request *request);
 void answer_vm(struct request *request);
 void answer_attach(struct request *request);
 void answer_detach(struct request *request);
+/* control.c */
+void answer_request(struct request *request);
 /* history.c */
 void answer_vm_verdict(struct request *request);
 void answer_vm_evidence(struct request *request);

@@ -16,6 +16,12 @@ static const struct verb *const verbs[] = {
         &verb_watch,
         &verb_attach,
         &verb_detach,
+        &verb_shutdown,
+        &verb_reset,
+        &verb_destroy,
+        &verb_pause,
+        &verb_resume,
+        &verb_wake,
 };
 
 static void print_help(FILE *to) {

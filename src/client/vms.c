@@ -111,6 +111,25 @@ int vmpower_detach(struct vmpower *vmpower, const char *name, struct vmpower_vm 
         return ask_for_vm(vmpower, "DELETE", target, NULL, ret_vm);
 }
 
+int vmpower_request(struct vmpower *vmpower, const char *name, const char *action, struct vmpower_vm **ret_vm) {
+        cleanup(freep) char *target = client_target("/v1/vms/", name, "/requests");
+        cleanup(json_decrefp) json_t *order = json_pack("{s:s}", "action", action);
+        cleanup(freep) char *body = json_dumps(order, JSON_COMPACT);
+        struct vmpower_vm *vm = NULL;
+        int r;
+
+        if (!body)
+                return client_fail(vmpower, -EINVAL, "the action is no UTF-8");
+        r = ask_for_vm(vmpower, "POST", target, body, &vm);
+        if (r)
+                return r;
+        if (!ret_vm || !vmpower_vm_name(vm))
+                vm = vmpower_vm_free(vm);
+        if (ret_vm)
+                *ret_vm = vm;
+        return 0;
+}
+
 const char *vmpower_vm_name(const struct vmpower_vm *vm) {
         return client_object_text(&vm->object, "name");
 }

@@ -300,6 +300,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         discovery_free(keeper->discovery);
         others_free(keeper->others);
         keeper_free_openings(keeper);
+        keeper_free_askings(keeper);
         while (keeper->vms.first) {
                 struct kept *kept = keeper->vms.first;
 

@@ -76,6 +76,24 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
 /* Give the monitor back; the VM is watched by its process as before.  -ENOENT; -ENOTCONN: no monitor is held. */
 int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]);
 
+/* What can be asked of a VM: the i-th word ("shutdown", "reset", "destroy", "pause", "resume", "wake"), or NULL past the end. */
+const char *keeper_action(size_t i);
+
+struct keeper_request {
+        const char *vm;            /* its name, uuid or instance */
+        const char *action;
+        const struct actor *asker; /* on record before it is done */
+        /* Once, from the loop, unless keeper_ask() has failed: QEMU has done it (0), or not and why.  `vm` may be NULL: it has gone. */
+        void (*done)(void *userdata, int result, const struct kept_vm *vm, const char *why);
+        void *userdata;
+};
+
+/*
+ * Ask a VM for something by the monitor that we hold, as any of its clients would.  `shutdown` presses the power button: whether the guest
+ * obeys is its own affair.  0: `done` follows; -ENOENT; -ENOTCONN: no monitor is held; -EINVAL: there is no such action.
+ */
+int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
+
 /*
  * Store what waits, and write down that nobody looks after the VMs from now on (waits for the disk).  Only keeper_free() comes after
  * that.

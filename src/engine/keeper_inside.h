@@ -2,7 +2,7 @@
  * Keeper, inside: what its parts share.
  *
  * keeper.c is the keeper's life and what it answers; keeper_records.c takes VMs up from what is on record, or writes them down;
- * keeper_monitors.c opens and closes monitors.
+ * keeper_monitors.c opens and closes monitors; keeper_requests.c passes on what somebody asks of a VM.
  */
 #pragma once
 
@@ -27,6 +27,7 @@ struct keeper {
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
         struct opening *openings;
+        struct asking *askings;
         char watcher[VM_INSTANCE_MAX];
         char no_vmm[VM_INSTANCE_MAX]; /* the process that holds monitors and runs no VM itself, seen last; "": none */
 };
@@ -70,6 +71,9 @@ void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *pat
 void keeper_lose_monitor(struct kept *kept);
 
 void keeper_free_openings(struct keeper *keeper);
+
+/* keeper_requests.c */
+void keeper_free_askings(struct keeper *keeper);
 
 /* keeper.c */
 void keeper_present(const struct kept *kept, struct kept_vm *ret_vm);

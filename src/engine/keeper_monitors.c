@@ -312,6 +312,11 @@ void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *p
 }
 
 void keeper_free_openings(struct keeper *keeper) {
-        while (keeper->openings)
-                opening_free(keeper->openings);
+        while (keeper->openings) {
+                struct opening *opening = keeper->openings;
+
+                if (opening->is_asked)
+                        opening->order.done(opening->order.userdata, -ESHUTDOWN, NULL, "vmpowerd ends");
+                opening_free(opening);
+        }
 }

@@ -97,6 +97,55 @@ def presses(world):
     daemon.stop()
 
 
+@test("vmpower pause, resume, reset, shutdown, wake and destroy: by whom, for certain")
+def controls(world):
+    vm, daemon, _ = shared(world)
+
+    def done(verb, words):
+        result = world.vmpower(verb, vm.name)
+        assert result.returncode == 0 and result.stdout.decode() == f"{vm.name} {words}.\n", result
+
+    done("pause", "is paused")
+    daemon.wait_told(vm.name)
+    assert vm.own.status() == "paused" and listed(world, vm.name)["state"] == "paused"
+    done("resume", "runs")
+    daemon.wait_told(vm.name, 2)
+    done("reset", "was reset")
+    daemon.wait_told(vm.name, 3)
+    done("shutdown", "was sent the power button; what its guest makes of it, it will tell")
+    vm.own.wait_event("POWERDOWN")
+    is_refused(world.vmpower("wake", vm.name), FAILED, "QEMU refuses", "Unable to wake up")
+    done("destroy", "was destroyed")
+    vm.is_over()
+    daemon.wait_told(vm.name, 4)
+    for verdict, row, verb in zip(
+        vm.history(),
+        (("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("reboot", "operator", "qmp-reset"),
+         ("destroy", "operator", "qmp-quit")),
+        ("pause", "resume", "reset", "destroy"),
+    ):  # fmt: skip
+        assert (verdict["transition"], verdict["initiator"], verdict["mechanism"]) == row, verdict
+        assert verdict["actor"]["comm"] == "vmpower" and verdict["actor"]["via"] == f"vmpower {verb}", verdict["actor"]
+        assert verdict["confidence"] == "certain" and str(os.getpid()) in [str(p["pid"]) for p in verdict["actor"]["parents"]]
+    daemon.stop()
+
+
+@test("what cannot be asked of a VM: one line, and nothing is done")
+def cannot_be_asked(world):
+    vm = runs(world)
+    daemon = Daemon(world)
+    is_refused(world.vmpower("destroy", vm.name), FAILED, "no monitor", "vmpower attach")
+    is_refused(world.vmpower("destroy", "nobody" + vm.name), NO_SUCH_VM, "there is no VM")
+    for words, expected in (((), "it takes one VM, not 0"), ((vm.name, "--dance"), "--dance")):
+        refused = world.vmpower("destroy", *words)
+        assert refused.returncode == USAGE and refused.stderr.startswith(b"vmpower destroy: "), refused
+        assert expected.encode() in refused.stderr and refused.stderr.count(b"\n") == 1, refused
+    assert vm.own.status() == "running"
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+
+
 @test("a client meets QEMU itself, under its own ids, and so do two at once")
 def is_qemu(world):
     vm, daemon, path = shared(world)

@@ -278,7 +278,7 @@ static void identify(struct actor *ret_actor, int fd) {
                 ret_actor->uid = peer.uid;
 }
 
-static int add_client(struct shared_monitor *monitor, int fd) {
+static int add_client(struct shared_monitor *monitor, int fd, const struct actor *actor) {
         struct client *client = calloc(1, sizeof(*client));
         int r = -ENOMEM;
 
@@ -288,7 +288,7 @@ static int add_client(struct shared_monitor *monitor, int fd) {
         }
         client->fd = fd;
         client->monitor = monitor;
-        identify(&client->actor, fd);
+        client->actor = *actor;
         r = relay_add_client(monitor->relay, client, &client->relay);
         if (!r)
                 r = sd_event_add_io(monitor->event, &client->io, fd, EPOLLIN, on_client, client);
@@ -301,6 +301,14 @@ static int add_client(struct shared_monitor *monitor, int fd) {
         client->next = monitor->clients;
         monitor->clients = client;
         return 0;
+}
+
+int shared_monitor_add_client(struct shared_monitor *monitor, int fd, const struct actor *actor) {
+        int r = add_client(monitor, fd, actor);
+
+        if (!r)
+                pump(monitor);
+        return r;
 }
 
 static int on_accept_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
@@ -317,7 +325,10 @@ static int on_connection(sd_event_source *listener, int listener_fd, uint32_t re
         int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0) {
-                add_client(monitor, fd);
+                struct actor actor;
+
+                identify(&actor, fd);
+                add_client(monitor, fd, &actor);
                 pump(monitor);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && !monitor->accept_timer) {
                 sd_event_source_set_enabled(listener, SD_EVENT_OFF);

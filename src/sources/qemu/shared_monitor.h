@@ -48,6 +48,12 @@ struct shared_monitor *shared_monitor_leave(struct shared_monitor *monitor);
 const char *shared_monitor_path(const struct shared_monitor *monitor);
 int shared_monitor_fd(const struct shared_monitor *monitor);
 
+/*
+ * One more client, on a connected non-blocking socket that is taken over in any case: whoever its requests are recorded as.  0; -ENOBUFS:
+ * there are too many; -ENOMEM; -errno.
+ */
+int shared_monitor_add_client(struct shared_monitor *monitor, int fd, const struct actor *actor);
+
 /* The request is on record: it goes on.  One that has gone on already is no error. */
 void shared_monitor_release(struct shared_monitor *monitor, uint64_t request);
 
