@@ -352,7 +352,9 @@ static void take_return(struct qemu_source *source, enum question question, cons
                         break;
                 source->n_vcpus = qmp_vcpu_threads(threads, value);
                 free(source->vcpus);
-                source->vcpus = reallocarray(threads, source->n_vcpus ? source->n_vcpus : 1, sizeof(*threads));
+                source->vcpus = source->n_vcpus ? reallocarray(threads, source->n_vcpus, sizeof(*threads)) : NULL;
+                if (!source->vcpus)
+                        free(threads);
                 break;
         case ASK_FIRST_STATUS:
                 take_status(source, value, true);

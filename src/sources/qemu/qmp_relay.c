@@ -240,16 +240,13 @@ void relay_lose(struct relay *relay) {
         relay->wants_marker = relay->flight.first != NULL;
 }
 
-int relay_greet(struct relay *relay, const char *greeting, bool has_oob) {
+void relay_greet(struct relay *relay, const char *greeting, bool has_oob) {
         if (relay->greeting)
-                return 0;
-        relay->greeting = strdup(greeting);
-        if (!relay->greeting)
-                return -ENOMEM;
+                return;
+        relay->greeting = greeting;
         relay->has_oob = has_oob;
         for (size_t i = 0; i < relay->n_clients; i++)
                 relay_client_greet(relay->clients[i]);
-        return 0;
 }
 
 void relay_end(struct relay *relay) {
@@ -263,9 +260,9 @@ struct relay *relay_free(struct relay *relay) {
                 return NULL;
         while (relay->n_clients)
                 relay_client_free(relay->clients[0]);
+        free(relay->clients);
         while (relay->flight.first)
                 command_free(relay, queue_take(&relay->flight, &relay->flight.first));
-        free(relay->greeting);
         free(relay);
         return NULL;
 }

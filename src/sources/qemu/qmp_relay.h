@@ -61,8 +61,8 @@ struct relay_step {
 int relay_new(struct relay **ret_relay, uint64_t first_id, void (*close_fd)(int fd));
 struct relay *relay_free(struct relay *relay);
 
-/* QEMU's greeting, whole: clients are greeted and heard from here on.  0 or -ENOMEM. */
-int relay_greet(struct relay *relay, const char *greeting, bool has_oob);
+/* QEMU's greeting, whole, borrowed until the relay's end: clients are greeted and heard from here on. */
+void relay_greet(struct relay *relay, const char *greeting, bool has_oob);
 
 /* QEMU said an event or an answer; `text` is the message's bytes. */
 void relay_hear(struct relay *relay, const struct qmp_message *message, const char *text, size_t n_text);

@@ -38,7 +38,7 @@ static void world_begin(struct world *world) {
         *world = (struct world){ 0 };
         n_closed_fds = 0;
         assert_int_equal(relay_new(&world->relay, FIRST_ID, count_fd), 0);
-        assert_int_equal(relay_greet(world->relay, GREETING, true), 0);
+        relay_greet(world->relay, GREETING, true);
         for (size_t i = 0; i < CLIENTS; i++)
                 assert_int_equal(relay_add_client(world->relay, &world->clients[i], &world->clients[i]), 0);
 }
@@ -420,7 +420,7 @@ static void nothing_is_heard_before_qemus_greeting_or_after_its_end(void **state
         assert_int_equal(relay_add_client(relay, NULL, &client), 0);
         assert_false(relay_client_wants(client));
         assert_int_equal(relay_client_output(client, &bytes), 0);
-        assert_int_equal(relay_greet(relay, GREETING, false), 0);
+        relay_greet(relay, GREETING, false);
         assert_true(relay_client_wants(client));
         assert_int_equal(relay_client_output(client, &bytes), strlen(GREETING));
         relay_end(relay);

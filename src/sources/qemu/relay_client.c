@@ -302,6 +302,10 @@ int relay_add_client(struct relay *relay, void *userdata, struct relay_client **
 
         if (relay->n_clients == RELAY_CLIENTS_MAX)
                 return -ENOBUFS;
+        if (!relay->clients)
+                relay->clients = calloc(RELAY_CLIENTS_MAX, sizeof(struct relay_client *));
+        if (!relay->clients)
+                return -ENOMEM;
         client = calloc(1, sizeof(*client));
         if (!client)
                 return -ENOMEM;

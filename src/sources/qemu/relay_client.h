@@ -51,11 +51,11 @@ struct relay_client {
 };
 
 struct relay {
-        struct relay_client *clients[RELAY_CLIENTS_MAX];
+        struct relay_client **clients; /* owned; NULL while there was none: most relays never have one */
         size_t n_clients, turn;
         uint64_t next_number;
         void (*close_fd)(int fd);
-        char *greeting;
+        const char *greeting; /* borrowed */
         bool has_oob, is_ended;
         bool wants_marker;   /* an answer may have been lost: ask something, and what was not answered before that is lost */
         bool has_stale_fds;  /* QEMU may hold descriptors that no command took: a command without any must not get them */

@@ -42,8 +42,9 @@ struct shared_monitor {
         struct client *clients;
         sd_event_source *listener;
         sd_event_source *accept_timer;
-        struct sockaddr_un address;
-        struct stat identity; /* of the socket that we made */
+        char *path; /* owned */
+        dev_t device; /* of the socket that we made */
+        ino_t inode;  /* 0: there is none */
         int fd;
         bool is_pumping;
 };
@@ -377,9 +378,8 @@ static void stop_listening(struct shared_monitor *monitor) {
         if (monitor->fd < 0)
                 return;
         /* Only what we made ourselves: another may have taken its place. */
-        if (monitor->identity.st_ino && !lstat(monitor->address.sun_path, &now) && now.st_dev == monitor->identity.st_dev &&
-            now.st_ino == monitor->identity.st_ino)
-                unlink(monitor->address.sun_path);
+        if (monitor->inode && !lstat(monitor->path, &now) && now.st_dev == monitor->device && now.st_ino == monitor->inode)
+                unlink(monitor->path);
         close_fd(&monitor->fd);
 }
 
@@ -403,31 +403,44 @@ static bool is_stale(const struct sockaddr_un *address) {
         return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
 }
 
+static int remember_socket(struct shared_monitor *monitor) {
+        struct stat there;
+
+        if (lstat(monitor->path, &there) < 0)
+                return -errno;
+        monitor->device = there.st_dev;
+        monitor->inode = there.st_ino;
+        return 0;
+}
+
 /* A listening socket that was handed over, and still is what stands at the path. */
 static int take_listener(struct shared_monitor *monitor, const char *path, int fd) {
         struct sockaddr_un address = { 0 };
         socklen_t n_address = sizeof(address), n_listens = sizeof(int);
-        int listens = 0;
+        int listens = 0, r;
 
         if (getsockname(fd, (struct sockaddr *)&address, &n_address) < 0 ||
             getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n_listens) < 0)
                 return -errno;
         if (!listens || address.sun_family != AF_UNIX || strcmp(address.sun_path, path))
                 return -EINVAL;
-        if (lstat(path, &monitor->identity) < 0)
-                return -errno;
+        r = remember_socket(monitor);
+        if (r)
+                return r;
         monitor->fd = fd;
         return 0;
 }
 
 static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid, gid_t gid, int fd) {
-        struct sockaddr_un *address = &monitor->address;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
         int r;
 
-        if (strlen(path) >= sizeof(address->sun_path))
+        if (strlen(path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
-        address->sun_family = AF_UNIX;
-        strcpy(address->sun_path, path);
+        strcpy(address.sun_path, path);
+        monitor->path = strdup(path);
+        if (!monitor->path)
+                return -ENOMEM;
         if (fd >= 0)
                 return take_listener(monitor, path, fd);
         monitor->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -436,15 +449,15 @@ static int listen_at(struct shared_monitor *monitor, const char *path, uid_t uid
         /* The file is made with the mode of the socket itself (Linux, unix_bind()): at no time has it another. */
         if (fchmod(monitor->fd, 0600) < 0)
                 return -errno;
-        r = bind(monitor->fd, (struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-        if (r == -EADDRINUSE && is_stale(address)) {
+        r = bind(monitor->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+        if (r == -EADDRINUSE && is_stale(&address)) {
                 unlink(path);
-                r = bind(monitor->fd, (struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+                r = bind(monitor->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
         }
+        if (!r)
+                r = remember_socket(monitor);
         if (r)
                 return r;
-        if (lstat(path, &monitor->identity) < 0)
-                return -errno;
         if (geteuid() == 0 && lchown(path, uid, gid) < 0)
                 return -errno;
         return listen(monitor->fd, BACKLOG) < 0 ? -errno : 0;
@@ -460,6 +473,7 @@ static struct shared_monitor *monitor_free(struct shared_monitor *monitor) {
         }
         relay_free(monitor->relay);
         sd_event_unref(monitor->event);
+        free(monitor->path);
         free(monitor);
         return NULL;
 }
@@ -481,7 +495,7 @@ struct shared_monitor *shared_monitor_leave(struct shared_monitor *monitor) {
 }
 
 const char *shared_monitor_path(const struct shared_monitor *monitor) {
-        return monitor->address.sun_path;
+        return monitor->path;
 }
 
 int shared_monitor_fd(const struct shared_monitor *monitor) {
