@@ -261,14 +261,31 @@ static void fill(struct bench *bench, uint64_t n) {
         bench->n_verdicts = n;
 }
 
-/* What PRUNE_BYTES makes of it. */
+/* What the file's pages say, where SQLite can tell (https://www.sqlite.org/dbstat.html). */
+static int64_t evidence_pages(struct bench *bench) {
+        cleanup(freep) char *path = NULL;
+        sqlite3_stmt *statement = NULL;
+        sqlite3 *database = NULL;
+        int64_t n_bytes = 0;
+
+        if (asprintf(&path, "%s/vmpower.db", bench->directory) < 0 || sqlite3_open(path, &database))
+                return 0;
+        if (!sqlite3_prepare_v2(database, "SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%evidence%'", -1, &statement, NULL) &&
+            sqlite3_step(statement) == SQLITE_ROW)
+                n_bytes = sqlite3_column_int64(statement, 0);
+        sqlite3_finalize(statement);
+        sqlite3_close(database);
+        return n_bytes;
+}
+
 static void print_evidence_size(struct bench *bench) {
-        struct store_pruning pruning;
         const struct store_retention keep = { .n_bytes_max = UINT64_MAX };
+        struct store_pruning pruning;
 
         if (store_look_at_pruning(bench->store, &keep, &pruning, bench->why))
                 fail(bench, -EIO);
-        printf("evidence: %" PRIu64 " facts, about %" PRIu64 " bytes\n", pruning.n_left, pruning.n_bytes_left);
+        printf("evidence: %" PRIu64 " facts, about %" PRIu64 " bytes as retention measures it, %" PRIi64 " as the file's pages tell\n",
+               pruning.n_left, pruning.n_bytes_left, evidence_pages(bench));
 }
 
 int main(int argc, char **argv) {
