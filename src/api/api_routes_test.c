@@ -379,6 +379,9 @@ static void the_metrics_count_what_was_told(void **state) {
         assert_non_null(strstr(world->text, "\nvmpower_verdict_latency_seconds_bucket{le=\"+Inf\"} 2\n"));
         assert_non_null(strstr(world->text, "\nvmpower_verdict_latency_seconds_count 2\n"));
         assert_non_null(strstr(world->text, "\nvmpower_evidence_gaps_total 0\n"));
+        assert_non_null(strstr(world->text, "\nvmpower_verdicts_waiting 1\n"));
+        assert_non_null(strstr(world->text, "\nvmpower_evidence_lost_total 4\n"));
+        assert_non_null(strstr(world->text, "\nvmpower_verdicts_lost_total 3\n"));
         assert_non_null(strstr(world->text, "\nvmpower_outlet_told_total{outlet=\"journald\"} 7\n"
                                             "vmpower_outlet_told_total{outlet=\"hook:/a \\\"b\\\"\\\\\\n\"} 4\n"));
         assert_non_null(strstr(world->text, "\nvmpower_outlet_failures_total{outlet=\"journald\"} 1\n"));

@@ -2,6 +2,7 @@
 
 #include "api/routes.h"
 #include "basics/cleanup.h"
+#include "engine/keeper_health.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -127,6 +128,7 @@ static void print_outlets(const struct outbox *outbox, struct buffer *text) {
 }
 
 void metrics_print(const struct metrics *metrics, struct keeper *keeper, const struct outbox *outbox, struct buffer *text) {
+        const struct backlog_state backlog = keeper_backlog(keeper);
         uint64_t counts[N_ELEMENTS(states)] = {};
 
         print_transitions(metrics, text);
@@ -137,6 +139,12 @@ void metrics_print(const struct metrics *metrics, struct keeper *keeper, const s
         for (size_t i = 0; i < N_ELEMENTS(states); i++)
                 buffer_print(text, "vmpower_vms{state=\"%s\"} %" PRIu64 "\n", states[i], counts[i]);
 
+        print_head(text, "vmpower_verdicts_waiting", "gauge", "Verdicts that were told, and that the disk has not taken yet.");
+        buffer_print(text, "vmpower_verdicts_waiting %zu\n", backlog.n_verdicts);
+        print_head(text, "vmpower_evidence_lost_total", "counter", "Facts that were dropped because the disk took nothing for too long.");
+        buffer_print(text, "vmpower_evidence_lost_total %" PRIu64 "\n", backlog.n_lost_facts);
+        print_head(text, "vmpower_verdicts_lost_total", "counter", "Verdicts that were dropped for that.");
+        buffer_print(text, "vmpower_verdicts_lost_total %" PRIu64 "\n", backlog.n_lost_verdicts);
         print_head(text, "vmpower_evidence_gaps_total", "counter", "Times that evidence was lost, or nobody looked.");
         buffer_print(text, "vmpower_evidence_gaps_total %" PRIu64 "\n", metrics->gaps);
         print_head(text, "vmpower_evidence_omitted_total", "counter", "Like facts of a burst that were counted, not kept.");
