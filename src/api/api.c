@@ -291,11 +291,14 @@ static void answer(struct request *request, const char *method, const char *path
         assert(request->status || request->promise);
 }
 
-/* A body that says itself that it is too large is not heard at all. */
-static bool is_too_large(struct MHD_Connection *mhd) {
+/*
+ * A body that says itself that it is far too large is not heard at all.  One that is not is heard out: a connection that is closed with bytes
+ * unread is reset, and the answer lost with it.
+ */
+static bool is_far_too_large(struct MHD_Connection *mhd) {
         const char *length = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "Content-Length");
 
-        return length && strtoull(length, NULL, 10) > REQUEST_BODY_MAX;
+        return length && strtoull(length, NULL, 10) > DISCARDED_MAX;
 }
 
 static enum MHD_Result begin(struct api *api, struct MHD_Connection *mhd, struct request **ret_request) {
@@ -316,7 +319,7 @@ static enum MHD_Result begin(struct api *api, struct MHD_Connection *mhd, struct
                 .peer = &connection->peer,
         };
         *ret_request = request;
-        if (!is_too_large(mhd))
+        if (!is_far_too_large(mhd))
                 return MHD_YES;
         request_fail(request, 413, "a request's body has at most %d bytes", REQUEST_BODY_MAX);
         return send_answer(request);

@@ -33,7 +33,7 @@ static void say(struct discovery *discovery, const char *what, int error) {
         discovery->events.trouble(discovery->events.userdata, line);
 }
 
-static void survey(struct discovery *discovery) {
+void discovery_look(struct discovery *discovery) {
         struct survey_sight sight;
         int r = survey_all(&sight, discovery->events.found, discovery->events.userdata);
 
@@ -92,7 +92,7 @@ static void on_destroyed(void *userdata, const struct kvm_uevent *uevent) {
 }
 
 static void on_lost(void *userdata) {
-        survey(userdata);
+        discovery_look(userdata);
 }
 
 int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events) {
@@ -108,7 +108,7 @@ int discovery_new(struct discovery **ret_discovery, sd_event *event, const struc
         r = kvm_uevent_source_open(&discovery->uevents, event, &uevent_events, discovery);
         if (r)
                 say(discovery, "cannot hear of new VMs from the kernel, so only those that are there now are found", r);
-        survey(discovery);
+        discovery_look(discovery);
         *ret_discovery = discovery;
         return 0;
 }

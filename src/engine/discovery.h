@@ -22,4 +22,6 @@ struct discovery_events {
 
 /* Look at what is there now (reports it before this returns), and hear of what comes.  0 or -ENOMEM: less sight is trouble, no failure. */
 int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events);
+/* Look once more: what was found before, and could not be kept, is found again. */
+void discovery_look(struct discovery *discovery);
 struct discovery *discovery_free(struct discovery *discovery);

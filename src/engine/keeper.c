@@ -90,6 +90,15 @@ static void on_blind(void *userdata, const char *line) {
         keeper_say(userdata, "%s", line);
 }
 
+/* VMs that were born while nothing could be written down. */
+static int on_missed(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct keeper *keeper = userdata;
+
+        if (keeper->discovery)
+                discovery_look(keeper->discovery);
+        return 0;
+}
+
 /* Another vmpower has ended: what it has left is taken up. */
 static void on_left(void *userdata, pid_t pid, const char *instance) {
         struct keeper *keeper = userdata;
@@ -249,6 +258,10 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(keeper->clearing, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time(keeper->event, &keeper->missed, CLOCK_MONOTONIC, 0, 0, on_missed, keeper);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(keeper->missed, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_signal(keeper->event, &keeper->child_signal, SIGCHLD, on_child_signal, keeper);
         if (r >= 0) {
                 make_shared_directory(keeper);
@@ -315,6 +328,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         engine_free(keeper->engine);
         sd_event_source_disable_unref(keeper->child_signal);
         sd_event_source_disable_unref(keeper->clearing);
+        sd_event_source_disable_unref(keeper->missed);
         sd_event_unref(keeper->event);
         free(keeper);
         return NULL;

@@ -24,6 +24,7 @@ struct keeper {
         sd_event_source *child_signal;
         sd_event_source *clearing; /* what is over goes outside of its own calls */
         struct kept *to_clear;
+        sd_event_source *missed; /* a VM could not be written down: it is looked for again, until it can */
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
         struct opening *openings;

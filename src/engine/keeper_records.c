@@ -13,6 +13,8 @@
 
 /* So far up a VM's parents are looked at. */
 #define ANCESTORS_MAX 64
+/* So long after a VM could not be written down. */
+#define LOOK_AGAIN_USEC 2000000
 
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
@@ -170,6 +172,14 @@ static int take_up_known(struct keeper *keeper, struct store_vm *known, struct k
         return 0;
 }
 
+/* A sick disk passes: whoever was born meanwhile is found then. */
+static void look_again(struct keeper *keeper, int result) {
+        if (!backlog_is_for(result))
+                return;
+        sd_event_source_set_time_relative(keeper->missed, LOOK_AGAIN_USEC);
+        sd_event_source_set_enabled(keeper->missed, SD_EVENT_ONESHOT);
+}
+
 /* Write it down under its name, or, where another one has that, under its name and its pid. */
 static int write_down(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
         struct policy policy = policy_default(false);
@@ -202,6 +212,7 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, struct k
         }
         store_vm_deinit(&other);
         if (r) {
+                look_again(keeper, r);
                 keeper_say(keeper, "pid %" PRId64 ": %s", instance->pid, why);
                 return r;
         }

@@ -2,6 +2,8 @@
 """What is kept: a disk that is full for a while, evidence that is pruned, history that is asked, by the daemon or from the state directory."""
 
 import datetime
+import os
+import signal
 
 from daemon_world import *
 
@@ -59,6 +61,27 @@ def full_for_a_while(world):
     # Both have their ending: nothing is left for a next daemon to judge.
     with database(world) as db:
         assert db.execute("SELECT count(*) FROM vm WHERE ended_ns IS NULL AND name IN (?, ?)", (one.name, two.name)).fetchone() == (0,)
+
+
+@test("kvm: a VM that is born while the disk is full is looked after once there is room")
+def born_on_a_full_disk(world):
+    needs_kvm()
+    small_disk(world, 2048)
+    daemon = Daemon(world)
+    fill(world)
+    vm = runs(world, accelerator="kvm")
+    daemon.stderr.wait_for("the disk is full")
+    assert listed(world, vm.name) is None
+    os.unlink(os.path.join(world.state, "ballast"))
+    deadline = time.monotonic() + PATIENCE
+    while not listed(world, vm.name):
+        assert time.monotonic() < deadline, daemon.stderr.text()
+        time.sleep(0.1)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (killed,) = vm.history()
+    says(killed, *KILLED, confidence="likely", left="gone")
 
 
 @test("status: with a daemon, and without one")
