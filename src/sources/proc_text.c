@@ -176,7 +176,7 @@ int proc_instance_parse(struct proc_instance *ret_instance, const char *text) {
         if (!take_number(&p, end, &pid) || !is_pid(pid) || !pid || *p != ':')
                 return -EINVAL;
         p++;
-        if (!take_number(&p, end, &start_time) || start_time < 0 || *p)
+        if (!take_number(&p, end, &start_time) || start_time < 0 || (*p && *p != ':'))
                 return -EINVAL;
         instance.pid = (pid_t)pid;
         instance.start_time = (uint64_t)start_time;

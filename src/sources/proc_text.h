@@ -46,7 +46,7 @@ int proc_number_parse(uint64_t *ret_number, const char *text, size_t n_text);
 int proc_cgroup_parse(char *ret_path, size_t n_path, const char *text, size_t n_text, const char *controller);
 
 /*
- * "BOOTID:PID:STARTTIME".  0, or -EINVAL.
+ * "BOOTID:PID:STARTTIME"; what stands behind one more colon tells apart the VMs of one process.  0, or -EINVAL.
  */
 struct proc_instance {
         char boot_id[37];

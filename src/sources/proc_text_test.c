@@ -111,6 +111,9 @@ static void an_instance_reads_back(void **state) {
         assert_string_equal(instance.boot_id, "d3a0-1");
         assert_int_equal(instance.pid, 43);
         assert_int_equal(instance.start_time, 3051);
+        assert_int_equal(proc_instance_parse(&instance, "d3a0-1:44:3052:917.2"), 0);
+        assert_int_equal(instance.pid, 44);
+        assert_int_equal(instance.start_time, 3052);
 }
 
 static void what_is_no_instance_is_refused(void **state) {

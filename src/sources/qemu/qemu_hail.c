@@ -88,6 +88,9 @@ int qemu_hail_new(struct qemu_hail **ret_hail, sd_event *event, const char *path
                 r = sd_event_add_io(event, &hail->stream, hail->fd, EPOLLIN, on_stream, hail);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &hail->timer, CLOCK_MONOTONIC, timeout_ns / 1000, 1000, on_timeout, hail);
+        /* A greeting that is there was in time, however late it is read: a daemon that starts opens thousands before it reads the first. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(hail->timer, SD_EVENT_PRIORITY_NORMAL + 1);
         if (r < 0) {
                 qemu_hail_free(hail);
                 return r;

@@ -166,6 +166,17 @@ static void one_that_serves_somebody_else_does_not_greet(void **state) {
         assert_int_equal(world->result, -EBUSY);
 }
 
+static void a_greeting_that_is_there_was_in_time_however_late_it_is_read(void **state) {
+        struct world *world = *state;
+
+        assert_int_equal(hail(world, 1000), 0);
+        world->client = accept(world->listener, NULL, NULL);
+        say(world, GREETING, strlen(GREETING));
+        usleep(5000); /* the timer is due: its time was 1 us, its accuracy is 1 ms */
+        wait_until_done(world);
+        assert_int_equal(world->result, 0);
+}
+
 static void where_nobody_can_be_reached_that_is_said_at_once(void **state) {
         struct world *world = *state;
         char path[200];
@@ -202,6 +213,7 @@ int main(void) {
                 SENTENCE(one_that_never_ends_its_line_is_no_monitor),
                 SENTENCE(one_that_hangs_up_is_told_as_such),
                 SENTENCE(one_that_serves_somebody_else_does_not_greet),
+                SENTENCE(a_greeting_that_is_there_was_in_time_however_late_it_is_read),
                 SENTENCE(where_nobody_can_be_reached_that_is_said_at_once),
                 SENTENCE(a_hail_that_is_given_up_says_nothing_more),
         };
