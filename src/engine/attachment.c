@@ -47,7 +47,7 @@ static int check_peer(const struct attachment *attachment, pid_t pid, uid_t uid,
                 snprintf(ret_why, STORE_WHY_MAX, "%.200s is not yours: who listens there is of user id %u", check->path, (unsigned)uid);
                 return -EACCES;
         }
-        if (pid == check->pid || (!stat(check->path, &st) && st.st_ino == check->inode))
+        if (pid == check->pid || (!stat(check->path, &st) && st.st_ino == check->file_inode))
                 return 0;
         snprintf(ret_why, STORE_WHY_MAX, "%.200s was made anew meanwhile; try again", check->path);
         return -ESRCH;

@@ -32,10 +32,10 @@ struct engine_events {
         /* Nothing of this VM can follow, and all that was told is on disk.  The owner may remove it, but not in this call. */
         void (*over)(struct engine_vm *vm, void *userdata);
         /*
-         * A request of somebody's (EVIDENCE_REQUEST) is on disk, or (result is a negative errno) could not be stored and is kept in
-         * memory.  May be NULL.
+         * A request of somebody's (EVIDENCE_REQUEST), or that a monitor was opened (EVIDENCE_MONITOR_OPENED), is on disk, or (result is a
+         * negative errno) could not be stored and is kept in memory.  May be NULL.
          */
-        void (*recorded)(struct engine_vm *vm, const struct evidence *request, int result, void *userdata);
+        void (*recorded)(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata);
         /* What the user has to know, in one line. */
         void (*trouble)(const char *line, void *userdata);
         void *userdata;

@@ -88,14 +88,28 @@ int handover_take(struct handover *handover, const char *name) {
         return item ? take_fd(&item->fd) : -1;
 }
 
-static bool listens_at(int fd, const char *path) {
-        struct sockaddr_un address = { 0 };
-        socklen_t n_address = sizeof(address), n_listens = sizeof(int);
+/* Where it listens, if it is a unix socket that does. */
+static bool find_path(int fd, struct sockaddr_un *ret_address) {
+        socklen_t n_address = sizeof(*ret_address), n_listens = sizeof(int);
         int listens = 0;
 
-        return fd >= 0 && !getsockname(fd, (struct sockaddr *)&address, &n_address) && address.sun_family == AF_UNIX &&
-               !strncmp(address.sun_path, path, sizeof(address.sun_path)) &&
-               !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n_listens) && listens;
+        *ret_address = (struct sockaddr_un){ 0 };
+        return fd >= 0 && !getsockname(fd, (struct sockaddr *)ret_address, &n_address) && ret_address->sun_family == AF_UNIX &&
+               n_address <= sizeof(*ret_address) && !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n_listens) && listens;
+}
+
+static bool listens_at(int fd, const char *path) {
+        struct sockaddr_un address;
+
+        return find_path(fd, &address) && !strncmp(address.sun_path, path, sizeof(address.sun_path));
+}
+
+static bool listens_in(int fd, const char *directory) {
+        struct sockaddr_un address;
+        size_t n = strlen(directory);
+
+        return n && find_path(fd, &address) && n < sizeof(address.sun_path) && !strncmp(address.sun_path, directory, n) &&
+               address.sun_path[n] == '/';
 }
 
 int handover_take_listener(struct handover *handover, const char *path) {
@@ -136,12 +150,18 @@ void handover_drop(struct handover *handover, const char *name) {
                 item->is_kept = false;
 }
 
-void handover_drop_rest(struct handover *handover) {
-        for (size_t i = 0; i < handover->n_items; i++)
-                if (handover->items[i].fd >= 0) {
-                        close_fd(&handover->items[i].fd);
-                        handover_drop(handover, handover->items[i].name);
-                }
+void handover_drop_rest(struct handover *handover, const char *directory) {
+        for (size_t i = 0; i < handover->n_items; i++) {
+                struct handed *item = &handover->items[i];
+                struct sockaddr_un address;
+
+                if (item->fd < 0)
+                        continue;
+                if (listens_in(item->fd, directory) && find_path(item->fd, &address))
+                        unlink(address.sun_path);
+                close_fd(&item->fd);
+                handover_drop(handover, item->name);
+        }
 }
 
 struct handover *handover_free(struct handover *handover) {

@@ -45,5 +45,8 @@ int handover_take_listener(struct handover *handover, const char *path);
 int handover_keep(struct handover *handover, const char *name, int fd);
 void handover_drop(struct handover *handover, const char *name);
 
-/* What was handed over and nobody took is of nobody any more: it is closed, and dropped. */
-void handover_drop_rest(struct handover *handover);
+/*
+ * What was handed over and nobody took is of nobody any more: it is closed, and dropped, and what listens in `directory` goes from there,
+ * too ("": nothing does).
+ */
+void handover_drop_rest(struct handover *handover, const char *directory);

@@ -184,7 +184,7 @@ static void what_was_handed_over_is_taken_by_name_or_by_its_path(void **state) {
         assert_int_equal(handover_take_listener(handover, "/elsewhere"), -1);
         assert_int_equal(handover_take_listener(handover, path), 5);
         assert_int_equal(handover_take_listener(handover, path), -1);
-        handover_drop_rest(handover);
+        handover_drop_rest(handover, "");
         assert_int_equal(write(3, "", 0), -1); /* nobody took it: it is closed */
         assert_return_code(write(4, "", 0), errno);
         handover_free(handover);

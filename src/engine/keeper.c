@@ -1,6 +1,7 @@
 #include "engine/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "engine/discovery.h"
+#include "engine/stale_sockets.h"
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/halt_ticks.h"
@@ -48,6 +49,12 @@ static void end_monitor(struct kept *kept) {
                 keeper_lose_monitor(kept);
 }
 
+void keeper_abandon(struct kept *kept) {
+        engine_vm_abandon(kept->vm);
+        kept->is_over = true;
+        on_changed(kept);
+}
+
 static int on_clearing(sd_event_source *source, void *userdata) {
         struct keeper *keeper = userdata;
 
@@ -60,6 +67,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                         end_monitor(kept);
                 if (!kept->is_over)
                         continue;
+                keeper_answer_opened(keeper, kept);
                 vm_list_remove(&keeper->vms, kept);
                 keeper->n_waiting -= kept->own_name != NULL;
                 keeper_give_name(keeper, kept_instance(kept));
@@ -158,11 +166,15 @@ static void on_over(struct engine_vm *vm, void *userdata) {
         on_changed(kept);
 }
 
-static void on_recorded(struct engine_vm *vm, const struct evidence *request, int result, void *userdata) {
+static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata) {
         struct kept *kept = engine_vm_userdata(vm);
 
-        if (kept)
-                kept_recorded(kept, request);
+        if (kept && evidence->kind == EVIDENCE_MONITOR_OPENED) {
+                kept_hand_over(kept);
+                keeper_answer_opened(userdata, kept);
+        } else if (kept) {
+                kept_recorded(kept, evidence);
+        }
 }
 
 static void on_trouble(const char *line, void *userdata) {
@@ -266,7 +278,9 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (r >= 0) {
                 make_shared_directory(keeper);
                 r = keeper_take_up_all(keeper, ret_why);
-                handover_drop_rest(keeper->config.handover);
+                handover_drop_rest(keeper->config.handover, keeper->home.shared_directory);
+                if (*keeper->home.shared_directory)
+                        stale_sockets_remove(keeper->home.shared_directory);
         }
         if (r >= 0)
                 r = discovery_new(&keeper->discovery, keeper->event, &(struct discovery_events){ on_found, on_blind, keeper });

@@ -68,6 +68,9 @@ void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *p
 /* Open it: we held it before. */
 void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path);
 
+/* That its monitor was opened is on record: whoever asked for it is told. */
+void keeper_answer_opened(struct keeper *keeper, struct kept *kept);
+
 /* No monitor is to be had: a VM that is nothing but that is gone. */
 void keeper_lose_monitor(struct kept *kept);
 
@@ -77,4 +80,6 @@ void keeper_free_openings(struct keeper *keeper);
 void keeper_free_askings(struct keeper *keeper);
 
 /* keeper.c */
+/* Nothing was ever seen of it: it ends on record without a verdict. */
+void keeper_abandon(struct kept *kept);
 void keeper_present(const struct kept *kept, struct kept_vm *ret_vm);

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So often may one monitor in a process that is no VM be given back and attached again. */
+#define MONITOR_LIVES_MAX 1000
+
 /* A monitor that is being opened: asked for by somebody, or taken up by ourselves. */
 struct opening {
         struct keeper *keeper;
@@ -20,6 +23,7 @@ struct opening {
         char name[VM_NAME_MAX];
         struct actor asker;
         bool is_asked;
+        bool is_held; /* and is answered when that is on record */
 };
 
 /* --- opening monitors -------------------------------------------------------------------------------------------- */
@@ -77,6 +81,26 @@ static int look_at_owner(struct keeper *keeper, pid_t pid, struct survey_vmm *re
         return r > 0 ? -ESRCH : r;
 }
 
+/*
+ * A monitor in a process that is no VM: the socket's inode stands behind the process's instance, and a number where that one has ended, for
+ * it was given back, or lost with a daemon that was killed.
+ */
+static void name_instance(struct keeper *keeper, char instance[static VM_INSTANCE_MAX], uint64_t inode) {
+        size_t n = strlen(instance);
+
+        snprintf(instance + n, VM_INSTANCE_MAX - n, ":%" PRIu64, inode);
+        n = strlen(instance);
+        for (unsigned number = 2; number < MONITOR_LIVES_MAX; number++) {
+                struct store_vm known = { 0 };
+                bool has_ended = !store_find_vm(keeper->store, instance, &known) && known.ended_ns;
+
+                store_vm_deinit(&known);
+                if (!has_ended)
+                        return;
+                snprintf(instance + n, VM_INSTANCE_MAX - n, ".%u", number);
+        }
+}
+
 /* Which VM is at that monitor?  A process that runs one is that one; else the monitor is a VM of its own. */
 static int find_target(struct keeper *keeper, const struct monitor_check *check, const char *name, struct kept **ret_kept,
                        char ret_why[static STORE_WHY_MAX]) {
@@ -95,9 +119,7 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
         }
         keeper_describe(keeper, &vmm, &instance);
         if (!is_vm) {
-                size_t n = strlen(instance.identity.instance);
-
-                snprintf(instance.identity.instance + n, sizeof(instance.identity.instance) - n, ":%" PRIu64, check->inode);
+                name_instance(keeper, instance.identity.instance, check->inode);
                 text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
                 text_set(instance.identity.name, sizeof(instance.identity.name), name);
                 *instance.identity.uuid = '\0';
@@ -183,16 +205,18 @@ static void on_opened(void *userdata, int result, const char *why) {
         struct keeper *keeper = opening->keeper;
         char line[STORE_WHY_MAX] = "";
         struct kept *kept = NULL;
-        struct kept_vm vm;
 
         if (opening->is_asked) {
                 if (!result) {
                         why = line;
                         result = attach(opening, &kept, line);
                 }
-                if (!result)
-                        keeper_present(kept, &vm);
-                opening->order.done(opening->order.userdata, result, result ? NULL : &vm, why);
+                if (!result) {
+                        opening->is_held = true;
+                        text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
+                        return;
+                }
+                opening->order.done(opening->order.userdata, result, NULL, why);
         } else {
                 kept = vm_list_find_instance(&keeper->vms, opening->instance);
                 if (!result && kept && !kept->qemu) {
@@ -207,16 +231,39 @@ static void on_opened(void *userdata, int result, const char *why) {
         opening_free(opening);
 }
 
+void keeper_answer_opened(struct keeper *keeper, struct kept *kept) {
+        struct opening *opening, *next;
+        struct kept_vm vm;
+
+        keeper_present(kept, &vm);
+        for (opening = keeper->openings; opening; opening = next) {
+                next = opening->next;
+                if (!opening->is_held || strcmp(opening->instance, kept_instance(kept)->identity.instance))
+                        continue;
+                opening->order.done(opening->order.userdata, 0, &vm, NULL);
+                opening_free(opening);
+        }
+}
+
+/* Of the socket that a VM listens on which is nothing but that. */
+static uint64_t inode_of(const struct kept *kept) {
+        return strtoull(strrchr(kept_instance(kept)->identity.instance, ':') + 1, NULL, 10);
+}
+
 void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path) {
         struct opening *opening = opening_new(keeper);
         char why[STORE_WHY_MAX] = "out of memory";
-        pid_t pid = instance_is_monitors(kept_instance(kept)->identity.instance) ? 0 : (pid_t)kept_instance(kept)->pid;
+        bool is_one_of_many = instance_is_monitors(kept_instance(kept)->identity.instance);
         int r = -ENOMEM;
 
         if (opening) {
                 text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
-                r = attachment_new(&opening->attachment, keeper->event, path, pid, -1,
+                r = attachment_new(&opening->attachment, keeper->event, path, (pid_t)kept_instance(kept)->pid, -1,
                                    &(struct attachment_events){ on_opened, opening }, why);
+        }
+        if (!r && is_one_of_many && attachment_check(opening->attachment)->inode != inode_of(kept)) {
+                snprintf(why, sizeof(why), "another one is at %.200s now", path);
+                r = -ESRCH;
         }
         if (!r)
                 return;

@@ -100,8 +100,13 @@ static void watch(struct kept *kept) {
 
 /* --- writing it down, or taking up what was written down ---------------------------------------------------------- */
 
-/* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success.  Is it on record what machine it is? */
-static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap, bool *ret_knows_machine) {
+struct record {
+        bool knows_machine;
+        bool was_opened; /* its monitor, ever */
+};
+
+/* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success. */
+static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap, struct record *ret_record) {
         struct policy policy = policy_default(false);
         struct past past;
         struct engine_vm *engine_vm;
@@ -113,7 +118,8 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
                 return NULL;
         }
         policy_read(&policy, vm->policy);
-        *ret_knows_machine = past_has(&past, EVIDENCE_MACHINE);
+        ret_record->knows_machine = past_has(&past, EVIDENCE_MACHINE);
+        ret_record->was_opened = past_has(&past, EVIDENCE_MONITOR_OPENED);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
         if (kept && past.has_verdict)
                 kept_note_verdict(kept, past.told.id, past.told.summary, past.told.left, past.told.time_ns);
@@ -156,16 +162,14 @@ static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const
 }
 
 /* A VM that is on record: 0; -EBUSY: it is another vmpower's, or it has ended. */
-static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept) {
-        bool knows_machine;
-
+static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept, struct record *ret_record) {
         if (known->ended_ns)
                 return -EBUSY;
         if (proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
                 leave_to(keeper, known->watcher, (pid_t)known->pid, known->identity.instance);
                 return -EBUSY;
         }
-        *ret_kept = adopt(keeper, known, "nobody looked after it for a while", &knows_machine);
+        *ret_kept = adopt(keeper, known, "nobody looked after it for a while", ret_record);
         if (!*ret_kept)
                 return -ENOMEM;
         watch(*ret_kept);
@@ -252,6 +256,7 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
 /* The VM as the keeper has it, or has it from now on.  -EBUSY: it is another vmpower's, or it has ended. */
 int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
         struct store_vm known = { 0 };
+        struct record record;
         pid_t run;
         int r;
 
@@ -260,7 +265,7 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
                 return 0;
         r = store_find_vm(keeper->store, instance->identity.instance, &known);
         if (!r) {
-                r = take_up_known(keeper, &known, ret_kept);
+                r = take_up_known(keeper, &known, ret_kept, &record);
                 store_vm_deinit(&known);
                 return r;
         }
@@ -274,32 +279,49 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
 
 /* --- over a restart ---------------------------------------------------------------------------------------------- */
 
+static void drop_handed(struct keeper *keeper, char kind, int64_t id) {
+        char name[HANDOVER_NAME_MAX];
+
+        handover_name(name, kind, (uint64_t)id);
+        handover_drop(keeper->config.handover, name);
+}
+
 /* Its monitor was handed over: nothing was missed, though the process may have ended meanwhile. */
 static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
         struct qemu_source_past past = { .is_negotiated = true };
         char name[HANDOVER_NAME_MAX];
         cleanup(closep) int fd = -1, listener = -1;
+        struct record record;
         struct kept *kept;
         int64_t id = vm->id;
+        bool has_listener;
         int r;
 
+        if (store_find_monitor(keeper->store, id, &monitor))
+                return false;
         handover_name(name, 'm', (uint64_t)id);
         fd = handover_take(keeper->config.handover, name);
+        if (fd < 0)
+                return false;
         handover_name(name, 'q', (uint64_t)id);
         listener = handover_take(keeper->config.handover, name);
-        if (fd < 0 || store_find_monitor(keeper->store, id, &monitor))
-                return false;
-        kept = adopt(keeper, vm, NULL, &past.knows_machine);
+        has_listener = listener >= 0;
+        kept = adopt(keeper, vm, NULL, &record);
         if (!kept)
                 return false;
+        past.knows_machine = record.knows_machine;
         past.greeting = monitor.greeting;
         past.n_greeting = strlen(monitor.greeting);
         r = kept_hold_monitor(kept, monitor.path, fd, &past, take_fd(&listener));
-        if (r)
+        if (r) {
                 keeper_say(keeper, "%.200s: its monitor cannot be taken up: %s", kept_name(kept), strerror(-r));
-        else
+                drop_handed(keeper, 'm', id);
+                if (has_listener)
+                        drop_handed(keeper, 'q', id);
+        } else {
                 take_fd(&fd);
+        }
         /* What its monitor said comes before its process's end. */
         watch(kept);
         return true;
@@ -309,6 +331,7 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
 void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
         char why[STORE_WHY_MAX] = "";
+        struct record record;
         struct kept *kept;
 
         if (vm_list_find_instance(&keeper->vms, vm->identity.instance) || take_up_handed(keeper, vm))
@@ -319,12 +342,14 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
                 return;
         }
         store_find_monitor(keeper->store, vm->id, &monitor);
-        if (take_up_known(keeper, vm, &kept))
+        if (take_up_known(keeper, vm, &kept, &record))
                 return;
         if (monitor.path)
                 keeper_open_again(keeper, kept, monitor.path);
-        else
+        else if (record.was_opened)
                 keeper_lose_monitor(kept);
+        else if (instance_is_monitors(kept_instance(kept)->identity.instance))
+                keeper_abandon(kept);
 }
 
 int keeper_take_up_all(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {

@@ -189,7 +189,7 @@ static void share(struct kept *kept, int listener) {
                 say(kept, "its monitor cannot be shared: %s", strerror(-r));
 }
 
-static void hand_over(struct kept *kept, char kind, int fd) {
+static void hand_over(struct kept *kept, char kind, int fd, bool *is_handed) {
         char name[HANDOVER_NAME_MAX];
         int r;
 
@@ -197,14 +197,18 @@ static void hand_over(struct kept *kept, char kind, int fd) {
                 return;
         handover_name(name, kind, (uint64_t)kept_instance(kept)->id);
         r = handover_keep(kept->home->handover, name, fd);
+        *is_handed = !r;
         if (r)
                 say(kept, "a restart would miss what its monitor says meanwhile: %s",
                     r == -ENOSPC ? "the service manager takes no more descriptors' names" : strerror(-r));
 }
 
-static void take_back(struct kept *kept, char kind) {
+static void take_back(struct kept *kept, char kind, bool *is_handed) {
         char name[HANDOVER_NAME_MAX];
 
+        if (!*is_handed)
+                return;
+        *is_handed = false;
         handover_name(name, kind, (uint64_t)kept_instance(kept)->id);
         handover_drop(kept->home->handover, name);
 }
@@ -234,9 +238,17 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
         if (engine_vm_set_monitor(kept->vm, &(struct store_monitor){ copy, (char *)past->greeting,
                                                                      handover_is_offered(kept->home->handover) }))
                 say(kept, "out of memory: a restart would not find its monitor");
-        hand_over(kept, 'm', qemu_source_fd(kept->qemu));
-        hand_over(kept, 'q', kept->shared ? shared_monitor_fd(kept->shared) : -1);
+        /* One that goes on is on record. */
+        if (past->is_negotiated)
+                kept_hand_over(kept);
         return 0;
+}
+
+void kept_hand_over(struct kept *kept) {
+        if (!kept->qemu)
+                return;
+        hand_over(kept, 'm', qemu_source_fd(kept->qemu), &kept->is_monitor_handed);
+        hand_over(kept, 'q', kept->shared ? shared_monitor_fd(kept->shared) : -1, &kept->is_listener_handed);
 }
 
 static void drop_requests(struct kept *kept) {
@@ -251,9 +263,8 @@ static void drop_requests(struct kept *kept) {
 void kept_close_monitor(struct kept *kept) {
         if (!kept->qemu)
                 return;
-        take_back(kept, 'm');
-        if (kept->shared)
-                take_back(kept, 'q');
+        take_back(kept, 'm', &kept->is_monitor_handed);
+        take_back(kept, 'q', &kept->is_listener_handed);
         kept->shared = shared_monitor_close(kept->shared);
         kept->qemu = qemu_source_close(kept->qemu);
         free(kept->monitor);

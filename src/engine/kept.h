@@ -48,12 +48,10 @@ struct kept {
         char *own_name;      /* what its command line calls it, while it waits for that name; owned */
         bool is_over;        /* its story is told */
         bool monitor_is_over;
+        bool is_monitor_handed, is_listener_handed; /* to the service manager */
         bool is_in_clearing; /* the keeper's list of what is to be cleared away */
         struct kept *next_to_clear;
 };
-
-/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
-bool instance_is_monitors(const char *instance);
 
 /* Of an instance that the engine looks after already, and whose userdata it becomes; the VM is the kept's.  0 or -ENOMEM. */
 int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine_vm *vm);
@@ -62,6 +60,9 @@ int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine
 struct kept *kept_free(struct kept *kept);
 /* We end, it does not: what the service manager keeps of it stays as it is. */
 struct kept *kept_leave(struct kept *kept);
+
+/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
+bool instance_is_monitors(const char *instance);
 
 const struct store_vm *kept_instance(const struct kept *kept);
 const char *kept_name(const struct kept *kept);
@@ -77,6 +78,9 @@ void kept_watch_process(struct kept *kept, pid_t pid);
  * one's socket from an earlier life; taken over in any case; -1: none.
  */
 int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct qemu_source_past *past, int listener);
+
+/* Its monitor is on record: a later life that is handed the connection knows whose it is. */
+void kept_hand_over(struct kept *kept);
 
 /* Its connection is at its end, or is given up: close it. */
 void kept_close_monitor(struct kept *kept);

@@ -62,7 +62,7 @@ int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, 
                 return refuse(ret_why, -ENOTSOCK, path, "is no socket");
         if (strlen(check.path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
                 return refuse(ret_why, -ENAMETOOLONG, path, "is too long for a socket's address");
-        check.inode = st.st_ino;
+        check.file_inode = st.st_ino;
         r = socket_peers_look(&peers, 1);
         if (r || peers.use == SOCKET_UNSEEN) {
                 snprintf(ret_why, STORE_WHY_MAX, "nobody is seen to listen on %.200s", path);
@@ -70,6 +70,7 @@ int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, 
         }
         if (peers.use == SOCKET_TAKEN)
                 return refuse(ret_why, -EBUSY, path, "has a client already: somebody is connected to it, and it serves one");
+        check.inode = peers.listener;
         r = find_owner(&check, peers.listener, pid, ret_why);
         if (r)
                 return r;

@@ -17,7 +17,8 @@ struct monitor_check {
         char path[PATH_MAX]; /* without links */
         pid_t pid;           /* a process that holds the listening socket */
         bool is_pid_sure;    /* it was seen to hold it */
-        uint64_t inode;      /* of the socket's file: tells apart the VMs of one process */
+        uint64_t file_inode; /* of the socket's file */
+        uint64_t inode;      /* of the listening socket itself: tells apart the VMs of one process, one after the other, too */
 };
 
 /*
