@@ -53,6 +53,17 @@ class Daemon:
     """A vmpowerd, ready: it has found what was there."""
 
     def __init__(self, world, *options):
+        self._launch(world, options)
+        self._wait_ready()
+
+    @classmethod
+    def launch(cls, world, *options):
+        """One that may not be ready yet."""
+        self = cls.__new__(cls)
+        self._launch(world, options)
+        return self
+
+    def _launch(self, world, options):
         path = world.path(f"notify-{next(vm_numbers)}")
         self.world = world
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -61,7 +72,6 @@ class Daemon:
         self.process = start_daemon(world, options, path)
         self.stderr = Stream(self.process.stderr.fileno())
         world.later(self._forget)
-        self._wait_ready()
 
     def _wait_ready(self):
         ended = os.pidfd_open(self.process.pid)
@@ -367,8 +377,8 @@ class ServiceManager:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(path)
         self.changed = threading.Condition()
-        self.n_ready = 0
-        self.environment = {**world.environment, "NOTIFY_SOCKET": path, "FDSTORE": "1000"}
+        self.n_ready = self.n_barriers = 0
+        self.environment = {**world.environment, "NOTIFY_SOCKET": path, "FDSTORE": "10000"}
         self.environment.pop("JOURNAL_STREAM", None)
         self.thread = threading.Thread(target=self._hear, daemon=True)
         self.thread.start()
@@ -380,6 +390,11 @@ class ServiceManager:
             lines = data.decode().splitlines()
             if lines == ["bye"]:
                 return
+            if lines == ["barrier"]:
+                with self.changed:
+                    self.n_barriers += 1
+                    self.changed.notify_all()
+                continue
             named = dict(line.split("=", 1) for line in lines)
             with self.changed:
                 if "FDSTORE" in named:
@@ -393,8 +408,17 @@ class ServiceManager:
 
     def start(self):
         """The daemon, ready, with all that was kept."""
+        n_ready = self.n_ready
+        daemon = self.launch()
+        self.wait(lambda: self.n_ready > n_ready or daemon.stderr.is_over, lambda: daemon.stderr.text())
+        assert self.n_ready > n_ready, daemon.stderr.text()
+        return daemon
+
+    def launch(self):
+        """The daemon, with all that was kept; it may not be ready yet."""
+        self._hear_all()
         with self.changed:
-            names, n_ready = list(self.kept), self.n_ready
+            names = list(self.kept)
             fds = [self.kept[name] for name in names]
         environment = {**self.environment, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)}
         daemon = Daemon.__new__(Daemon)
@@ -404,8 +428,19 @@ class ServiceManager:
         daemon.process = popen(command, env=environment, pass_fds=fds, **streams)
         daemon.stderr = Stream(daemon.process.stderr.fileno())
         self.world.later(daemon._forget)
-        self.wait(lambda: self.n_ready > n_ready, lambda: daemon.stderr.text())
         return daemon
+
+    def _hear_all(self):
+        """What a daemon said before it was killed is heard before the next one starts."""
+        with self.changed:
+            n_barriers = self.n_barriers
+        self._say(b"barrier")
+        self.wait(lambda: self.n_barriers > n_barriers)
+
+    def _say(self, text):
+        talker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        talker.sendto(text, self.notify.getsockname())
+        talker.close()
 
     def wait(self, condition, describe=lambda: ""):
         deadline = time.monotonic() + PATIENCE
@@ -424,9 +459,7 @@ class ServiceManager:
             listener.close()
 
     def _forget(self):
-        talker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        talker.sendto(b"bye", self.notify.getsockname())
-        talker.close()
+        self._say(b"bye")
         self.thread.join(5)
         self.notify.close()
         for fd in self.kept.values():

@@ -8,6 +8,9 @@ import sys
 
 from daemon_world import *
 
+sys.path.insert(0, os.path.join(HERE, "..", "farm"))
+from farm import Farm
+
 ENDS = (("that is told to end", Daemon.stop), ("that is killed", Daemon.kill))
 
 
@@ -184,6 +187,82 @@ def lost(world):
     says(ended, "destroy", "operator", "qmp-quit", False, left="gone")
     assert "gap" in kinds(ended), kinds(ended)
     manager.end(daemon)
+
+
+# --- nobody keeps anything ------------------------------------------------------------------------------------------
+
+
+def scripted(world):
+    """A VM that is nothing but a monitor, in a process of many, and a daemon that holds it."""
+    os.mkdir(world.path("farm"))
+    farm = Farm(world.path("farm"), 2, environment=world.environment)
+    daemon = Daemon(world)
+    assert http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] == 201
+    return farm, daemon
+
+
+@test("a VM that is nothing but a monitor lives on when its daemon is killed")
+def lives_on(world):
+    farm, daemon = scripted(world)
+    instance = listed(world, "one")["instance"]
+    daemon.kill()
+    daemon = Daemon(world)
+    deadline = time.monotonic() + PATIENCE
+    while listed(world, "one")["monitor"] != farm.path(0):
+        assert time.monotonic() < deadline, listed(world, "one")
+        time.sleep(0.05)
+    assert listed(world, "one")["instance"] == instance
+    assert rows(world, "SELECT count(*) FROM verdict JOIN vm ON vm.id = verdict.vm WHERE vm.name = 'one'") == [(0,)]
+    farm.close()
+    daemon.stop()
+
+
+@test("another VM at the same path is another VM, though its socket's file has the same number")
+def at_the_same_path(world):
+    farm, daemon = scripted(world)
+    instance = listed(world, "one")["instance"]
+    daemon.kill()
+    farm.end(0, "quit")
+    farm.order("start", 0)
+    daemon = Daemon(world)
+    daemon.wait_told("one")
+    assert listed(world, "one") is None
+    assert http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] == 201
+    assert listed(world, "one")["instance"] != instance
+    farm.close()
+    daemon.stop()
+
+
+@test("a VM that is nothing but a monitor is given back, and attached again")
+def given_back(world):
+    farm, daemon = scripted(world)
+    instance = listed(world, "one")["instance"]
+    assert world.vmpower("detach", "one").returncode == 0
+    deadline = time.monotonic() + PATIENCE
+    while http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] != 201:
+        assert time.monotonic() < deadline, "it cannot be attached again"
+        time.sleep(0.05)
+    assert listed(world, "one")["instance"] == instance + ".2"
+    farm.close()
+    daemon.stop()
+
+
+@test("what a killed daemon left of a VM that is gone is taken away")
+def taken_away(world):
+    daemon = Daemon(world)
+    vm, lives = runs(world), runs(world)
+    attached(world, vm)
+    attached(world, lives)
+    daemon.kill()
+    vm.signal(signal.SIGKILL)
+    assert os.path.exists(shared_path(world, vm.name))
+    daemon = Daemon(world)
+    assert not os.path.exists(shared_path(world, vm.name))
+    is_attached_again(world, lives)
+    assert os.path.exists(shared_path(world, lives.name))
+    lives.signal(signal.SIGKILL)
+    daemon.wait_told(lives.name)
+    daemon.stop()
 
 
 if __name__ == "__main__":
