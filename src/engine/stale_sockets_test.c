@@ -76,5 +76,6 @@ static void only_what_nobody_has_open_goes(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = { cmocka_unit_test(only_what_nobody_has_open_goes) };
 
+        cmocka_set_message_output(CM_OUTPUT_TAP);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
