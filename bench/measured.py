@@ -4,6 +4,7 @@ import ctypes
 import http.client
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -22,6 +23,15 @@ PATIENCE = 120
 
 libc = ctypes.CDLL(None)
 now_ns = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+# A VM costs the daemon up to four descriptors: its monitor, the socket that it is shared by, its process, its cgroup's counter.
+# Where not even root may have so many, fewer VMs fit.
+try:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100000, 100000))
+except ValueError:
+    pass
+VMS_MAX = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2
 
 
 def die_with_us():
