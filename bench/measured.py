@@ -102,19 +102,23 @@ class Stream:
     def __init__(self, path):
         self.heard = []
         self.changed = threading.Condition()
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        self.socket.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        self.file = self.socket.makefile("rb")
-        line = self.file.readline()
-        assert b" 200 " in line, line
-        while not self.file.readline().startswith(b": vmpower"):
-            pass
+        self.connection = UnixConnection(path)
+        self.connection.timeout = None
+        self.connection.request("GET", "/v1/events")
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.status
+        assert self.answer.readline() == b": vmpower\n"
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
-        while line := self.file.readline():
+        try:
+            self._take_lines()
+        except (http.client.HTTPException, OSError):
+            pass  # the end of the daemon, or ours
+
+    def _take_lines(self):
+        while line := self.answer.readline():
             at = now_ns()
             if line.startswith(b"data:"):
                 with self.changed:
@@ -136,10 +140,10 @@ class Stream:
                     raise TimeoutError(f"{found} of {n} verdicts were heard")
 
     def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
+        self.connection.sock.shutdown(socket.SHUT_RDWR)
         self.thread.join()
-        self.file.close()
-        self.socket.close()
+        self.answer.close()
+        self.connection.close()
 
 
 class Daemon:
