@@ -77,6 +77,9 @@ enum evidence_kind {
         EVIDENCE_REQUEST,           /* somebody asked vmpower for it: `command` (QMP's word), `actor` */
         EVIDENCE_STORED_LATE,       /* a slow disk: such a request went on before it was on record: `command`, `ms` */
         EVIDENCE_OMITTED,           /* like facts were many; these were left out: `kind`, `count` */
+        EVIDENCE_PORT_WRITE,        /* the guest wrote to a power port, by KVM: `port`, `value`; `pc`: the VM is a PC, so that
+                                       this is what the port does */
+        EVIDENCE_KVM_EXIT,          /* KVM handed the VM to its VMM: `reason`; `pc` */
         EVIDENCE_GAP,               /* nobody looked, from the verdict or start before until now: `reason` */
         _EVIDENCE_KIND_N,
 };

@@ -138,7 +138,8 @@ static void step_vmm(struct path *path, const struct verdict_record *record) {
         for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
                 const struct evidence *e = find(record, events[i].kind);
 
-                if (!e)
+                /* What was concluded from the kernel's word QEMU has not said. */
+                if (!e || e->source == SOURCE_TRACE)
                         continue;
                 step(path, e->word[0] ? "QEMU: %s (%s)" : "QEMU: %s", events[i].word, e->word);
                 return;

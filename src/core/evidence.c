@@ -38,6 +38,8 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_OOM_KILL] = { .fades = true },
         [EVIDENCE_LINE] = { .may_burst = true, .fades = true },
         [EVIDENCE_HOST_RESTARTED] = { .fades = true },
+        [EVIDENCE_PORT_WRITE] = { .may_burst = true, .fades = true },
+        [EVIDENCE_KVM_EXIT] = { .may_burst = true, .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 

@@ -114,16 +114,20 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
  * end it, around the instant at which the guest went.
  */
 static const struct evidence *rival(const struct scene *s, const struct rule_info *rule) {
-        const struct evidence *found = NULL;
+        const struct evidence *found = NULL, *guest = s->cause;
 
         if (!s->cause || rule->initiator != INITIATOR_GUEST)
                 return NULL;
+        /* What the kernel saw of both has one clock. */
+        for (size_t i = 0; i < s->n_proof; i++)
+                if (s->proof[i]->kind == EVIDENCE_PORT_WRITE || s->proof[i]->kind == EVIDENCE_KVM_EXIT)
+                        guest = s->proof[i];
         for (size_t i = 0; i < s->n_items; i++) {
                 const struct evidence *e = &s->items[i];
                 bool ends = (e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number)) ||
                             (e->kind == EVIDENCE_REQUEST && (says(e, "quit") || says(e, "system_reset")));
 
-                if (ends && e->source != s->cause->source && apart_ns(e, s->cause) < ORDER_CERTAIN_NS &&
+                if (ends && e->source != guest->source && apart_ns(e, guest) < ORDER_CERTAIN_NS &&
                     (!found || evidence_is_before(e, found)))
                         found = e;
         }

@@ -193,6 +193,26 @@ static void world_guest_reset(struct world *w) {
         qmp(w, 5.02, EVIDENCE_RESET, TRISTATE_TRUE, "guest-reset");
         qmp(w, 5.05, EVIDENCE_RESET, TRISTATE_TRUE, "guest-reset");
 }
+static void reset_by(struct world *w, enum evidence_kind kind, const char *word, int64_t value) {
+        struct evidence *way = world_add(w, 4.999, SOURCE_TRACE, kind);
+
+        evidence_set_word(way, word);
+        way->number = value;
+        way->flag = TRISTATE_TRUE;
+        world_guest_reset(w);
+}
+static void world_reset_8042(struct world *w) {
+        reset_by(w, EVIDENCE_PORT_WRITE, "0x64", 0xfe);
+}
+static void world_reset_cf9(struct world *w) {
+        reset_by(w, EVIDENCE_PORT_WRITE, "0xcf9", 6);
+}
+static void world_reset_port92(struct world *w) {
+        reset_by(w, EVIDENCE_PORT_WRITE, "0x92", 1);
+}
+static void world_triple_fault(struct world *w) {
+        reset_by(w, EVIDENCE_KVM_EXIT, "shutdown", 0);
+}
 static void world_qmp_reset(struct world *w) {
         asked(w, 4.99, "system_reset", "vmpower");
         qmp(w, 5, EVIDENCE_RESET, TRISTATE_FALSE, "host-qmp-system-reset");
@@ -340,6 +360,10 @@ const struct rule_world rule_worlds[] = {
         { "power-button-reboot-slow", world_button_reboot_slow, LEFT_OFF },
         { "guest-poweroff", world_poweroff, LEFT_GONE },
         { "guest-poweroff-somehow", world_poweroff_somehow, LEFT_GONE },
+        { "reset-8042", world_reset_8042, LEFT_RUNNING },
+        { "reset-cf9", world_reset_cf9, LEFT_RUNNING },
+        { "reset-port92", world_reset_port92, LEFT_RUNNING },
+        { "triple-fault", world_triple_fault, LEFT_RUNNING },
         { "guest-reset", world_guest_reset, LEFT_RUNNING },
         { "qmp-reset", world_qmp_reset, LEFT_RUNNING, "vmpower" },
         { "ui-reset", world_ui_reset, LEFT_RUNNING },

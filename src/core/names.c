@@ -48,6 +48,8 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_REQUEST] = { "request", .word = "command", .actor = true },
         [EVIDENCE_STORED_LATE] = { "stored-late", .number = "ms", .word = "command" },
         [EVIDENCE_OMITTED] = { "omitted", .word = "kind", .number = "count" },
+        [EVIDENCE_PORT_WRITE] = { "port-write", .flag = "pc", .word = "port", .number = "value" },
+        [EVIDENCE_KVM_EXIT] = { "kvm-exit", .flag = "pc", .word = "reason" },
         [EVIDENCE_GAP] = { "gap", .text = "reason" },
 };
 

@@ -14,6 +14,9 @@
 /* A VMM says why it ends right before it does; its standard error may be read after its end. */
 #define LAST_WORDS_WITHIN_NS SECOND_NS
 
+/* A guest's write ends in QEMU's event at once; a loaded host may take its time. */
+#define WRITE_ACTS_WITHIN_NS SECOND_NS
+
 /* A large VMM takes its time to die; its cgroup's counter may be read before or after. */
 #define OOM_KILLS_WITHIN_NS (10 * SECOND_NS)
 
@@ -156,6 +159,33 @@ static bool is_apm(struct scene *s) {
         return pm1 && !(pm1->number & 1) && prove(s, pm1);
 }
 
+/* What the kernel saw the guest do on a machine that is known: the first such thing before the cause, for a reboot may try several ways. */
+static const struct evidence *seen_way(const struct scene *s, bool (*is_it)(const struct evidence *)) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if ((e->kind != EVIDENCE_PORT_WRITE && e->kind != EVIDENCE_KVM_EXIT) || e->flag != TRISTATE_TRUE || !is_it(e) ||
+                    !evidence_is_before(e, s->cause) || apart_ns(e, s->cause) > WRITE_ACTS_WITHIN_NS)
+                        continue;
+                if (!found || evidence_is_before(e, found))
+                        found = e;
+        }
+        return found;
+}
+
+static bool is_reset_way(const struct evidence *e) {
+        if (e->kind == EVIDENCE_KVM_EXIT)
+                return says(e, "shutdown");
+        return says(e, "0x64") || says(e, "0xcf9") || says(e, "0x92");
+}
+
+/* SLP_EN with SLP_TYP 0, which is S5 on a PC of QEMU's. */
+static bool is_off_way(const struct evidence *e) {
+        return e->kind == EVIDENCE_PORT_WRITE && !is_reset_way(e) && (e->number & 0x3c00) == 0x2000;
+}
+
 static bool is_paravirtual_poweroff(struct scene *s) {
         return is_guest_off(s) && prove(s, scene_last_before(s, EVIDENCE_GUEST_PVSHUTDOWN, NULL, s->cause, SECOND_NS));
 }
@@ -169,7 +199,7 @@ static bool is_button_long_ago_somehow(struct scene *s) {
 }
 
 static bool is_guest_poweroff(struct scene *s) {
-        return is_guest_off(s) && prove(s, acpi_machine(s));
+        return is_guest_off(s) && (prove(s, seen_way(s, is_off_way)) || prove(s, acpi_machine(s)));
 }
 
 static bool is_guest_poweroff_somehow(struct scene *s) {
@@ -178,6 +208,32 @@ static bool is_guest_poweroff_somehow(struct scene *s) {
 
 static bool is_guest_reset(struct scene *s) {
         return is_guest_reset_request(s) && s->cause->flag == TRISTATE_TRUE;
+}
+
+static bool is_reset_by(struct scene *s, const char *word) {
+        const struct evidence *way;
+
+        if (!is_guest_reset(s))
+                return false;
+        way = seen_way(s, is_reset_way);
+        return way && says(way, word) && prove(s, way);
+}
+
+static bool is_reset_8042(struct scene *s) {
+        return is_reset_by(s, "0x64");
+}
+
+static bool is_reset_cf9(struct scene *s) {
+        return is_reset_by(s, "0xcf9");
+}
+
+static bool is_reset_port92(struct scene *s) {
+        return is_reset_by(s, "0x92");
+}
+
+/* KVM_EXIT_SHUTDOWN: the CPU has given up (Intel SDM volume 3, 6.15: double fault exception). */
+static bool is_triple_fault(struct scene *s) {
+        return is_reset_by(s, "shutdown");
 }
 
 static bool is_reset_unexplained(struct scene *s) {
@@ -462,6 +518,10 @@ const struct rule judge_rules[] = {
         RULE("power-button-reboot-slow", REBOOT,  OPERATOR, POWER_BUTTON,   NULL,  LIKELY,  is_button_reboot_later),
         RULE("guest-poweroff",         POWEROFF,  GUEST,    ACPI_S5,        TRUE,  CERTAIN, is_guest_poweroff),
         RULE("guest-poweroff-somehow", POWEROFF,  GUEST,    GUEST_SHUTDOWN, TRUE,  CERTAIN, is_guest_poweroff_somehow),
+        RULE("reset-8042",             REBOOT,    GUEST,    RESET_8042,     NULL,  CERTAIN, is_reset_8042),
+        RULE("reset-cf9",              REBOOT,    GUEST,    RESET_CF9,      NULL,  CERTAIN, is_reset_cf9),
+        RULE("reset-port92",           REBOOT,    GUEST,    RESET_PORT92,   NULL,  CERTAIN, is_reset_port92),
+        RULE("triple-fault",           REBOOT,    GUEST,    TRIPLE_FAULT,   NULL,  CERTAIN, is_triple_fault),
         RULE("guest-reset",            REBOOT,    GUEST,    GUEST_RESET,    NULL,  CERTAIN, is_guest_reset),
         RULE("qmp-reset",              REBOOT,    OPERATOR, QMP_RESET,      FALSE, CERTAIN, is_qmp_reset),
         RULE("ui-reset",               REBOOT,    OPERATOR, UI,             FALSE, CERTAIN, is_ui_reset),
