@@ -102,7 +102,7 @@ bool proc_instance_is_alive(const char *text) {
                stat.start_time == instance.start_time && stat.state != 'Z' && stat.state != 'X';
 }
 
-static void user_name(char *ret_name, size_t n_name, uid_t uid) {
+void proc_user_name(char *ret_name, size_t n_name, uid_t uid) {
         struct passwd entry, *found = NULL;
         char buffer[4096];
 
@@ -210,11 +210,11 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor) {
         text_set(actor.comm, sizeof(actor.comm), stat.comm);
         if (!proc_status_read(&status, pid)) {
                 actor.uid = status.uid;
-                user_name(actor.user, sizeof(actor.user), status.uid);
+                proc_user_name(actor.user, sizeof(actor.user), status.uid);
         }
         n = read_of(pid, "loginuid", text, sizeof(text));
         if (n > 0 && !proc_number_parse(&login_uid, text, (size_t)n) && login_uid < UINT32_MAX)
-                user_name(actor.login_user, sizeof(actor.login_user), (uid_t)login_uid);
+                proc_user_name(actor.login_user, sizeof(actor.login_user), (uid_t)login_uid);
         snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
         n = readlink(path, exe, sizeof(exe));
         if (n > 0)

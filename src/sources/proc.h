@@ -34,6 +34,9 @@ bool proc_instance_is_alive(const char *text);
  */
 int proc_actor(pid_t pid, const char *via, struct actor *ret_actor);
 
+/* What the host's user database calls that user; "" where it does not know it. */
+void proc_user_name(char *ret_name, size_t n_name, uid_t uid);
+
 /* The leader of the process's session.  A pid, or -errno. */
 pid_t proc_session_leader(pid_t pid);
 

@@ -1,0 +1,288 @@
+#include "sources/trace/decode.h"
+#include "basics/cleanup.h"
+#include "core/text.h"
+#include "sources/command_line.h"
+#include "sources/signal_name.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* Field 22 of /proc/PID/stat counts in hundredths of a second, on every architecture (USER_HZ). */
+#define TICK_NS UINT64_C(10000000)
+
+/* include/trace/events/signal.h */
+#define TRACE_SIGNAL_IGNORED 1
+
+/* linux/kvm.h */
+#define KVM_EXIT_SHUTDOWN     8
+#define KVM_EXIT_SYSTEM_EVENT 24
+
+static bool is_text(const char *text, size_t n) {
+        return memchr(text, '\0', n) != NULL;
+}
+
+static bool is_whole_signal(const struct trace_signal *signal) {
+        if (signal->signal < 1 || signal->signal > 64 || signal->n_parents > TRACE_PARENTS || signal->n_path > TRACE_PATH_NAMES ||
+            signal->n_cgroup > TRACE_CGROUP_NAMES || signal->n_arguments > TRACE_ARGUMENTS ||
+            !is_text(signal->sender.comm, TRACE_COMM) || !is_text(signal->leader.comm, TRACE_COMM))
+                return false;
+        for (size_t i = 0; i < signal->n_parents; i++)
+                if (!is_text(signal->parents[i].comm, TRACE_COMM))
+                        return false;
+        for (size_t i = 0; i < signal->n_path; i++)
+                if (!is_text(signal->path[i], TRACE_PATH_NAME))
+                        return false;
+        for (size_t i = 0; i < signal->n_cgroup; i++)
+                if (!is_text(signal->cgroup[i], TRACE_CGROUP_NAME))
+                        return false;
+        return true;
+}
+
+int trace_record_check(const void *record, size_t n) {
+        const struct trace_head *head = record;
+        size_t wanted = 0;
+
+        if (n < sizeof(*head))
+                return -EBADMSG;
+        switch (head->kind) {
+        case TRACE_RECORD_SIGNAL:
+                wanted = sizeof(struct trace_signal);
+                break;
+        case TRACE_RECORD_VICTIM:
+                wanted = sizeof(struct trace_head);
+                break;
+        case TRACE_RECORD_EXIT:
+                wanted = sizeof(struct trace_exit);
+                break;
+        case TRACE_RECORD_PORT:
+                wanted = sizeof(struct trace_port);
+                break;
+        case TRACE_RECORD_KVM_EXIT:
+                wanted = sizeof(struct trace_kvm_exit);
+                break;
+        default:
+                return -EBADMSG;
+        }
+        /* The ring rounds sizes up to eight bytes. */
+        if (n < wanted || n > wanted + 8 || !head->at_ns || !head->tgid || head->tgid > INT32_MAX)
+                return -EBADMSG;
+        if (head->kind == TRACE_RECORD_SIGNAL && !is_whole_signal(record))
+                return -EBADMSG;
+        return 0;
+}
+
+bool trace_head_is_about(const struct trace_head *head, uint64_t start_time) {
+        return head->start_ns / TICK_NS == start_time;
+}
+
+/* All facts of one record have its instant; two numbers for each record keep them in their order. */
+static struct evidence fact_of(const struct trace_head *head, enum evidence_kind kind, unsigned place) {
+        struct evidence fact = evidence_make(SOURCE_TRACE, kind);
+
+        fact.at_ns = head->at_ns;
+        fact.seq = head->number * TRACE_POWER_FACTS + place + 1;
+        return fact;
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------- */
+
+bool trace_signal_is_from_terminal(const struct trace_signal *signal) {
+        /* drivers/tty: kill_pgrp(…, 1) and the like. */
+        return signal->code == SI_KERNEL && signal->leader.tgid &&
+               (signal->signal == SIGINT || signal->signal == SIGQUIT || signal->signal == SIGHUP || signal->signal == SIGTSTP ||
+                signal->signal == SIGCONT);
+}
+
+/* Names, the innermost first, as a path.  One that is longer than what was taken begins with "...". */
+static void join(char *ret_path, size_t n_path, const char *names, size_t n_names, size_t name_size, bool is_cut) {
+        char path[TRACE_PATH_NAMES * TRACE_PATH_NAME + TRACE_CGROUP_NAMES * TRACE_CGROUP_NAME + 8] = "";
+        size_t n = 0;
+
+        if (!n_names)
+                return;
+        if (is_cut)
+                n = (size_t)snprintf(path, sizeof(path), "...");
+        for (size_t i = n_names; i-- > 0;)
+                n += (size_t)snprintf(path + n, sizeof(path) - n, "/%s", names + i * name_size);
+        text_set(ret_path, n_path, path);
+}
+
+/* The sender's own words: NUL after each, the last may be cut.  Secrets are masked as everywhere. */
+static int take_arguments(struct actor *actor, const struct trace_signal *signal) {
+        cleanup(freep) char *text = NULL;
+        char words[TRACE_ARGUMENTS + 1];
+        char *argv[TRACE_ARGUMENTS + 1];
+        size_t n = 0;
+        int r;
+
+        memcpy(words, signal->arguments, signal->n_arguments);
+        words[signal->n_arguments] = '\0';
+        for (size_t at = 0; at < signal->n_arguments; at += strlen(words + at) + 1)
+                argv[n++] = words + at;
+        argv[n] = NULL;
+        if (!n)
+                return 0;
+        r = command_line_format(&text, n, argv);
+        if (r)
+                return r;
+        text_set(actor->cmdline, sizeof(actor->cmdline), text);
+        return 0;
+}
+
+static int take_sender(struct actor *actor, const struct trace_signal *signal) {
+        actor->pid = signal->sender.tgid;
+        actor->uid = signal->uid;
+        actor->confidence = CONFIDENCE_CERTAIN;
+        text_set(actor->comm, sizeof(actor->comm), signal->sender.comm);
+        join(actor->exe, sizeof(actor->exe), signal->path[0], signal->n_path, TRACE_PATH_NAME, signal->n_path == TRACE_PATH_NAMES);
+        text_set(actor->cgroup, sizeof(actor->cgroup), "/"); /* a process is in the root, or below it */
+        join(actor->cgroup, sizeof(actor->cgroup), signal->cgroup[0], signal->n_cgroup, TRACE_CGROUP_NAME,
+             signal->n_cgroup == TRACE_CGROUP_NAMES);
+        for (size_t i = 0; i < signal->n_parents && i < ACTOR_PARENTS_MAX; i++) {
+                actor->parents[i].pid = signal->parents[i].tgid;
+                text_set(actor->parents[i].comm, sizeof(actor->parents[i].comm), signal->parents[i].comm);
+                actor->n_parents++;
+        }
+        return take_arguments(actor, signal);
+}
+
+static void take_leader(struct actor *actor, const struct trace_signal *signal) {
+        actor->pid = signal->leader.tgid;
+        actor->confidence = CONFIDENCE_LIKELY;
+        text_set(actor->comm, sizeof(actor->comm), signal->leader.comm);
+}
+
+int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal) {
+        struct evidence evidence = fact_of(&signal->head, EVIDENCE_SIGNAL, 0);
+        struct actor actor = { .uid = -1 };
+        char name[SIGNAL_NAME_MAX];
+        bool is_known = false;
+        int r = 0;
+
+        /* A stopped process is continued by a SIGCONT that it ignores, too. */
+        if (signal->result == TRACE_SIGNAL_IGNORED && signal->signal != SIGCONT)
+                return TRACE_NO_FACT;
+        signal_name(signal->signal, name);
+        evidence.number = signal->signal;
+        evidence_set_word(&evidence, name);
+        text_set(actor.via, sizeof(actor.via), name);
+        if (trace_signal_is_from_terminal(signal)) {
+                take_leader(&actor, signal);
+                is_known = true;
+        } else if (signal->code != SI_KERNEL && !signal->sender_is_kernel) {
+                r = take_sender(&actor, signal);
+                is_known = true;
+        }
+        if (!r && is_known)
+                r = evidence_set_actor(&evidence, &actor);
+        if (r)
+                return r;
+        *ret_evidence = evidence;
+        return 0;
+}
+
+/* --- ends -------------------------------------------------------------------------------------------------------- */
+
+void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record) {
+        char name[SIGNAL_NAME_MAX];
+
+        if (!WIFSIGNALED(record->status)) {
+                *ret_evidence = fact_of(&record->head, EVIDENCE_EXITED, 0);
+                ret_evidence->number = WEXITSTATUS(record->status);
+                return;
+        }
+        *ret_evidence = fact_of(&record->head, EVIDENCE_KILLED, 0);
+        ret_evidence->number = WTERMSIG(record->status);
+        ret_evidence->flag = WCOREDUMP(record->status) ? TRISTATE_TRUE : TRISTATE_FALSE;
+        signal_name(WTERMSIG(record->status), name);
+        evidence_set_word(ret_evidence, name);
+}
+
+void trace_victim_decode(struct evidence *ret_evidence, const struct trace_head *head) {
+        *ret_evidence = fact_of(head, EVIDENCE_OOM_KILL, 0);
+        ret_evidence->number = 1;
+}
+
+/* --- power ------------------------------------------------------------------------------------------------------- */
+
+struct power {
+        struct evidence *facts;
+        size_t n;
+        const struct trace_head *head;
+};
+
+static struct evidence *add(struct power *power, enum evidence_kind kind) {
+        struct evidence *fact = &power->facts[power->n];
+
+        *fact = fact_of(power->head, kind, (unsigned)power->n);
+        power->n++;
+        return fact;
+}
+
+/* The guest's own doing: it is reset, or (-no-reboot) a reset ends it, as QEMU's monitor would have said. */
+static void conclude_reset(struct power *power, const struct trace_machine *machine) {
+        struct evidence *fact = add(power, machine->no_reboot ? EVIDENCE_SHUTDOWN : EVIDENCE_RESET);
+
+        fact->flag = TRISTATE_TRUE;
+        evidence_set_word(fact, "guest-reset");
+}
+
+static void conclude_off(struct power *power) {
+        struct evidence *fact = add(power, EVIDENCE_SHUTDOWN);
+
+        fact->flag = TRISTATE_TRUE;
+        evidence_set_word(fact, "guest-shutdown");
+}
+
+static void decode_port(struct power *power, const struct trace_port *record, const struct trace_machine *machine) {
+        struct evidence *fact = add(power, EVIDENCE_PORT_WRITE);
+        char port[16];
+
+        snprintf(port, sizeof(port), "0x%x", record->port);
+        evidence_set_word(fact, port);
+        fact->number = record->value;
+        fact->flag = machine->is_pc ? TRISTATE_TRUE : TRISTATE_NULL;
+        if (!machine->is_pc || machine->speaks)
+                return;
+        if (record->size == 1) {
+                conclude_reset(power, machine);
+                return;
+        }
+        /* SLP_TYP, bits 10 to 12: QEMU, hw/acpi/core.c, acpi_pm1_cnt_write(). */
+        switch (record->value >> 10 & 7) {
+        case 0:
+                conclude_off(power);
+                break;
+        case 1:
+                add(power, EVIDENCE_SUSPEND);
+                break;
+        case 2:
+                add(power, EVIDENCE_SUSPEND_DISK);
+                conclude_off(power);
+                break;
+        }
+}
+
+static void decode_kvm_exit(struct power *power, const struct trace_kvm_exit *record, const struct trace_machine *machine) {
+        struct evidence *fact = add(power, EVIDENCE_KVM_EXIT);
+
+        evidence_set_word(fact, record->reason == KVM_EXIT_SHUTDOWN ? "shutdown"
+                                : record->reason == KVM_EXIT_SYSTEM_EVENT ? "system-event" : "?");
+        fact->flag = machine->is_pc ? TRISTATE_TRUE : TRISTATE_NULL;
+        if (machine->is_pc && !machine->speaks && record->reason == KVM_EXIT_SHUTDOWN)
+                conclude_reset(power, machine);
+}
+
+void trace_power_decode(struct evidence ret_evidence[static TRACE_POWER_FACTS], size_t *ret_n, const struct trace_head *head,
+                        const struct trace_machine *machine) {
+        struct power power = { .facts = ret_evidence, .head = head };
+
+        if (head->kind == TRACE_RECORD_PORT)
+                decode_port(&power, (const struct trace_port *)head, machine);
+        else if (head->kind == TRACE_RECORD_KVM_EXIT)
+                decode_kvm_exit(&power, (const struct trace_kvm_exit *)head, machine);
+        *ret_n = power.n;
+}

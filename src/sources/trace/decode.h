@@ -1,0 +1,50 @@
+/*
+ * Decode: the kernel's records as evidence.
+ *
+ * Bytes in, facts out; what is torn, or of nobody known, is refused.  Does not know whom they are about, or where they come from.  Pure.
+ */
+#pragma once
+
+#include "core/evidence.h"
+#include "sources/trace/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Outcomes: the record is no fact about the process. */
+#define TRACE_NO_FACT 1
+
+/* Is this one whole record, of a kind that is known, with nothing in it that points beyond it?  0, or -EBADMSG. */
+int trace_record_check(const void *record, size_t n);
+
+/* Does its head speak of the process that has run since then (clock ticks, field 22 of /proc/PID/stat)? */
+bool trace_head_is_about(const struct trace_head *head, uint64_t start_time);
+
+/* Signals of the kernel's own that come from a terminal: ^C, a hangup.  Who sits there is the leader of the target's session. */
+bool trace_signal_is_from_terminal(const struct trace_signal *signal);
+
+/*
+ * EVIDENCE_SIGNAL, with its sender where somebody sent it; of the sender all but the names of users.  0; TRACE_NO_FACT: it did nothing; -ENOMEM.
+ * The record was checked.
+ */
+int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal);
+
+/* EXITED or KILLED. */
+void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record);
+/* OOM_KILL. */
+void trace_victim_decode(struct evidence *ret_evidence, const struct trace_head *head);
+
+/* What is known of a VM that says what its ports do. */
+struct trace_machine {
+        bool is_pc;     /* QEMU's pc or q35 */
+        bool no_reboot; /* a reset ends it */
+        bool speaks;    /* its monitor tells what became of it, so nothing is to be concluded here */
+};
+
+/*
+ * What the guest wrote, or made KVM hand to its VMM; and, where nobody else says what that did to the VM, what it did: ret_n facts, in their order,
+ * at most TRACE_POWER_FACTS.
+ */
+enum { TRACE_POWER_FACTS = 3 };
+void trace_power_decode(struct evidence ret_evidence[static TRACE_POWER_FACTS], size_t *ret_n, const struct trace_head *head,
+                        const struct trace_machine *machine);

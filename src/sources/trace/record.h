@@ -1,0 +1,102 @@
+/*
+ * Record: what the programs in the kernel and their reader say to each other.
+ *
+ * The same bytes on both sides; included by trace.bpf.c, too.  Whoever reads them checks them first (decode.h).
+ */
+#pragma once
+
+#ifdef __bpf__
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef int int32_t;
+typedef unsigned long long uint64_t;
+typedef _Bool bool;
+#else
+#include <stdint.h>
+#endif
+
+enum {
+        TRACE_COMM = 16,        /* TASK_COMM_LEN */
+        TRACE_PARENTS = 8,
+        TRACE_ARGUMENTS = 256,
+        TRACE_PATH_NAMES = 12,  /* of a path the innermost so many names … */
+        TRACE_PATH_NAME = 48,   /* … each cut at so many bytes, its NUL included */
+        TRACE_CGROUP_NAMES = 8,
+        TRACE_CGROUP_NAME = 64,
+};
+
+enum trace_record_kind {
+        TRACE_RECORD_SIGNAL = 1, /* struct trace_signal */
+        TRACE_RECORD_VICTIM,     /* the OOM killer's mark: the head alone */
+        TRACE_RECORD_EXIT,       /* struct trace_exit */
+        TRACE_RECORD_PORT,       /* struct trace_port */
+        TRACE_RECORD_KVM_EXIT,   /* struct trace_kvm_exit */
+};
+
+/* Every record begins so.  Times are CLOCK_BOOTTIME. */
+struct trace_head {
+        uint32_t kind;
+        uint32_t tgid;      /* whom it is about, as the reader's pid namespace counts */
+        uint64_t start_ns;  /* and since when that one runs: a pid alone is nobody */
+        uint64_t at_ns;
+        uint64_t number;    /* rises; each record has its own */
+};
+
+struct trace_process {
+        uint32_t tgid; /* 0: the reader's namespace does not see it */
+        uint32_t padding;
+        uint64_t start_ns;
+        char comm[TRACE_COMM];
+};
+
+/* A signal, and who sent it, as he was at that instant. */
+struct trace_signal {
+        struct trace_head head;
+        int32_t signal;
+        int32_t code; /* of its siginfo: SI_USER, SI_KERNEL … */
+        int32_t result; /* enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending … */
+        uint32_t sender_is_kernel; /* a kernel thread, or nobody in particular */
+        struct trace_process sender;
+        uint32_t tid;
+        uint32_t uid;
+        uint32_t login_uid; /* UINT32_MAX: nobody logged in */
+        uint32_t session;
+        uint64_t cgroup_id;
+        uint32_t n_parents;
+        uint32_t n_path;
+        uint32_t n_cgroup;
+        uint32_t n_arguments; /* bytes */
+        struct trace_process parents[TRACE_PARENTS]; /* the nearest first, up to the leader of a session */
+        struct trace_process leader;                 /* of the target's session: whose terminal it has */
+        char path[TRACE_PATH_NAMES][TRACE_PATH_NAME];       /* of its program, the innermost name first */
+        char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the innermost first */
+        char arguments[TRACE_ARGUMENTS];             /* each ends in NUL; the last may be cut */
+};
+
+struct trace_exit {
+        struct trace_head head;
+        int32_t status; /* as wait(2) would say it */
+        uint32_t padding;
+};
+
+struct trace_port {
+        struct trace_head head;
+        uint32_t port;
+        uint32_t size;
+        uint32_t value;
+        uint32_t padding;
+};
+
+struct trace_kvm_exit {
+        struct trace_head head;
+        uint32_t reason; /* KVM_EXIT_… */
+        uint32_t padding;
+};
+
+/* Who is watched: the key is a tgid.  Written by the reader, but for n_lost. */
+struct trace_watched {
+        uint64_t start_ns; /* 0: not known; in clock ticks' precision else */
+        uint32_t pm1_port; /* PM1a_CNT of a VM whose machine is known; 0: those that a PC may have */
+        uint32_t n_lost;   /* records about it that found no room */
+};

@@ -1,0 +1,427 @@
+/*
+ * The programs that run in the kernel, each at one tracepoint: who sends a signal, whom the OOM killer takes, how a process ends, and what a guest
+ * writes to its power ports.
+ *
+ * All of them are of the kind tp_btf: a program of the tracepoint kind that returns 0 hides the event from every perf reader on the host.  Each
+ * can be left out.  What is about a watched process goes into the ring; a fatal signal to any other one is remembered for a while.
+ */
+#include "sources/trace/record.h"
+#include "sources/trace/kernel.h"
+
+#define __u8  uint8_t
+#define __u16 uint16_t
+#define __u32 uint32_t
+#define __s32 int32_t
+#define __u64 uint64_t
+#define __s64 long long
+#define __be16 uint16_t
+#define __be32 uint32_t
+#define __wsum uint32_t
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* include/uapi/linux/bpf.h */
+enum {
+        BPF_MAP_TYPE_HASH = 1,
+        BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+        BPF_MAP_TYPE_LRU_HASH = 9,
+        BPF_MAP_TYPE_RINGBUF = 27,
+};
+#define BPF_ANY 0
+
+#define SI_KERNEL   0x80
+#define PF_KTHREAD  0x00200000
+#define SIGNAL_GROUP_EXIT 4
+#define KVM_EXIT_SHUTDOWN     8
+#define KVM_EXIT_SYSTEM_EVENT 24
+#define PID_TYPE_SID 3
+
+/* The reader's pid namespace; 0: it is the first one, which counts as the kernel does. */
+const volatile uint32_t pid_namespace;
+
+uint64_t n_records;
+
+struct {
+        __uint(type, BPF_MAP_TYPE_RINGBUF);
+        __uint(max_entries, 1 << 20);
+} records SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(max_entries, 65536);
+        __uint(map_flags, 1); /* BPF_F_NO_PREALLOC */
+        __type(key, uint32_t);
+        __type(value, struct trace_watched);
+} watched SEC(".maps");
+
+/* The last fatal signals to those who are not watched: a VMM may be killed before anybody knew it. */
+struct {
+        __uint(type, BPF_MAP_TYPE_LRU_HASH);
+        __uint(max_entries, 512);
+        __type(key, uint32_t);
+        __type(value, struct trace_signal);
+} strangers SEC(".maps");
+
+struct {
+        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+        __uint(max_entries, 1);
+        __type(key, uint32_t);
+        __type(value, struct trace_signal);
+} scratch SEC(".maps");
+
+/* --- processes --------------------------------------------------------------------------------------------------- */
+
+/* As the reader's pid namespace counts; 0: it does not see it. */
+static __always_inline uint32_t number_of(struct pid *pid) {
+        unsigned int level = BPF_CORE_READ(pid, level);
+        char *numbers = (char *)pid + bpf_core_field_offset(struct pid, numbers);
+
+        /* MAX_PID_NS_LEVEL is 32; so deep is nobody. */
+        for (unsigned int i = 0; i < 8 && i <= level; i++) {
+                struct pid_namespace *ns = 0;
+                int nr = 0;
+
+                bpf_probe_read_kernel(&nr, sizeof(nr), numbers + i * 16);
+                bpf_probe_read_kernel(&ns, sizeof(ns), numbers + i * 16 + 8);
+                if (ns && BPF_CORE_READ(ns, ns.inum) == pid_namespace)
+                        return nr;
+        }
+        return 0;
+}
+
+static __always_inline uint32_t tgid_of(struct task_struct *task) {
+        if (!pid_namespace)
+                return BPF_CORE_READ(task, tgid);
+        return number_of(BPF_CORE_READ(task, group_leader, thread_pid));
+}
+
+static __always_inline uint64_t start_of(struct task_struct *task) {
+        struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+        if (bpf_core_field_exists(leader->start_boottime))
+                return BPF_CORE_READ(leader, start_boottime);
+        return BPF_CORE_READ((struct task_struct___older *)leader, real_start_time);
+}
+
+static __always_inline void describe(struct trace_process *process, struct task_struct *task) {
+        struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+        process->tgid = tgid_of(task);
+        process->padding = 0;
+        process->start_ns = start_of(task);
+        bpf_core_read_str(process->comm, sizeof(process->comm), &leader->comm);
+}
+
+static __always_inline struct pid *session_of(struct task_struct *task) {
+        return BPF_CORE_READ(task, signal, pids[PID_TYPE_SID]);
+}
+
+static __always_inline bool leads_session(struct task_struct *task) {
+        return session_of(task) == BPF_CORE_READ(task, group_leader, thread_pid);
+}
+
+static __always_inline struct trace_watched *find_watched(uint32_t tgid) {
+        return bpf_map_lookup_elem(&watched, &tgid);
+}
+
+static __always_inline void begin(struct trace_head *head, enum trace_record_kind kind, uint32_t tgid, struct task_struct *task) {
+        head->kind = kind;
+        head->tgid = tgid;
+        head->start_ns = start_of(task);
+        head->at_ns = bpf_ktime_get_boot_ns();
+        head->number = __sync_fetch_and_add(&n_records, 1) + 1;
+}
+
+static __always_inline void send(struct trace_watched *about, void *record, uint32_t size) {
+        if (bpf_ringbuf_output(&records, record, size, 0))
+                __sync_fetch_and_add(&about->n_lost, 1);
+}
+
+/* --- the sender -------------------------------------------------------------------------------------------------- */
+
+static __always_inline void take_path(struct trace_signal *record, struct mm_struct *mm) {
+        struct file *file = BPF_CORE_READ(mm, exe_file);
+        struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+        struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
+        struct mount *mount;
+
+        if (!vfs || !dentry)
+                return;
+        mount = (struct mount *)((char *)vfs - bpf_core_field_offset(struct mount, mnt));
+        for (int i = 0; i < TRACE_PATH_NAMES + 4; i++) {
+                struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+                /* A mount's root goes by the name of the place that it is mounted on. */
+                if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+                        struct mount *outer = BPF_CORE_READ(mount, mnt_parent);
+
+                        if (outer == mount || !outer)
+                                break;
+                        dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+                        mount = outer;
+                        continue;
+                }
+                if (parent == dentry || !parent || record->n_path >= TRACE_PATH_NAMES)
+                        break;
+                bpf_probe_read_kernel_str(record->path[record->n_path], TRACE_PATH_NAME, BPF_CORE_READ(dentry, d_name.name));
+                record->n_path++;
+                dentry = parent;
+        }
+}
+
+static __always_inline void take_cgroup(struct trace_signal *record, struct task_struct *task) {
+        struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+
+        for (int i = 0; i < TRACE_CGROUP_NAMES; i++) {
+                struct kernfs_node *parent;
+
+                if (!node)
+                        break;
+                if (bpf_core_field_exists(((struct kernfs_node___renamed *)node)->__parent))
+                        parent = BPF_CORE_READ((struct kernfs_node___renamed *)node, __parent);
+                else
+                        parent = BPF_CORE_READ(node, parent);
+                if (!parent)
+                        break;
+                bpf_probe_read_kernel_str(record->cgroup[i], TRACE_CGROUP_NAME, BPF_CORE_READ(node, name));
+                record->n_cgroup = i + 1;
+                node = parent;
+        }
+}
+
+static __always_inline void take_parents(struct trace_signal *record, struct task_struct *task) {
+        struct task_struct *child = BPF_CORE_READ(task, group_leader);
+
+        for (int i = 0; i < TRACE_PARENTS; i++) {
+                struct task_struct *parent = BPF_CORE_READ(child, real_parent, group_leader);
+
+                /* The first process of all is its own parent. */
+                if (!parent || parent == child || !BPF_CORE_READ(parent, tgid))
+                        break;
+                describe(&record->parents[i], parent);
+                record->n_parents = i + 1;
+                if (leads_session(parent))
+                        break;
+                child = parent;
+        }
+}
+
+static __always_inline void take_arguments(struct trace_signal *record, struct mm_struct *mm) {
+        unsigned long start = BPF_CORE_READ(mm, arg_start), n = BPF_CORE_READ(mm, arg_end) - start;
+
+        if (n > TRACE_ARGUMENTS - 1)
+                n = TRACE_ARGUMENTS - 1;
+        /* It is the sender's own memory, and he is running: mostly it is there.  Never waits for what is not. */
+        if (!bpf_probe_read_user(record->arguments, n & (TRACE_ARGUMENTS - 1), (void *)start))
+                record->n_arguments = n;
+}
+
+static __always_inline void take_sender(struct trace_signal *record, struct task_struct *task) {
+        struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
+        record->sender_is_kernel = !mm || (BPF_CORE_READ(task, flags) & PF_KTHREAD);
+        record->n_parents = record->n_path = record->n_cgroup = record->n_arguments = 0;
+        describe(&record->sender, task);
+        record->tid = pid_namespace ? number_of(BPF_CORE_READ(task, thread_pid)) : (uint32_t)BPF_CORE_READ(task, pid);
+        record->uid = BPF_CORE_READ(task, cred, uid.val);
+        record->login_uid = bpf_core_field_exists(task->loginuid) ? BPF_CORE_READ(task, loginuid.val) : (uint32_t)-1;
+        record->session = 0;
+        if (session_of(task))
+                record->session = pid_namespace ? number_of(session_of(task)) : (uint32_t)BPF_CORE_READ(session_of(task), numbers[0].nr);
+        record->cgroup_id = bpf_get_current_cgroup_id();
+        if (record->sender_is_kernel)
+                return;
+        take_parents(record, task);
+        take_path(record, mm);
+        take_cgroup(record, task);
+        take_arguments(record, mm);
+}
+
+/* Whose terminal the target has: ^C and a hangup come from there, by whatever kernel thread. */
+static __always_inline void take_leader(struct trace_signal *record, struct task_struct *target) {
+        struct task_struct *at = BPF_CORE_READ(target, group_leader);
+
+        record->leader.tgid = 0;
+        for (int i = 0; i < TRACE_PARENTS; i++) {
+                if (!at || session_of(at) != session_of(target))
+                        break;
+                if (leads_session(at)) {
+                        describe(&record->leader, at);
+                        break;
+                }
+                at = BPF_CORE_READ(at, real_parent, group_leader);
+        }
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------- */
+
+#define BIT(signal) (1ULL << (signal))
+#define FATAL                                                                                                          \
+        (BIT(1) /* HUP */ | BIT(2) /* INT */ | BIT(3) /* QUIT */ | BIT(4) /* ILL */ | BIT(5) /* TRAP */ | BIT(6) /* ABRT */ | \
+         BIT(7) /* BUS */ | BIT(8) /* FPE */ | BIT(9) /* KILL */ | BIT(11) /* SEGV */ | BIT(13) /* PIPE */ | BIT(15) /* TERM */ | \
+         BIT(24) /* XCPU */ | BIT(25) /* XFSZ */ | BIT(31) /* SYS */)
+#define PAUSES (BIT(18) /* CONT */ | BIT(19) /* STOP */ | BIT(20) /* TSTP */ | BIT(21) /* TTIN */ | BIT(22) /* TTOU */)
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_struct *target, int group, int result) {
+        struct task_struct *sender = (struct task_struct *)bpf_get_current_task();
+        struct trace_watched *about;
+        struct trace_signal *record;
+        uint32_t tgid, zero = 0;
+        bool is_own;
+        int code;
+
+        if (signal < 1 || signal > 31 || !(BIT(signal) & (FATAL | PAUSES)))
+                return 0;
+        /* SEND_SIG_NOINFO is 0, SEND_SIG_PRIV is 1: kernel/signal.c makes SI_USER and SI_KERNEL of them. */
+        if ((unsigned long)info <= 1)
+                code = (unsigned long)info ? SI_KERNEL : 0;
+        else
+                code = BPF_CORE_READ(info, si_code);
+        /* What a process raises itself has no sender; but the kernel's own kill is seen as its victim's. */
+        is_own = BPF_CORE_READ(sender, tgid) == BPF_CORE_READ(target, tgid);
+        if (is_own && !(signal == 9 && code == SI_KERNEL))
+                return 0;
+        tgid = tgid_of(target);
+        if (!tgid)
+                return 0;
+        about = find_watched(tgid);
+        if (!about && !(BIT(signal) & FATAL))
+                return 0;
+        record = bpf_map_lookup_elem(&scratch, &zero);
+        if (!record)
+                return 0;
+        begin(&record->head, TRACE_RECORD_SIGNAL, tgid, target);
+        record->signal = signal;
+        record->code = code;
+        record->result = result;
+        take_sender(record, sender);
+        take_leader(record, target);
+        if (about)
+                send(about, record, sizeof(*record));
+        else
+                bpf_map_update_elem(&strangers, &tgid, record, BPF_ANY);
+        return 0;
+}
+
+/* --- ends -------------------------------------------------------------------------------------------------------- */
+
+/* Its argument has changed with the kernels (a task; a task and its uid); the victim is the task, always. */
+SEC("tp_btf/mark_victim")
+int BPF_PROG(on_victim, struct task_struct *victim) {
+        struct trace_head head = {};
+        struct trace_watched *about;
+        uint32_t tgid = tgid_of(victim);
+
+        about = tgid ? find_watched(tgid) : 0;
+        if (!about)
+                return 0;
+        begin(&head, TRACE_RECORD_VICTIM, tgid, victim);
+        send(about, &head, sizeof(head));
+        return 0;
+}
+
+/* Before Linux 6.8 it had no more than the victim's pid, as the kernel counts. */
+SEC("tp_btf/mark_victim")
+int BPF_PROG(on_victim_pid, int pid) {
+        struct trace_head head = {};
+        struct trace_watched *about;
+        uint32_t tgid = pid;
+
+        about = pid_namespace ? 0 : find_watched(tgid);
+        if (!about)
+                return 0;
+        head.kind = TRACE_RECORD_VICTIM;
+        head.tgid = tgid;
+        head.start_ns = about->start_ns;
+        head.at_ns = bpf_ktime_get_boot_ns();
+        head.number = __sync_fetch_and_add(&n_records, 1) + 1;
+        send(about, &head, sizeof(head));
+        return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task) {
+        struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+        struct signal_struct *signal = BPF_CORE_READ(task, signal);
+        struct trace_exit record = {};
+        struct trace_watched *about;
+        uint32_t tgid;
+
+        /* The last thread's end is the process's. */
+        if (BPF_CORE_READ(signal, live.counter) > 0)
+                return 0;
+        tgid = tgid_of(task);
+        about = tgid ? find_watched(tgid) : 0;
+        if (!about)
+                return 0;
+        begin(&record.head, TRACE_RECORD_EXIT, tgid, task);
+        /* kernel/exit.c, wait_task_zombie() */
+        record.status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code)
+                                                                        : BPF_CORE_READ(leader, exit_code);
+        send(about, &record, sizeof(record));
+        return 0;
+}
+
+/* --- KVM --------------------------------------------------------------------------------------------------------- */
+
+/* ACPI specification 6.5, 4.8.3.2.1: SLP_EN. */
+#define SLP_EN 0x2000
+
+/* A write that may change the machine's power.  What it means to that VM the reader knows. */
+static __always_inline bool is_power_write(const struct trace_watched *about, uint32_t port, uint32_t size, uint32_t value) {
+        if (port == 0x64)
+                return size == 1 && (value & 0xf1) == 0xf0; /* pulse the reset line */
+        if (port == 0x92)
+                return size == 1 && (value & 1);
+        if (port == 0xcf9)
+                return size == 1 && (value & 4);
+        return size == 2 && (value & SLP_EN) && (about->pm1_port ? port == about->pm1_port : port == 0x604 || port == 0xb004);
+}
+
+SEC("tp_btf/kvm_pio")
+int BPF_PROG(on_port, unsigned int is_write, unsigned int port, unsigned int size, unsigned int count, const void *data) {
+        struct trace_port record = {};
+        struct trace_watched *about;
+        struct task_struct *task;
+        uint32_t tgid, value = 0;
+
+        /* The busy ports of a PC end here. */
+        if (!is_write || size > 2 || (port < 0x604 && port != 0x64 && port != 0x92))
+                return 0;
+        task = (struct task_struct *)bpf_get_current_task();
+        tgid = tgid_of(task);
+        about = tgid ? find_watched(tgid) : 0;
+        if (!about || bpf_probe_read_kernel(&value, size & 3, data) || !is_power_write(about, port, size, value))
+                return 0;
+        begin(&record.head, TRACE_RECORD_PORT, tgid, task);
+        record.port = port;
+        record.size = size;
+        record.value = value;
+        send(about, &record, sizeof(record));
+        return 0;
+}
+
+SEC("tp_btf/kvm_userspace_exit")
+int BPF_PROG(on_kvm_exit, uint32_t reason, int error) {
+        struct trace_kvm_exit record = {};
+        struct trace_watched *about;
+        struct task_struct *task;
+        uint32_t tgid;
+
+        if (reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_SYSTEM_EVENT)
+                return 0;
+        task = (struct task_struct *)bpf_get_current_task();
+        tgid = tgid_of(task);
+        about = tgid ? find_watched(tgid) : 0;
+        if (!about || error < 0)
+                return 0;
+        begin(&record.head, TRACE_RECORD_KVM_EXIT, tgid, task);
+        record.reason = reason;
+        send(about, &record, sizeof(record));
+        return 0;
+}
+
+/* The helpers that read the kernel's memory ask for a licence that goes with its own. */
+const char licence[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,328 @@
+#include "sources/trace/trace_source.h"
+#include "basics/table.h"
+#include "core/text.h"
+#include "sources/proc.h"
+#include "sources/trace/trace_programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TICK_NS UINT64_C(10000000)
+
+/* An end that was seen by its pidfd, and whose record does not come: it was lost. */
+#define RECORD_WAIT_USEC UINT64_C(1000000)
+
+struct trace_source {
+        sd_event *event;
+        sd_event_source *io;
+        struct ring_buffer *ring;
+        struct trace_programs programs;
+        struct table watches; /* by tgid */
+        bool is_draining;
+};
+
+struct trace_watch {
+        struct trace_source *source;
+        struct table_link by_tgid;
+        pid_t pid;
+        uint64_t start_time;
+        struct trace_machine machine;
+        struct source_sink sink;
+        struct evidence end; /* as the kernel saw it */
+        bool has_end;
+        sd_event_source *deadline;
+        void (*done)(void *userdata, const struct evidence *end);
+        void *userdata;
+};
+
+static uint64_t hash_of(pid_t pid) {
+        return table_hash(&pid, sizeof(pid));
+}
+
+/* The wall clock at an instant of the other one, that has just been. */
+static uint64_t time_at(uint64_t at_ns) {
+        uint64_t now_ns = source_now_ns(), time_ns = source_time_ns();
+
+        return at_ns < now_ns ? time_ns - (now_ns - at_ns) : time_ns;
+}
+
+static void report(struct trace_watch *watch, struct evidence *evidence) {
+        evidence->time_ns = time_at(evidence->at_ns);
+        source_report(&watch->sink, evidence);
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------- */
+
+/* Who sits at the terminal is still there, mostly: what /proc says of it holds if it is the same. */
+static void complete_leader(struct evidence *evidence, const struct trace_signal *signal) {
+        struct proc_stat stat;
+        struct actor actor;
+
+        if (proc_stat_read(&stat, (pid_t)signal->leader.tgid) || stat.start_time != signal->leader.start_ns / TICK_NS ||
+            proc_actor((pid_t)signal->leader.tgid, evidence->actor->via, &actor))
+                return;
+        actor.confidence = evidence->actor->confidence;
+        *evidence->actor = actor;
+}
+
+static void complete_sender(struct evidence *evidence, const struct trace_signal *signal) {
+        proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
+        if (signal->login_uid != UINT32_MAX)
+                proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
+}
+
+static void take_signal(struct trace_watch *watch, const struct trace_signal *signal) {
+        struct evidence evidence;
+
+        if (trace_signal_decode(&evidence, signal))
+                return;
+        if (evidence.actor && trace_signal_is_from_terminal(signal))
+                complete_leader(&evidence, signal);
+        else if (evidence.actor)
+                complete_sender(&evidence, signal);
+        report(watch, &evidence);
+}
+
+/* Before it was watched. */
+static void look_at_strangers(struct trace_watch *watch) {
+        int map = trace_programs_strangers(&watch->source->programs);
+        uint32_t tgid = (uint32_t)watch->pid;
+        struct trace_signal signal;
+
+        if (bpf_map_lookup_elem(map, &tgid, &signal) || trace_record_check(&signal, sizeof(signal)) ||
+            !trace_head_is_about(&signal.head, watch->start_time))
+                return;
+        bpf_map_delete_elem(map, &tgid);
+        take_signal(watch, &signal);
+}
+
+/* --- records ----------------------------------------------------------------------------------------------------- */
+
+static void take_power(struct trace_watch *watch, const struct trace_head *head) {
+        struct evidence facts[TRACE_POWER_FACTS];
+        size_t n;
+
+        trace_power_decode(facts, &n, head, &watch->machine);
+        for (size_t i = 0; i < n; i++)
+                report(watch, &facts[i]);
+}
+
+static void complete(struct trace_watch *watch);
+
+static void take_end(struct trace_watch *watch, const struct trace_exit *record) {
+        if (watch->has_end)
+                return;
+        trace_exit_decode(&watch->end, record);
+        watch->end.time_ns = time_at(watch->end.at_ns);
+        watch->has_end = true;
+        /* A record before it that was still being written has held this one up. */
+        if (watch->done)
+                complete(watch);
+}
+
+static void take_record(struct trace_watch *watch, const struct trace_head *head) {
+        struct evidence victim;
+
+        switch ((enum trace_record_kind)head->kind) {
+        case TRACE_RECORD_SIGNAL:
+                take_signal(watch, (const struct trace_signal *)head);
+                break;
+        case TRACE_RECORD_VICTIM:
+                trace_victim_decode(&victim, head);
+                report(watch, &victim);
+                break;
+        case TRACE_RECORD_EXIT:
+                take_end(watch, (const struct trace_exit *)head);
+                break;
+        case TRACE_RECORD_PORT:
+        case TRACE_RECORD_KVM_EXIT:
+                take_power(watch, head);
+                break;
+        }
+}
+
+static int on_record(void *userdata, void *record, size_t n) {
+        struct trace_source *source = userdata;
+        const struct trace_head *head = record;
+        struct table_link *link;
+
+        if (trace_record_check(record, n))
+                return 0;
+        for (link = table_first(&source->watches, hash_of((pid_t)head->tgid)); link; link = table_next(link)) {
+                struct trace_watch *watch = link->owner;
+
+                if (watch->pid == (pid_t)head->tgid && trace_head_is_about(head, watch->start_time)) {
+                        take_record(watch, head);
+                        break;
+                }
+        }
+        return 0;
+}
+
+void trace_source_drain(struct trace_source *source) {
+        /* What is reported may make somebody drain. */
+        if (!source || source->is_draining)
+                return;
+        source->is_draining = true;
+        ring_buffer__consume(source->ring);
+        source->is_draining = false;
+}
+
+uint64_t trace_source_n_records(const struct trace_source *source) {
+        return trace_programs_n_records(&source->programs);
+}
+
+/* --- an end ------------------------------------------------------------------------------------------------------ */
+
+/* A gap is evidence. */
+static void report_lost(struct trace_watch *watch) {
+        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
+        uint32_t tgid = (uint32_t)watch->pid;
+        struct trace_watched watched;
+        char text[96];
+        int n;
+
+        if (bpf_map_lookup_elem(trace_programs_watched(&watch->source->programs), &tgid, &watched) || !watched.n_lost)
+                return;
+        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records about it were lost", watched.n_lost);
+        evidence_set_text(&gap, text, (size_t)n);
+        source_report(&watch->sink, &gap);
+}
+
+static void complete(struct trace_watch *watch) {
+        void (*done)(void *, const struct evidence *) = watch->done;
+        struct evidence end = watch->end;
+        bool has_end = watch->has_end;
+
+        watch->done = NULL;
+        watch->deadline = sd_event_source_disable_unref(watch->deadline);
+        look_at_strangers(watch);
+        report_lost(watch);
+        /* It may free the watch. */
+        done(watch->userdata, has_end ? &end : NULL);
+}
+
+static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata) {
+        complete(userdata);
+        return 0;
+}
+
+void trace_watch_finish(struct trace_watch *watch, void (*done)(void *userdata, const struct evidence *end), void *userdata) {
+        struct trace_source *source = watch->source;
+
+        watch->done = done;
+        watch->userdata = userdata;
+        trace_source_drain(source);
+        if (watch->has_end || trace_source_lacks(source, TRACE_EXITS) ||
+            sd_event_add_time_relative(source->event, &watch->deadline, CLOCK_MONOTONIC, RECORD_WAIT_USEC, 0, on_deadline, watch) < 0)
+                complete(watch);
+}
+
+/* --- its life ---------------------------------------------------------------------------------------------------- */
+
+static int on_readable(sd_event_source *io, int fd, uint32_t events, void *userdata) {
+        trace_source_drain(userdata);
+        return 0;
+}
+
+int trace_source_open(struct trace_source **ret_source, sd_event *event, char ret_why[static TRACE_WHY_MAX]) {
+        struct trace_source *source = calloc(1, sizeof(*source));
+        int r;
+
+        if (!source)
+                return -ENOMEM;
+        source->event = sd_event_ref(event);
+        r = trace_programs_load(&source->programs, ret_why);
+        if (r) {
+                trace_source_close(source);
+                return r;
+        }
+        source->ring = ring_buffer__new(trace_programs_ring(&source->programs), on_record, source, NULL);
+        r = source->ring ? sd_event_add_io(event, &source->io, ring_buffer__epoll_fd(source->ring), EPOLLIN, on_readable, source)
+                         : -errno;
+        /* What the kernel saw comes before what others say of it. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(source->io, SD_EVENT_PRIORITY_IMPORTANT);
+        if (r < 0) {
+                snprintf(ret_why, TRACE_WHY_MAX, "cannot read what its programs write: %s", strerror(-r));
+                trace_source_close(source);
+                return r;
+        }
+        *ret_source = source;
+        return 0;
+}
+
+struct trace_source *trace_source_close(struct trace_source *source) {
+        if (!source)
+                return NULL;
+        sd_event_source_disable_unref(source->io);
+        ring_buffer__free(source->ring);
+        trace_programs_unload(&source->programs);
+        table_deinit(&source->watches);
+        sd_event_unref(source->event);
+        free(source);
+        return NULL;
+}
+
+const char *trace_source_lacks(const struct trace_source *source, enum trace_part part) {
+        return source->programs.lacks[part][0] ? source->programs.lacks[part] : NULL;
+}
+
+int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, const struct source_sink *sink) {
+        uint32_t tgid = (uint32_t)pid;
+        struct trace_watched watched = { 0 };
+        struct trace_watch *watch;
+        struct proc_stat stat;
+        int r;
+
+        r = proc_stat_read(&stat, pid);
+        if (!r)
+                r = table_make_room(&source->watches);
+        if (r)
+                return r;
+        watch = calloc(1, sizeof(*watch));
+        if (!watch)
+                return -ENOMEM;
+        watch->source = source;
+        watch->pid = pid;
+        watch->start_time = stat.start_time;
+        watch->sink = *sink;
+        watched.start_ns = stat.start_time * TICK_NS;
+        if (bpf_map_update_elem(trace_programs_watched(&source->programs), &tgid, &watched, BPF_ANY)) {
+                r = -errno;
+                free(watch);
+                return r;
+        }
+        table_add(&source->watches, &watch->by_tgid, hash_of(pid), watch);
+        *ret_watch = watch;
+        look_at_strangers(watch);
+        return 0;
+}
+
+struct trace_watch *trace_watch_free(struct trace_watch *watch) {
+        struct table_link *link;
+        uint32_t tgid;
+        bool is_watched = false;
+
+        if (!watch)
+                return NULL;
+        tgid = (uint32_t)watch->pid;
+        table_remove(&watch->source->watches, &watch->by_tgid);
+        /* Another process that has its pid by now is watched on. */
+        for (link = table_first(&watch->source->watches, hash_of(watch->pid)); link; link = table_next(link))
+                is_watched = is_watched || ((struct trace_watch *)link->owner)->pid == watch->pid;
+        if (!is_watched)
+                bpf_map_delete_elem(trace_programs_watched(&watch->source->programs), &tgid);
+        sd_event_source_disable_unref(watch->deadline);
+        free(watch);
+        return NULL;
+}
+
+void trace_watch_set_machine(struct trace_watch *watch, const struct trace_machine *machine) {
+        watch->machine = *machine;
+}
