@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "engine/discovery.h"
 #include "engine/stale_sockets.h"
+#include "engine/tracing.h"
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/halt_ticks.h"
@@ -262,6 +263,9 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (!r)
                 r = engine_new(&keeper->engine, keeper->event, keeper->store, &engine_events);
         if (!r)
+                r = tracing_new(&keeper->tracing, keeper->event, on_say, keeper);
+        keeper->home.tracing = keeper->tracing;
+        if (!r)
                 r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
         if (r >= 0)
                 r = halt_ticks_new(&keeper->home.ticks, keeper->event);
@@ -339,6 +343,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         }
         vm_list_deinit(&keeper->vms);
         halt_ticks_free(keeper->home.ticks);
+        tracing_free(keeper->tracing);
         engine_free(keeper->engine);
         sd_event_source_disable_unref(keeper->child_signal);
         sd_event_source_disable_unref(keeper->clearing);

@@ -19,6 +19,7 @@ struct keeper {
         struct keeper_config config;
         struct keeper_events events;
         struct kept_home home;
+        struct tracing *tracing;
         struct discovery *discovery;
         struct others *others;
         sd_event_source *child_signal;

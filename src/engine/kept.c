@@ -1,6 +1,7 @@
 #include "engine/kept.h"
 #include "basics/cleanup.h"
 #include "engine/socket_name.h"
+#include "engine/tracing.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/shared_monitor.h"
 
@@ -49,22 +50,40 @@ bool instance_is_monitors(const char *instance) {
 
 /* --- its process ------------------------------------------------------------------------------------------------- */
 
-static void on_process_report(void *userdata, struct evidence *evidence) {
+static void on_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
-        /* The end of the process is the end of what its monitor can say; that was said before. */
-        if (evidence_ends_process(evidence))
-                qemu_source_finish(kept->qemu);
         source_report(engine_vm_sink(kept->vm), evidence);
 }
 
-static void on_process_ended(void *userdata, enum evidence_source source) {
+static void on_ended(void *userdata, enum evidence_source source) {
+}
+
+/* The end of the process is the end of what its monitor can say; that was said before. */
+static void on_end(void *userdata, struct evidence *end) {
+        struct kept *kept = userdata;
+
+        qemu_source_finish(kept->qemu);
+        source_report(engine_vm_sink(kept->vm), end);
+}
+
+static void on_process_report(void *userdata, struct evidence *evidence) {
+        struct kept *kept = userdata;
+
+        tracing_drain(kept->home->tracing);
+        if (evidence_ends_process(evidence))
+                traced_finish(kept->traced, evidence, on_end, kept);
+        else
+                source_report(engine_vm_sink(kept->vm), evidence);
 }
 
 void kept_watch_process(struct kept *kept, pid_t pid) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
 
-        kept->process_sink = (struct source_sink){ on_process_report, on_process_ended, kept };
+        kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
+        kept->traced_sink = (struct source_sink){ on_report, on_ended, kept };
+        traced_new(&kept->traced, kept->home->tracing, pid, 0, NULL, &kept->traced_sink);
+        traced_set_monitored(kept->traced, kept->qemu && !kept->monitor_is_over);
         if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
                 on_process_report(kept, &vanished);
 }
@@ -74,6 +93,7 @@ void kept_watch_process(struct kept *kept, pid_t pid) {
 static void on_qemu_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
+        tracing_drain(kept->home->tracing);
         source_report(engine_vm_sink(kept->vm), evidence);
 }
 
@@ -81,6 +101,7 @@ static void on_qemu_ended(void *userdata, enum evidence_source source) {
         struct kept *kept = userdata;
 
         kept->monitor_is_over = true;
+        traced_set_monitored(kept->traced, false);
         kept->home->changed(kept);
 }
 
@@ -231,6 +252,7 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
                 return r;
         }
         kept->monitor = copy;
+        traced_set_monitored(kept->traced, true);
         if (kept->home->shared_directory[0])
                 share(kept, listener);
         else if (listener >= 0)
@@ -265,6 +287,7 @@ void kept_close_monitor(struct kept *kept) {
                 return;
         take_back(kept, 'm', &kept->is_monitor_handed);
         take_back(kept, 'q', &kept->is_listener_handed);
+        traced_set_monitored(kept->traced, false);
         kept->shared = shared_monitor_close(kept->shared);
         kept->qemu = qemu_source_close(kept->qemu);
         free(kept->monitor);
@@ -304,6 +327,7 @@ int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine
 static struct kept *destroy(struct kept *kept) {
         qemu_source_close(kept->qemu);
         process_watch_free(kept->watch);
+        traced_free(kept->traced);
         engine_remove_vm(kept->vm);
         drop_requests(kept);
         free(kept->monitor);

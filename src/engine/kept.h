@@ -17,6 +17,7 @@ struct kept;
 struct kept_home {
         sd_event *event;
         struct handover *handover;
+        struct tracing *tracing;
         char shared_directory[80];  /* of the shared monitors' sockets; "": none are made */
         uint64_t halt_after_ns;
         struct halt_ticks *ticks; /* one timer for all looks at halted guests */
@@ -33,6 +34,8 @@ struct kept {
 
         struct process_watch *watch; /* NULL: it is a monitor in a process that is no VM, or its process has gone */
         struct source_sink process_sink;
+        struct traced *traced; /* what the kernel sees of its process; NULL: nothing */
+        struct source_sink traced_sink;
         struct qemu_source *qemu; /* NULL: no monitor is held */
         struct source_sink qemu_sink;
         struct shared_monitor *shared;

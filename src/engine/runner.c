@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "engine/launch.h"
 #include "engine/recover.h"
+#include "engine/tracing.h"
 #include "engine/vm_processes.h"
 #include "sources/command_line.h"
 #include "sources/proc.h"
@@ -31,6 +32,7 @@ struct runner {
         sd_event_source *next_step; /* clearing away and starting again happen outside of the sources' calls */
         struct store *store;
         struct engine *engine;
+        struct tracing *tracing;
         struct runner_config config;
         struct runner_events events;
         struct qemu_options options;
@@ -44,6 +46,8 @@ struct runner {
 
         /* this instance */
         struct engine_vm *vm;
+        struct traced *traced;
+        struct source_sink sink; /* the engine's, and what the kernel saw comes before what is reported there */
         struct qemu_source *qemu;
         struct stderr_source *errors;
         struct vm_processes processes;
@@ -79,6 +83,33 @@ static const char *vm_name(struct runner *runner) {
 
 /* --- the processes ----------------------------------------------------------------------------------------------- */
 
+static void on_report(void *userdata, struct evidence *evidence) {
+        struct runner *runner = userdata;
+
+        tracing_drain(runner->tracing);
+        source_report(engine_vm_sink(runner->vm), evidence);
+}
+
+static void on_source_ended(void *userdata, enum evidence_source source) {
+}
+
+static void on_traced_report(void *userdata, struct evidence *evidence) {
+        struct runner *runner = userdata;
+
+        source_report(engine_vm_sink(runner->vm), evidence);
+}
+
+/* The process that is the VM, or will be. */
+static void trace(struct runner *runner, pid_t pid, bool is_known) {
+        const struct source_sink sink = { on_traced_report, on_source_ended, runner };
+
+        traced_free(runner->traced);
+        traced_new(&runner->traced, runner->tracing, pid, is_known ? runner->config.n_argv : 0, is_known ? runner->config.argv : NULL,
+                   &sink);
+        /* What becomes of it its monitor tells. */
+        traced_set_monitored(runner->traced, true);
+}
+
 static void step_soon(struct runner *runner) {
         sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
 }
@@ -89,6 +120,7 @@ static void on_adopted(void *userdata, pid_t pid) {
 
         if (runner->errors)
                 stderr_source_set_pid(runner->errors, pid);
+        trace(runner, pid, false);
         if (proc_instance(pid, identity.instance))
                 return;
         if (!runner->config.name && !runner->options.name[0] && !runner->n_restarts) {
@@ -107,19 +139,25 @@ static void on_look(void *userdata) {
 static void on_changed(void *userdata, struct evidence *evidence) {
         struct runner *runner = userdata;
 
-        source_report(engine_vm_sink(runner->vm), evidence);
+        source_report(&runner->sink, evidence);
 }
 
 /* The VM's process is gone: read to the end what it said, then say that it is gone. */
-static void on_vm_ended(void *userdata) {
+static void on_all_traced(void *userdata, struct evidence *end) {
         struct runner *runner = userdata;
 
         qemu_source_finish(runner->qemu);
         stderr_source_drain(runner->errors);
         if (vm_processes_ended_badly(&runner->processes))
                 stderr_source_report_messages(runner->errors);
-        vm_processes_give_ends(&runner->processes, engine_vm_sink(runner->vm));
+        vm_processes_give_ends(&runner->processes, &runner->sink);
         step_soon(runner);
+}
+
+static void on_vm_ended(void *userdata) {
+        struct runner *runner = userdata;
+
+        traced_finish(runner->traced, &(struct evidence){ .kind = EVIDENCE_EXITED }, on_all_traced, runner);
 }
 
 static void on_flushed(void *userdata) {
@@ -221,6 +259,7 @@ static void on_engine_trouble(const char *line, void *userdata) {
 }
 
 static void clear_away(struct runner *runner) {
+        runner->traced = traced_free(runner->traced);
         runner->qemu = qemu_source_close(runner->qemu);
         runner->errors = stderr_source_close(runner->errors);
         if (runner->has_processes) {
@@ -419,10 +458,10 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
         };
         int r;
 
-        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, engine_vm_sink(runner->vm),
+        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, &runner->sink,
                                on_flushed, runner);
         if (!r)
-                r = qemu_source_open(&runner->qemu, runner->event, &config, &events, engine_vm_sink(runner->vm));
+                r = qemu_source_open(&runner->qemu, runner->event, &config, &events, &runner->sink);
         if (!r)
                 r = vm_processes_init(&runner->processes, runner->event, pid, &process_events);
         runner->has_processes = !r;
@@ -454,6 +493,8 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
                 return r;
         }
         engine_vm_set_restarts(runner->vm, count_restarts(runner));
+        runner->sink = (struct source_sink){ on_report, on_source_ended, runner };
+        trace(runner, launch.pid, true);
         r = open_sources(runner, errors[0], launch.pid, ret_why);
         if (r) {
                 launch_cancel(&launch);
@@ -507,6 +548,8 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                 prctl(PR_SET_CHILD_SUBREAPER, 1);
                 r = engine_new(&runner->engine, event, store, &engine_events);
                 if (!r)
+                        r = tracing_new(&runner->tracing, event, NULL, NULL);
+                if (!r)
                         r = make_words(runner);
                 if (r >= 0)
                         r = sd_event_add_signal(event, &runner->child_signal, SIGCHLD, on_child_signal, runner);
@@ -538,6 +581,7 @@ struct runner *runner_free(struct runner *runner) {
         if (runner->engine)
                 clear_away(runner);
         engine_free(runner->engine);
+        tracing_free(runner->tracing);
         sd_event_source_disable_unref(runner->child_signal);
         sd_event_source_disable_unref(runner->next_step);
         sd_event_unref(runner->event);

@@ -530,6 +530,7 @@ class World:
             "VMPOWER_STATE_DIR": self.state,
             "VMPOWER_RUN_DIR": self.rundir,
             "VMPOWER_CONFIG_DIR": os.path.join(self.directory, "config"),  # not this host's own
+            "VMPOWER_TRACE": "no",  # what it adds is tested in trace.py
             "VMPOWER_TEST_WORLD": self.directory,
             "LC_ALL": "C",
         }

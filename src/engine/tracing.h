@@ -1,0 +1,39 @@
+/*
+ * Tracing: what the kernel's tracepoints say of the VMs of this process.
+ *
+ * One trace source for all of them, where it works; where it does not, every call here does nothing, and what it costs is said once.  Knows what a
+ * VM's command line makes of its ports, and that a process's end waits for what the kernel saw before it.
+ */
+#pragma once
+
+#include "sources/source.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct tracing;
+struct traced;
+
+/* $VMPOWER_TRACE=no switches it off.  `say`: what does not work, in one line each; NULL: nobody wants to know.  0 or -ENOMEM. */
+int tracing_new(struct tracing **ret_tracing, sd_event *event, void (*say)(void *userdata, const char *line), void *userdata);
+struct tracing *tracing_free(struct tracing *tracing);
+
+/* Report what the kernel has seen until now: before what another source says of the same instant. */
+void tracing_drain(struct tracing *tracing);
+
+/*
+ * One VM's process, from now on.  `argv`: what it runs, or will; NULL: see for yourself.  What is not to be had is no error: *ret_traced may be
+ * NULL.
+ */
+void traced_new(struct traced **ret_traced, struct tracing *tracing, pid_t pid, size_t n_argv, char *const *argv,
+                const struct source_sink *sink);
+struct traced *traced_free(struct traced *traced);
+
+/* Its monitor is held, and tells what becomes of it; or not any more. */
+void traced_set_monitored(struct traced *traced, bool is_monitored);
+
+/*
+ * Its process has ended, as `end` says (taken over): `done` is called once, mostly at once, with what is to be reported as that; before it all that the
+ * kernel saw of it is reported.  Where nobody saw how it ended but the kernel, `done` gets the kernel's word.
+ */
+void traced_finish(struct traced *traced, const struct evidence *end, void (*done)(void *userdata, struct evidence *end), void *userdata);
