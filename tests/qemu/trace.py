@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""Who did it, and how: what the kernel's tracepoints tell of VMs that vmpower holds no monitor of, on this very kernel.
+
+    VMPOWERD           the daemon
+    VMPOWER_HAS_TRACE  0: this vmpower was built without it
+    VMPOWER_SOAK       a thousand killers, not fifty
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+from daemon_world import *
+
+BY_SIGNAL = ("destroy", "operator", "signal", False)
+
+
+def needs_trace(world):
+    if os.environ.get("VMPOWER_HAS_TRACE") == "0":
+        raise Skip("vmpower was built without libbpf")
+    if not os.path.exists("/sys/kernel/btf/vmlinux"):
+        raise Skip("this kernel has no BTF")
+    if os.geteuid() != 0:
+        raise Skip("only root may use the kernel's tracepoints")
+    world.environment["VMPOWER_TRACE"] = "yes"
+
+
+def traced(sentence):
+    """A test that needs the tracepoints."""
+
+    def register(function):
+        def on_trace(world):
+            needs_trace(world)
+            function(world)
+
+        test(sentence)(on_trace)
+        return function
+
+    return register
+
+
+def on_kvm(sentence):
+    def register(function):
+        def on_trace(world):
+            needs_trace(world)
+            needs_kvm()
+            function(world)
+
+        test(f"kvm: {sentence}")(on_trace)
+        return function
+
+    return register
+
+
+def watching(world):
+    daemon = Daemon(world)
+    assert "trace" not in daemon.stderr.text(), daemon.stderr.text()
+    return daemon
+
+
+def by_another(world, *words, **named):
+    """Run a program to its end.  Its pid, by which it is to be named."""
+    named = {"env": world.environment, "stdin": subprocess.DEVNULL, **named}
+    process = popen(words, **named)
+    assert process.wait() == 0, words
+    return process.pid
+
+
+def is_named(verdict, pid, name, comm="sh"):
+    """The verdict's actor is that process, certainly."""
+    actor = verdict["actor"]
+    assert actor, verdict["summary"]
+    assert (actor["pid"], actor["via"], actor["comm"]) == (pid, name, comm), actor
+    assert (actor["uid"], actor["confidence"]) == (0, "certain"), actor
+    return actor
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+def sent_by_another(name, rule, confidence):
+    @traced(f"SIG{name} by a shell that is gone at once: the shell is named, and what it ran")
+    def sent(world):
+        vm = runs(world)
+        daemon = watching(world)
+        words = f"kill -{name} {vm.pid}"
+        pid = by_another(world, "sh", "-c", words)
+        vm.is_over()
+        daemon.wait_told(vm.name)
+        daemon.stop()
+        (destroyed,) = vm.history()
+        says(destroyed, *BY_SIGNAL, confidence=confidence, rule=rule, left="gone")
+        actor = is_named(destroyed, pid, "SIG" + name)
+        assert actor["exe"] == os.path.realpath("/bin/sh"), actor
+        assert actor["cmdline"] == f"sh -c '{words}'", actor
+        assert actor["parents"][0] == {"pid": os.getpid(), "comm": comm_of(os.getpid())}, actor
+        assert actor["user"] == "root" and actor["cgroup"], actor
+
+
+for killing in ("KILL", "SEGV", "ABRT", "QUIT"):
+    sent_by_another(killing, "signal-by-someone", "certain")
+for asking in ("TERM", "INT", "HUP"):
+    sent_by_another(asking, "signal-exit", "likely")
+
+
+@traced("a monitor's word and the kernel's: a SIGTERM is certain, and so is its sender")
+def monitored(world):
+    vm = runs(world)
+    daemon = watching(world)
+    attached(world, vm)
+    pid = by_another(world, "sh", "-c", f"kill {vm.pid}")
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, rule="signal-asked", left="gone")
+    is_named(destroyed, pid, "SIGTERM")
+
+
+@traced("a VMM that dies of its own fault has nobody's signal")
+def own_fault(world):
+    library = os.environ["VMPOWER_FAULT_LIBRARY"]
+    world.environment["LD_PRELOAD"] = library
+    vm = runs(world)
+    del world.environment["LD_PRELOAD"]
+    daemon = watching(world)
+    by_another(world, "sh", "-c", f"kill -USR2 {vm.pid}")
+    assert vm.is_over() == -signal.SIGSEGV
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (failed,) = vm.history()
+    says(failed, "failure", "vmm", "signal", False, confidence="likely", rule="vmm-fault", actor=None)
+    assert not evidence_of(failed, "signal", "trace"), failed["evidence"]
+
+
+@traced("killers that exit at once: each is named, every time")
+def many_killers(world):
+    for _ in range(20 if os.environ.get("VMPOWER_SOAK") else 1):
+        vms = [Vm(world, listens=False) for _ in range(50)]
+        for vm in vms:
+            vm.greets()
+        daemon = watching(world)
+        killers = {vm: subprocess.Popen(["/bin/kill", "-KILL", str(vm.pid)], env=world.environment) for vm in vms}
+        for vm in vms:
+            killers[vm].wait()
+            vm.is_over()
+        for vm in vms:
+            daemon.wait_told(vm.name)
+        daemon.stop()
+        for vm in vms:
+            (destroyed,) = vm.history()
+            says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
+            actor = is_named(destroyed, killers[vm].pid, "SIGKILL", "kill")
+            assert actor["cmdline"] == f"/bin/kill -KILL {vm.pid}", actor
+
+
+@traced("a killer deep in other programs, of another user: its parents are shown")
+def deep_killer(world):
+    vm = runs(world)
+    daemon = watching(world)
+    inner = f"sh -c \"kill -KILL {vm.pid}; :\"; :"
+    user = ["setpriv", "--reuid=65534", "--inh-caps=+kill", "--ambient-caps=+kill"]
+    outer = by_another(world, "setsid", "sh", "-c", f"{' '.join(user)} sh -c '{inner}'; :", start_new_session=False)
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
+    actor = destroyed["actor"]
+    assert (actor["uid"], actor["user"], actor["comm"]) == (65534, "nobody", "sh"), actor
+    parents = [parent["comm"] for parent in actor["parents"]]
+    assert parents == ["sh", "sh"], actor
+    assert actor["parents"][-1]["pid"] == outer, (actor, outer)
+
+
+@on_kvm("a signal that was sent before the VM was known has its sender")
+def before_it_was_watched(world):
+    daemon = watching(world)
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    vm = runs(world, accelerator="kvm")
+    os.kill(vm.pid, signal.SIGSTOP)
+    pid = by_another(world, "sh", "-c", f"kill -TERM {vm.pid}")
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    while not listed(world, vm.name):
+        pass
+    os.kill(vm.pid, signal.SIGCONT)
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, confidence="likely", rule="signal-exit")
+    is_named(destroyed, pid, "SIGTERM")
+
+
+@traced("`vmpower run`: the sender of a SIGKILL")
+def run_names_it(world):
+    run = world.run(*probe("idle"))
+    run.stdout.wait_for("probe: idle")
+    pid = by_another(world, "sh", "-c", f"kill -KILL {run.vm_pid()}")
+    assert run.wait() == DESTROYED
+    (destroyed,) = world.history("vm")
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
+    is_named(destroyed, pid, "SIGKILL")
+
+
+# --- the OOM killer -------------------------------------------------------------------------------------------------
+
+
+class Cgroup:
+    """A cgroup with so many bytes, of whichever kind this host has."""
+
+    def __init__(self, world, n_bytes):
+        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+        is_v1 = os.path.isdir(v1)
+        self.path = os.path.join(v1 if is_v1 else v2, f"vmpower-trace-{os.getpid()}-{next(vm_numbers)}")
+        try:
+            os.mkdir(self.path)
+            self._write("memory.limit_in_bytes" if is_v1 else "memory.max", n_bytes)
+            if not is_v1 and os.path.exists(os.path.join(self.path, "memory.swap.max")):
+                self._write("memory.swap.max", 0)
+        except OSError as error:
+            raise Skip(f"no cgroup can be made: {error}") from None
+        world.later(os.rmdir, self.path)
+
+    def _write(self, name, value):
+        with open(os.path.join(self.path, name), "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def take(self, pid):
+        self._write("cgroup.procs", pid)
+
+
+@traced("the OOM killer's victim, in its cgroup: the host's doing, certainly, and no suicide")
+def oom(world):
+    group = Cgroup(world, 16 << 20)
+    vm = runs(world)
+    daemon = watching(world)
+    group.take(vm.pid)
+    vm.own.send("object-add", qom_type="memory-backend-ram", id="more", size=64 << 20, prealloc=True)
+    assert vm.is_over() == -signal.SIGKILL
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "host", "oom-kill", False, rule="oom-victim", left="gone", actor=None)
+    assert evidence_of(destroyed, "oom-kill", "trace")
+    (kill,) = evidence_of(destroyed, "signal", "trace")
+    assert kill["data"]["actor"] is None, kill
+
+
+# --- KVM ------------------------------------------------------------------------------------------------------------
+
+
+def goes(action, row, rule, *words, left="running"):
+    @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
+    def went(world):
+        vm = Vm(world, *words, action=action, accelerator="kvm", delay_ms=1500).greets()
+        daemon = watching(world)
+        daemon.wait_told(vm.name)
+        if left != "gone":
+            vm.own.quit()
+        vm.is_over()
+        daemon.wait_told(vm.name, 1 if left == "gone" else 2)
+        daemon.stop()
+        first = vm.history()[0]
+        says(first, *row, rule=rule, left=left, actor=None)
+
+
+goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", left="gone")
+goes("s4", ("hibernate", "guest", "acpi-s4", True), "hibernate", left="gone")
+goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", left="suspended")
+goes("reset-8042", ("reboot", "guest", "reset-8042", None), "reset-8042")
+goes("reset-cf9", ("reboot", "guest", "reset-cf9", None), "reset-cf9")
+goes("reset-port92", ("reboot", "guest", "reset-port92", None), "reset-port92")
+goes("triple-fault", ("reboot", "guest", "triple-fault", None), "triple-fault")
+
+
+@on_kvm("a reset that ends the VM (-no-reboot) is a reboot that left it gone")
+def no_reboot(world):
+    vm = Vm(world, "-no-reboot", action="reset-8042", accelerator="kvm", delay_ms=1500).greets()
+    daemon = watching(world)
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (reboot,) = vm.history()
+    says(reboot, "reboot", "guest", "reset-8042", None, rule="reset-8042", left="gone")
+
+
+@on_kvm("`vmpower run` says how its guest was reset: QEMU that it was, the kernel by which port")
+def run_knows_how(world):
+    run = world.run(*probe("triple-fault", then="s5", accelerator="kvm"))
+    assert run.wait() == 0
+    reboot, off = world.history("vm")
+    says(reboot, "reboot", "guest", "triple-fault", None, rule="triple-fault", left="running", revises=None)
+    assert [item["source"] for item in reboot["evidence"] if item["proof"]] == ["trace", "qmp"]
+    says(off, "poweroff", "guest", "acpi-s5", True, rule="guest-poweroff", left="gone")
+
+
+# --- nothing breaks for others --------------------------------------------------------------------------------------
+
+
+class PerfCounter:
+    """How often a tracepoint fired for a process, as perf counts it (perf_event_open(2))."""
+
+    def __init__(self, world, tracepoint, pid):
+        with open(f"/sys/kernel/tracing/events/{tracepoint}/id", encoding="ascii") as file:
+            number = int(file.read())
+        attributes = (ctypes.c_uint64 * 16)(2 | 128 << 32, number)  # PERF_TYPE_TRACEPOINT, the structure's size; config
+        self.fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)  # PERF_FLAG_FD_CLOEXEC
+        if self.fd < 0:
+            raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
+        world.later(os.close, self.fd)
+
+    def count(self):
+        return int.from_bytes(os.read(self.fd, 8), sys.byteorder)
+
+
+@traced("a perf reader of signal:signal_generate sees every event while vmpower does")
+def perf_sees_all(world):
+    if not os.path.exists("/sys/kernel/tracing/events/signal/signal_generate/id"):
+        raise Skip("there is no tracefs")
+    vm = runs(world)
+    daemon = watching(world)
+    stranger = popen(["sleep", "60"], env=world.environment)
+    script = f"read go; for i in $(seq 500); do kill -CONT {stranger.pid}; kill -WINCH {vm.pid}; done; kill -KILL {vm.pid}; read go"
+    sender = popen(["sh", "-c", script], env=world.environment, stdin=subprocess.PIPE)
+    counter = PerfCounter(world, "signal/signal_generate", sender.pid)
+    sender.stdin.write(b"\n")
+    sender.stdin.flush()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    # Beside the 1001 signals that it sends there is seq's end; that one seq sends.
+    assert counter.count() == 1001, counter.count()
+    sender.communicate(b"\n")
+    stranger.kill()
+    stranger.wait()
+    daemon.stop()
+    (destroyed,) = vm.history()
+    is_named(destroyed, sender.pid, "SIGKILL")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
