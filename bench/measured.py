@@ -102,28 +102,33 @@ class Stream:
     def __init__(self, path):
         self.heard = []
         self.changed = threading.Condition()
-        self.connection = UnixConnection(path)
-        self.connection.timeout = None
-        self.connection.request("GET", "/v1/events")
-        self.answer = self.connection.getresponse()
-        assert self.answer.status == 200, self.answer.status
-        assert self.answer.readline() == b": vmpower\n"
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.file = self.socket.makefile("rb")
+        line = self.file.readline()
+        assert b" 200 " in line, line
+        while self.file.readline() != b"\r\n":
+            pass
+        assert self._chunk() == b": vmpower\n\n"
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
-    def _read(self):
-        try:
-            self._take_lines()
-        except (http.client.HTTPException, OSError):
-            pass  # the end of the daemon, or ours
+    def _chunk(self):
+        """Of HTTP's chunked coding: its ends are not the lines'."""
+        size = int(self.file.readline() or b"0", 16)
+        chunk = self.file.read(size)
+        self.file.readline()
+        return chunk
 
-    def _take_lines(self):
-        while line := self.answer.readline():
+    def _read(self):
+        rest = b""
+        while chunk := self._chunk():
             at = now_ns()
-            if line.startswith(b"data:"):
-                with self.changed:
-                    self.heard.append((at, line[5:]))
-                    self.changed.notify_all()
+            *lines, rest = (rest + chunk).split(b"\n")
+            with self.changed:
+                self.heard += [(at, line[5:]) for line in lines if line.startswith(b"data:")]
+                self.changed.notify_all()
 
     def verdicts(self, with_bytes=b""):
         return [(at, json.loads(line)) for at, line in self.heard if with_bytes in line]
@@ -140,10 +145,10 @@ class Stream:
                     raise TimeoutError(f"{found} of {n} verdicts were heard")
 
     def close(self):
-        self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join()
-        self.answer.close()
-        self.connection.close()
+        self.file.close()
+        self.socket.close()
 
 
 class Daemon:
