@@ -5,6 +5,7 @@
 #include "daemon/telling.h"
 #include "engine/directories.h"
 #include "engine/keeper.h"
+#include "engine/privileges.h"
 #include "engine/retention.h"
 
 #include <errno.h>
@@ -162,7 +163,12 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         }
         take_fd(&fd);
         serve_metrics(daemon, configuration);
-        return 0;
+        r = privileges_drop();
+        if (r) {
+                snprintf(why, sizeof(why), "cannot give up the rights that it does not need: %s", strerror(-r));
+                say(SD_ERR, why);
+        }
+        return r;
 }
 
 static int run(const struct configuration *configuration) {

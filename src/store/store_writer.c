@@ -1,5 +1,6 @@
 #include "store/store_writer.h"
 
+#include "basics/capabilities.h"
 #include "basics/cleanup.h"
 #include "store/transaction.h"
 
@@ -111,6 +112,16 @@ static struct timespec rest_until(void) {
         return until;
 }
 
+/*
+ * Of root's rights this thread needs what writing a file takes, in whoever's directory it is: SQLite gives its other files to the owner of the
+ * database.
+ */
+static void drop_rights(void) {
+        const uint64_t kept = CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_FOWNER);
+
+        capabilities_keep(kept, kept);
+}
+
 /* Under the lock. */
 static void rest(struct store_writer *writer) {
         struct timespec until = rest_until();
@@ -123,6 +134,7 @@ static void rest(struct store_writer *writer) {
 static void *writer_main(void *userdata) {
         struct store_writer *writer = userdata;
 
+        drop_rights();
         pthread_mutex_lock(&writer->lock);
         for (;;) {
                 struct batch_list group;
