@@ -263,7 +263,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (!r)
                 r = engine_new(&keeper->engine, keeper->event, keeper->store, &engine_events);
         if (!r)
-                r = tracing_new(&keeper->tracing, keeper->event, on_say, keeper);
+                r = tracing_new(&keeper->tracing, keeper->event, keeper->config.handover, on_say, keeper);
         keeper->home.tracing = keeper->tracing;
         if (!r)
                 r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
@@ -282,6 +282,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (r >= 0) {
                 make_shared_directory(keeper);
                 r = keeper_take_up_all(keeper, ret_why);
+                tracing_begin(keeper->tracing);
                 handover_drop_rest(keeper->config.handover, keeper->home.shared_directory);
                 if (*keeper->home.shared_directory)
                         stale_sockets_remove(keeper->home.shared_directory);

@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "engine/recover.h"
+#include "engine/tracing.h"
 #include "sources/proc.h"
 
 #include <errno.h>
@@ -336,6 +337,13 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
 
         if (vm_list_find_instance(&keeper->vms, vm->identity.instance) || take_up_handed(keeper, vm))
                 return;
+        /* Nobody looked, but the kernel: how it ended is known. */
+        if (vm_is_lost(vm) && tracing_saw_end(keeper->tracing, vm->identity.instance)) {
+                kept = adopt(keeper, vm, NULL, &record);
+                if (kept)
+                        watch(kept);
+                return;
+        }
         if (vm_is_lost(vm)) {
                 if (recover_lost_vm(keeper->store, vm, why))
                         keeper_say(keeper, "%s", why);

@@ -79,11 +79,16 @@ static void on_process_report(void *userdata, struct evidence *evidence) {
 
 void kept_watch_process(struct kept *kept, pid_t pid) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+        const struct traced_process process = {
+                .pid = pid,
+                .instance = kept_instance(kept)->identity.instance,
+                .command_line = kept_instance(kept)->command_line,
+                .is_monitored = kept->qemu && !kept->monitor_is_over,
+        };
 
         kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
         kept->traced_sink = (struct source_sink){ on_report, on_ended, kept };
-        traced_new(&kept->traced, kept->home->tracing, pid, 0, NULL, &kept->traced_sink);
-        traced_set_monitored(kept->traced, kept->qemu && !kept->monitor_is_over);
+        traced_new(&kept->traced, kept->home->tracing, &process, &kept->traced_sink);
         if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
                 on_process_report(kept, &vanished);
 }

@@ -102,12 +102,16 @@ static void on_traced_report(void *userdata, struct evidence *evidence) {
 /* The process that is the VM, or will be. */
 static void trace(struct runner *runner, pid_t pid, bool is_known) {
         const struct source_sink sink = { on_traced_report, on_source_ended, runner };
+        /* What becomes of it its monitor tells. */
+        const struct traced_process process = {
+                .pid = pid,
+                .argv = is_known ? runner->config.argv : NULL,
+                .n_argv = is_known ? runner->config.n_argv : 0,
+                .is_monitored = true,
+        };
 
         traced_free(runner->traced);
-        traced_new(&runner->traced, runner->tracing, pid, is_known ? runner->config.n_argv : 0, is_known ? runner->config.argv : NULL,
-                   &sink);
-        /* What becomes of it its monitor tells. */
-        traced_set_monitored(runner->traced, true);
+        traced_new(&runner->traced, runner->tracing, &process, &sink);
 }
 
 static void step_soon(struct runner *runner) {
@@ -548,7 +552,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                 prctl(PR_SET_CHILD_SUBREAPER, 1);
                 r = engine_new(&runner->engine, event, store, &engine_events);
                 if (!r)
-                        r = tracing_new(&runner->tracing, event, NULL, NULL);
+                        r = tracing_new(&runner->tracing, event, NULL, NULL, NULL);
                 if (!r)
                         r = make_words(runner);
                 if (r >= 0)

@@ -17,7 +17,7 @@ struct tracing {
 struct traced {
         struct trace_watch *watch;
         struct trace_machine machine;
-        struct evidence end;
+        struct evidence *end; /* waits for what the kernel saw before it; owned */
         void (*done)(void *userdata, struct evidence *end);
         void *userdata;
 };
@@ -31,9 +31,36 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_KVM_EXITS] = "a triple fault is not told from a reset",
 };
 
-int tracing_new(struct tracing **ret_tracing, sd_event *event, void (*say)(void *userdata, const char *line), void *userdata) {
+/* Their names say which programs they are: those of another vmpower are not gone on with. */
+static void name_descriptor(char ret_name[static HANDOVER_NAME_MAX], size_t i) {
+        handover_name(ret_name, 't', (uint64_t)trace_source_version() * TRACE_DESCRIPTORS + i);
+}
+
+static void take_descriptors(struct trace_descriptors *ret_descriptors, struct handover *handover) {
+        char name[HANDOVER_NAME_MAX];
+
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++) {
+                name_descriptor(name, i);
+                ret_descriptors->fds[i] = handover_take(handover, name);
+        }
+}
+
+static void keep_descriptors(struct tracing *tracing, struct handover *handover) {
+        struct trace_descriptors descriptors;
+        char name[HANDOVER_NAME_MAX];
+
+        trace_source_descriptors(tracing->source, &descriptors);
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                if (descriptors.fds[i] >= 0) {
+                        name_descriptor(name, i);
+                        handover_keep(handover, name, descriptors.fds[i]);
+                }
+}
+
+int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *handover, void (*say)(void *userdata, const char *line), void *userdata) {
         struct tracing *tracing = calloc(1, sizeof(*tracing));
         const char *wanted = getenv("VMPOWER_TRACE");
+        struct trace_descriptors handed;
         char line[TRACE_WHY_MAX + 128], why[TRACE_WHY_MAX] = "";
         int r = 0;
 
@@ -42,7 +69,11 @@ int tracing_new(struct tracing **ret_tracing, sd_event *event, void (*say)(void 
         *ret_tracing = tracing;
         if (wanted && !strcmp(wanted, "no"))
                 return 0;
-        r = trace_source_open(&tracing->source, event, why);
+        if (handover)
+                take_descriptors(&handed, handover);
+        r = trace_source_open(&tracing->source, event, handover ? &handed : NULL, why);
+        if (!r && handover)
+                keep_descriptors(tracing, handover);
         if (r && say) {
                 snprintf(line, sizeof(line), "trace_absent: %s; so %s", *why ? why : strerror(-r), costs[TRACE_SIGNALS]);
                 say(userdata, line);
@@ -66,41 +97,73 @@ struct tracing *tracing_free(struct tracing *tracing) {
         return NULL;
 }
 
+void tracing_begin(struct tracing *tracing) {
+        if (tracing->source)
+                trace_source_begin(tracing->source);
+}
+
+bool tracing_saw_end(struct tracing *tracing, const char *instance) {
+        struct proc_instance process;
+
+        return tracing->source && !proc_instance_parse(&process, instance) &&
+               trace_source_saw_end(tracing->source, process.pid, process.start_time);
+}
+
 void tracing_drain(struct tracing *tracing) {
         if (tracing && tracing->source)
                 trace_source_drain(tracing->source);
 }
 
-static void read_machine(struct trace_machine *machine, pid_t pid, size_t n_argv, char *const *argv) {
-        cleanup(freep) char **arguments = NULL;
+static void read_words(struct trace_machine *machine, size_t n_argv, char *const *argv) {
         struct qemu_options options;
 
-        if (!argv && (proc_arguments(&arguments, &n_argv, pid) || !n_argv))
-                return;
-        if (!argv)
-                argv = arguments;
         qemu_options_read(&options, n_argv, argv);
         machine->is_pc = qemu_machine_is_pc(n_argv, argv);
         machine->no_reboot = options.no_reboot || !strcmp(options.on_reboot, "shutdown");
 }
 
-void traced_new(struct traced **ret_traced, struct tracing *tracing, pid_t pid, size_t n_argv, char *const *argv,
-                const struct source_sink *sink) {
+/* A process that is gone: its words as they were written down.  Those that were quoted are of no interest here. */
+static void read_text(struct trace_machine *machine, const char *command_line) {
+        cleanup(freep) char *text = strdup(command_line);
+        cleanup(freep) char **words = calloc(strlen(command_line) / 2 + 2, sizeof(*words));
+        char *from = NULL;
+        size_t n = 0;
+
+        if (!text || !words)
+                return;
+        for (char *word = strtok_r(text, " ", &from); word; word = strtok_r(NULL, " ", &from))
+                words[n++] = word;
+        read_words(machine, n, words);
+}
+
+static void read_machine(struct trace_machine *machine, const struct traced_process *process) {
+        cleanup(freep) char **arguments = NULL;
+        size_t n;
+
+        if (process->argv)
+                read_words(machine, process->n_argv, process->argv);
+        else if (!proc_arguments(&arguments, &n, process->pid) && n)
+                read_words(machine, n, arguments);
+        else if (process->command_line)
+                read_text(machine, process->command_line);
+}
+
+void traced_new(struct traced **ret_traced, struct tracing *tracing, const struct traced_process *process, const struct source_sink *sink) {
+        struct proc_instance instance = { .pid = process->pid };
         struct traced *traced;
 
         *ret_traced = NULL;
-        if (!tracing || !tracing->source)
+        if (!tracing || !tracing->source || (process->instance && proc_instance_parse(&instance, process->instance)))
                 return;
         traced = calloc(1, sizeof(*traced));
         if (!traced)
                 return;
-        /* First the watch, then the slow look at what it is. */
-        if (trace_watch_new(&traced->watch, tracing->source, pid, sink)) {
+        read_machine(&traced->machine, process);
+        traced->machine.speaks = process->is_monitored;
+        if (trace_watch_new(&traced->watch, tracing->source, instance.pid, instance.start_time, &traced->machine, sink)) {
                 free(traced);
                 return;
         }
-        read_machine(&traced->machine, pid, n_argv, argv);
-        trace_watch_set_machine(traced->watch, &traced->machine);
         *ret_traced = traced;
 }
 
@@ -108,7 +171,7 @@ struct traced *traced_free(struct traced *traced) {
         if (!traced)
                 return NULL;
         trace_watch_free(traced->watch);
-        evidence_deinit(&traced->end);
+        free(traced->end);
         free(traced);
         return NULL;
 }
@@ -122,22 +185,25 @@ void traced_set_monitored(struct traced *traced, bool is_monitored) {
 
 static void on_finished(void *userdata, const struct evidence *seen) {
         struct traced *traced = userdata;
-        struct evidence end = traced->end;
+        cleanup(freep) struct evidence *end = take_pointer(traced->end);
 
-        traced->end = (struct evidence){ 0 };
-        if (end.kind == EVIDENCE_VANISHED && seen)
-                end = *seen;
-        traced->done(traced->userdata, &end);
+        if (end->kind == EVIDENCE_VANISHED && seen)
+                *end = *seen;
+        /* It may free us. */
+        traced->done(traced->userdata, end);
 }
 
 void traced_finish(struct traced *traced, const struct evidence *end, void (*done)(void *userdata, struct evidence *end), void *userdata) {
-        if (!traced) {
-                struct evidence copy = *end;
+        struct evidence *copy = malloc(sizeof(*copy)), own = *end;
 
-                done(userdata, &copy);
+        /* An end is worth more than what came before it. */
+        if (!traced || !copy) {
+                free(copy);
+                done(userdata, &own);
                 return;
         }
-        traced->end = *end;
+        *copy = own;
+        traced->end = copy;
         traced->done = done;
         traced->userdata = userdata;
         trace_watch_finish(traced->watch, on_finished, traced);

@@ -6,34 +6,51 @@
  */
 #pragma once
 
+#include "engine/handover.h"
 #include "sources/source.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct tracing;
 struct traced;
 
-/* $VMPOWER_TRACE=no switches it off.  `say`: what does not work, in one line each; NULL: nobody wants to know.  0 or -ENOMEM. */
-int tracing_new(struct tracing **ret_tracing, sd_event *event, void (*say)(void *userdata, const char *line), void *userdata);
+/*
+ * $VMPOWER_TRACE=no switches it off.  `say`: what does not work, in one line each; NULL: nobody wants to know.  Through
+ * `handover` (NULL: none) the kernel goes on seeing over a restart; then tracing_begin() is due.  0 or -ENOMEM.
+ */
+int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *handover, void (*say)(void *userdata, const char *line), void *userdata);
 struct tracing *tracing_free(struct tracing *tracing);
+
+/* All VMs of the process before are taken up. */
+void tracing_begin(struct tracing *tracing);
+
+/* Before that: did the kernel see that process end ("BOOTID:PID:STARTTIME")?  Then how it did is known. */
+bool tracing_saw_end(struct tracing *tracing, const char *instance);
 
 /* Report what the kernel has seen until now: before what another source says of the same instant. */
 void tracing_drain(struct tracing *tracing);
 
-/*
- * One VM's process, from now on.  `argv`: what it runs, or will; NULL: see for yourself.  What is not to be had is no error: *ret_traced may be
- * NULL.
- */
-void traced_new(struct traced **ret_traced, struct tracing *tracing, pid_t pid, size_t n_argv, char *const *argv,
-                const struct source_sink *sink);
+/* What is known of a process without looking at it. */
+struct traced_process {
+        pid_t pid;
+        const char *instance;     /* which one, where it may be gone already; NULL: it is there */
+        char *const *argv;        /* what it runs, or will: n_argv words; NULL: see for yourself */
+        size_t n_argv;
+        const char *command_line; /* the same as a text, where it may be gone; NULL: not known */
+        bool is_monitored;        /* its monitor is held */
+};
+
+/* One VM's process, from now on.  What is not to be had is no error: *ret_traced may be NULL. */
+void traced_new(struct traced **ret_traced, struct tracing *tracing, const struct traced_process *process, const struct source_sink *sink);
 struct traced *traced_free(struct traced *traced);
 
 /* Its monitor is held, and tells what becomes of it; or not any more. */
 void traced_set_monitored(struct traced *traced, bool is_monitored);
 
 /*
- * Its process has ended, as `end` says (taken over): `done` is called once, mostly at once, with what is to be reported as that; before it all that the
+ * Its process has ended, as `end` says (taken over; it names nobody): `done` is called once, mostly at once, with what is to be reported as that; before it all that the
  * kernel saw of it is reported.  Where nobody saw how it ended but the kernel, `done` gets the kernel's word.
  */
 void traced_finish(struct traced *traced, const struct evidence *end, void (*done)(void *userdata, struct evidence *end), void *userdata);

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sqlite3
+import stat
 import uuid
 
 from world import *
@@ -453,6 +454,8 @@ class ServiceManager:
         """The service is stopped for good: what it left with us goes, its sockets with it."""
         daemon.stop()
         for fd in self.kept.values():
+            if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+                continue  # what keeps the kernel's programs
             listener = socket.socket(fileno=os.dup(fd))
             if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 os.unlink(listener.getsockname())

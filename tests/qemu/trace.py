@@ -297,6 +297,62 @@ def run_knows_how(world):
     says(off, "poweroff", "guest", "acpi-s5", True, rule="guest-poweroff", left="gone")
 
 
+# --- while the daemon is away ---------------------------------------------------------------------------------------
+
+
+@traced("a VM that is killed while the daemon is away: how it ended, and who did it")
+def killed_meanwhile(world):
+    vm = runs(world)
+    manager = ServiceManager(world)
+    daemon = manager.start()
+    daemon.kill()
+    pid = by_another(world, "sh", "-c", f"kill -KILL {vm.pid}")
+    vm.is_over()
+    daemon = manager.start()
+    daemon.wait_told(vm.name)
+    manager.end(daemon)
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone", left="gone")
+    is_named(destroyed, pid, "SIGKILL")
+
+
+def goes_meanwhile(action, row, rule, left):
+    @on_kvm(f"a guest's {action} while the daemon is away is told afterwards")
+    def went(world):
+        vm = Vm(world, action=action, accelerator="kvm", delay_ms=2500).greets()
+        manager = ServiceManager(world)
+        manager.start().kill()
+        if left == "gone":
+            vm.is_over()
+        else:
+            vm.own.wait_event("RESET")
+        daemon = manager.start()
+        daemon.wait_told(vm.name)
+        if left != "gone":
+            vm.own.quit()
+            vm.is_over()
+            daemon.wait_told(vm.name, 2)
+        manager.end(daemon)
+        says(vm.history()[0], *row, rule=rule, left=left)
+
+
+goes_meanwhile("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", "gone")
+goes_meanwhile("reset-8042", ("reboot", "guest", "reset-8042", None), "reset-8042", "running")
+
+
+@traced("daemons come and go, and leave nothing behind in the kernel")
+def nothing_is_left_behind(world):
+    manager = ServiceManager(world)
+    n_kept = None
+    for _ in range(3):
+        daemon = manager.start()
+        kept = sorted(name for name in manager.kept if name.startswith("t."))
+        assert len(kept) >= 4 and n_kept in (None, len(kept)), (kept, n_kept)
+        n_kept = len(kept)
+        daemon.stop()
+    manager.end(manager.start())
+
+
 # --- nothing breaks for others --------------------------------------------------------------------------------------
 
 

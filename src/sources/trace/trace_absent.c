@@ -1,9 +1,17 @@
 /* A vmpower that was built without libbpf or clang: there is no trace, and whoever asks is told so. */
 #include "sources/trace/trace_source.h"
+#include "basics/cleanup.h"
 
 #include <stdio.h>
 
-int trace_source_open(struct trace_source **ret_source, sd_event *event, char ret_why[static TRACE_WHY_MAX]) {
+uint32_t trace_source_version(void) {
+        return 0;
+}
+
+int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+                      char ret_why[static TRACE_WHY_MAX]) {
+        for (size_t i = 0; handed && i < TRACE_DESCRIPTORS; i++)
+                close_fd(&handed->fds[i]);
         *ret_source = NULL;
         snprintf(ret_why, TRACE_WHY_MAX, "this vmpower was built without it (libbpf, bpftool and clang)");
         return TRACE_ABSENT;
@@ -20,11 +28,20 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
 void trace_source_drain(struct trace_source *source) {
 }
 
-uint64_t trace_source_n_records(const struct trace_source *source) {
-        return 0;
+void trace_source_begin(struct trace_source *source) {
 }
 
-int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, const struct source_sink *sink) {
+void trace_source_descriptors(const struct trace_source *source, struct trace_descriptors *ret_descriptors) {
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                ret_descriptors->fds[i] = -1;
+}
+
+bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time) {
+        return false;
+}
+
+int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
+                    const struct trace_machine *machine, const struct source_sink *sink) {
         *ret_watch = NULL;
         return TRACE_ABSENT;
 }

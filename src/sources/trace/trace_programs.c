@@ -1,4 +1,6 @@
 #include "sources/trace/trace_programs.h"
+#include "basics/cleanup.h"
+#include "basics/table.h"
 #include <trace.skel.h> /* made by bpftool */
 
 #include <assert.h>
@@ -23,7 +25,8 @@ enum program {
         _PROGRAM_N,
 };
 
-static_assert((int)_PROGRAM_N <= (int)TRACE_PROGRAMS_MAX, "links");
+static_assert((int)_PROGRAM_N == (int)TRACE_PROGRAMS, "links");
+static_assert((int)TRACE_FD_LINKS + (int)TRACE_PROGRAMS == (int)TRACE_DESCRIPTORS, "descriptors");
 
 static const struct {
         enum trace_part part;
@@ -155,9 +158,38 @@ static size_t attach(struct trace_programs *programs, const bool wanted[static _
                         continue;
                 }
                 programs->links[i] = link;
+                programs->fds.fds[TRACE_FD_LINKS + i] = bpf_link__fd(link);
                 n++;
         }
         return n;
+}
+
+static void init(struct trace_programs *programs) {
+        *programs = (struct trace_programs){ 0 };
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                programs->fds.fds[i] = -1;
+        libbpf_set_print(keep_quiet);
+}
+
+bool trace_programs_take(struct trace_programs *programs, struct trace_descriptors *handed) {
+        bool works = false;
+
+        init(programs);
+        for (size_t i = TRACE_FD_LINKS; i < TRACE_DESCRIPTORS; i++)
+                works = works || handed->fds[i] >= 0;
+        works = works && handed->fds[TRACE_FD_RING] >= 0 && handed->fds[TRACE_FD_WATCHED] >= 0 && handed->fds[TRACE_FD_STRANGERS] >= 0;
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                if (works)
+                        programs->fds.fds[i] = take_fd(&handed->fds[i]);
+                else
+                        close_fd(&handed->fds[i]);
+        for (size_t i = 0; works && i < _PROGRAM_N; i++)
+                if (programs->fds.fds[TRACE_FD_LINKS + i] < 0 && i != ON_VICTIM && i != ON_VICTIM_PID)
+                        snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "%s did not work for the vmpowerd before this one",
+                                 programs_of[i].tracepoint);
+        if (works && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM] < 0 && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM_PID] < 0)
+                snprintf(programs->lacks[TRACE_OOM], TRACE_WHY_MAX, "mark_victim did not work for the vmpowerd before this one");
+        return works;
 }
 
 int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static TRACE_WHY_MAX]) {
@@ -166,8 +198,7 @@ int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static
         struct stat btf;
         int r;
 
-        *programs = (struct trace_programs){ 0 };
-        libbpf_set_print(keep_quiet);
+        init(programs);
         if (stat("/sys/kernel/btf/vmlinux", &btf) < 0) {
                 snprintf(ret_why, TRACE_WHY_MAX, "this kernel has no type information (/sys/kernel/btf/vmlinux)");
                 return TRACE_ABSENT;
@@ -176,8 +207,12 @@ int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static
         r = load_what_works(programs, wanted);
         if (!r && !attach(programs, wanted))
                 r = -EOPNOTSUPP;
-        if (!r)
+        if (!r) {
+                programs->fds.fds[TRACE_FD_RING] = bpf_map__fd(programs->bpf->maps.records);
+                programs->fds.fds[TRACE_FD_WATCHED] = bpf_map__fd(programs->bpf->maps.watched);
+                programs->fds.fds[TRACE_FD_STRANGERS] = bpf_map__fd(programs->bpf->maps.strangers);
                 return 0;
+        }
         if (r == -EPERM || r == -EACCES)
                 snprintf(ret_why, TRACE_WHY_MAX, "there is no right to it (root, or CAP_BPF and CAP_PERFMON)");
         else
@@ -187,27 +222,21 @@ int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static
 }
 
 void trace_programs_unload(struct trace_programs *programs) {
-        for (size_t i = 0; i < TRACE_PROGRAMS_MAX; i++) {
+        for (size_t i = 0; i < TRACE_PROGRAMS; i++) {
                 bpf_link__destroy(programs->links[i]);
                 programs->links[i] = NULL;
         }
+        for (size_t i = 0; !programs->bpf && i < TRACE_DESCRIPTORS; i++)
+                close_fd(&programs->fds.fds[i]);
         if (programs->bpf)
                 trace_bpf__destroy(programs->bpf);
         programs->bpf = NULL;
 }
 
-int trace_programs_ring(const struct trace_programs *programs) {
-        return bpf_map__fd(programs->bpf->maps.records);
-}
+uint32_t trace_programs_version(void) {
+        size_t n;
+        const void *object = trace_bpf__elf_bytes(&n);
+        uint64_t hash = table_hash(object, n);
 
-int trace_programs_watched(const struct trace_programs *programs) {
-        return bpf_map__fd(programs->bpf->maps.watched);
-}
-
-int trace_programs_strangers(const struct trace_programs *programs) {
-        return bpf_map__fd(programs->bpf->maps.strangers);
-}
-
-uint64_t trace_programs_n_records(const struct trace_programs *programs) {
-        return __atomic_load_n(&programs->bpf->bss->n_records, __ATOMIC_RELAXED);
+        return (uint32_t)(hash ^ hash >> 32);
 }

@@ -24,6 +24,16 @@ struct trace_source {
         struct trace_programs programs;
         struct table watches; /* by tgid */
         bool is_draining;
+        bool is_taking_over;       /* whom the process before watched is not known yet: */
+        struct left_record *left;  /* what is about nobody so far; owned */
+        struct left_record **left_end;
+};
+
+/* What the programs wrote while nobody read. */
+struct left_record {
+        struct left_record *next;
+        size_t n;
+        _Alignas(8) char bytes[];
 };
 
 struct trace_watch {
@@ -33,7 +43,7 @@ struct trace_watch {
         uint64_t start_time;
         struct trace_machine machine;
         struct source_sink sink;
-        struct evidence end; /* as the kernel saw it */
+        struct trace_exit end; /* as the kernel saw it */
         bool has_end;
         sd_event_source *deadline;
         void (*done)(void *userdata, const struct evidence *end);
@@ -90,7 +100,7 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
 
 /* Before it was watched. */
 static void look_at_strangers(struct trace_watch *watch) {
-        int map = trace_programs_strangers(&watch->source->programs);
+        int map = watch->source->programs.fds.fds[TRACE_FD_STRANGERS];
         uint32_t tgid = (uint32_t)watch->pid;
         struct trace_signal signal;
 
@@ -117,8 +127,7 @@ static void complete(struct trace_watch *watch);
 static void take_end(struct trace_watch *watch, const struct trace_exit *record) {
         if (watch->has_end)
                 return;
-        trace_exit_decode(&watch->end, record);
-        watch->end.time_ns = time_at(watch->end.at_ns);
+        watch->end = *record;
         watch->has_end = true;
         /* A record before it that was still being written has held this one up. */
         if (watch->done)
@@ -146,21 +155,65 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
         }
 }
 
+static struct trace_watch *find_watch(const struct trace_source *source, const struct trace_head *head) {
+        struct table_link *link = table_first(&source->watches, hash_of((pid_t)head->tgid));
+
+        for (; link; link = table_next(link)) {
+                struct trace_watch *watch = link->owner;
+
+                if (watch->pid == (pid_t)head->tgid && trace_head_is_about(head, watch->start_time))
+                        return watch;
+        }
+        return NULL;
+}
+
+/* No more than the ring holds, so no bound of its own. */
+static void leave(struct trace_source *source, const void *record, size_t n) {
+        struct left_record *left = malloc(sizeof(*left) + n);
+
+        if (!left)
+                return;
+        left->next = NULL;
+        left->n = n;
+        memcpy(left->bytes, record, n);
+        *source->left_end = left;
+        source->left_end = &left->next;
+}
+
+/* They are in their order still. */
+static void take_what_was_left(struct trace_watch *watch) {
+        for (const struct left_record *left = watch->source->left; left; left = left->next) {
+                const struct trace_head *head = (const struct trace_head *)left->bytes;
+
+                if (head->tgid == (uint32_t)watch->pid && trace_head_is_about(head, watch->start_time))
+                        take_record(watch, head);
+        }
+}
+
+static void forget_what_was_left(struct trace_source *source) {
+        while (source->left) {
+                struct left_record *left = source->left;
+
+                source->left = left->next;
+                free(left);
+        }
+        source->left_end = &source->left;
+}
+
 static int on_record(void *userdata, void *record, size_t n) {
         struct trace_source *source = userdata;
         const struct trace_head *head = record;
-        struct table_link *link;
+        struct trace_watch *watch;
 
         if (trace_record_check(record, n))
                 return 0;
-        for (link = table_first(&source->watches, hash_of((pid_t)head->tgid)); link; link = table_next(link)) {
-                struct trace_watch *watch = link->owner;
-
-                if (watch->pid == (pid_t)head->tgid && trace_head_is_about(head, watch->start_time)) {
-                        take_record(watch, head);
-                        break;
-                }
+        if (source->is_taking_over && !find_watch(source, head)) {
+                leave(source, record, n);
+                return 0;
         }
+        watch = find_watch(source, head);
+        if (watch)
+                take_record(watch, head);
         return 0;
 }
 
@@ -173,10 +226,6 @@ void trace_source_drain(struct trace_source *source) {
         source->is_draining = false;
 }
 
-uint64_t trace_source_n_records(const struct trace_source *source) {
-        return trace_programs_n_records(&source->programs);
-}
-
 /* --- an end ------------------------------------------------------------------------------------------------------ */
 
 /* A gap is evidence. */
@@ -187,7 +236,7 @@ static void report_lost(struct trace_watch *watch) {
         char text[96];
         int n;
 
-        if (bpf_map_lookup_elem(trace_programs_watched(&watch->source->programs), &tgid, &watched) || !watched.n_lost)
+        if (bpf_map_lookup_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid, &watched) || !watched.n_lost)
                 return;
         n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records about it were lost", watched.n_lost);
         evidence_set_text(&gap, text, (size_t)n);
@@ -196,11 +245,15 @@ static void report_lost(struct trace_watch *watch) {
 
 static void complete(struct trace_watch *watch) {
         void (*done)(void *, const struct evidence *) = watch->done;
-        struct evidence end = watch->end;
+        struct evidence end = { 0 };
         bool has_end = watch->has_end;
 
         watch->done = NULL;
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
+        if (has_end) {
+                trace_exit_decode(&end, &watch->end);
+                end.time_ns = time_at(end.at_ns);
+        }
         look_at_strangers(watch);
         report_lost(watch);
         /* It may free the watch. */
@@ -230,19 +283,69 @@ static int on_readable(sd_event_source *io, int fd, uint32_t events, void *userd
         return 0;
 }
 
-int trace_source_open(struct trace_source **ret_source, sd_event *event, char ret_why[static TRACE_WHY_MAX]) {
+uint32_t trace_source_version(void) {
+        return trace_programs_version();
+}
+
+void trace_source_descriptors(const struct trace_source *source, struct trace_descriptors *ret_descriptors) {
+        *ret_descriptors = source->programs.fds;
+}
+
+/* Those whom nobody watches any more are of no interest to the programs, either. */
+static void forget_others(struct trace_source *source) {
+        int map = source->programs.fds.fds[TRACE_FD_WATCHED];
+        uint32_t tgid, next;
+        bool is_first = true;
+
+        while (!bpf_map_get_next_key(map, is_first ? NULL : &tgid, &next)) {
+                struct table_link *link = table_first(&source->watches, hash_of((pid_t)next));
+
+                if (link) {
+                        tgid = next;
+                        is_first = false;
+                } else if (bpf_map_delete_elem(map, &next)) {
+                        return;
+                }
+        }
+}
+
+void trace_source_begin(struct trace_source *source) {
+        if (!source->is_taking_over)
+                return;
+        trace_source_drain(source);
+        source->is_taking_over = false;
+        forget_what_was_left(source);
+        forget_others(source);
+}
+
+bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time) {
+        trace_source_drain(source);
+        for (const struct left_record *left = source->left; left; left = left->next) {
+                const struct trace_head *head = (const struct trace_head *)left->bytes;
+
+                if (head->kind == TRACE_RECORD_EXIT && head->tgid == (uint32_t)pid && trace_head_is_about(head, start_time))
+                        return true;
+        }
+        return false;
+}
+
+int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+                      char ret_why[static TRACE_WHY_MAX]) {
         struct trace_source *source = calloc(1, sizeof(*source));
-        int r;
+        int r = 0;
 
         if (!source)
                 return -ENOMEM;
+        source->left_end = &source->left;
         source->event = sd_event_ref(event);
-        r = trace_programs_load(&source->programs, ret_why);
+        source->is_taking_over = handed && trace_programs_take(&source->programs, handed);
+        if (!source->is_taking_over)
+                r = trace_programs_load(&source->programs, ret_why);
         if (r) {
                 trace_source_close(source);
                 return r;
         }
-        source->ring = ring_buffer__new(trace_programs_ring(&source->programs), on_record, source, NULL);
+        source->ring = ring_buffer__new(source->programs.fds.fds[TRACE_FD_RING], on_record, source, NULL);
         r = source->ring ? sd_event_add_io(event, &source->io, ring_buffer__epoll_fd(source->ring), EPOLLIN, on_readable, source)
                          : -errno;
         /* What the kernel saw comes before what others say of it. */
@@ -264,6 +367,7 @@ struct trace_source *trace_source_close(struct trace_source *source) {
         ring_buffer__free(source->ring);
         trace_programs_unload(&source->programs);
         table_deinit(&source->watches);
+        forget_what_was_left(source);
         sd_event_unref(source->event);
         free(source);
         return NULL;
@@ -273,14 +377,28 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
         return source->programs.lacks[part][0] ? source->programs.lacks[part] : NULL;
 }
 
-int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, const struct source_sink *sink) {
+/* One that the programs know already keeps its count of what was lost. */
+static int watch_in_kernel(struct trace_source *source, pid_t pid, uint64_t start_time) {
+        int map = source->programs.fds.fds[TRACE_FD_WATCHED];
+        struct trace_watched watched;
         uint32_t tgid = (uint32_t)pid;
-        struct trace_watched watched = { 0 };
+
+        if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TICK_NS)
+                return 0;
+        watched = (struct trace_watched){ .start_ns = start_time * TICK_NS };
+        return bpf_map_update_elem(map, &tgid, &watched, BPF_ANY) ? -errno : 0;
+}
+
+int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
+                    const struct trace_machine *machine, const struct source_sink *sink) {
         struct trace_watch *watch;
         struct proc_stat stat;
-        int r;
+        int r = 0;
 
-        r = proc_stat_read(&stat, pid);
+        if (!start_time) {
+                r = proc_stat_read(&stat, pid);
+                start_time = r ? 0 : stat.start_time;
+        }
         if (!r)
                 r = table_make_room(&source->watches);
         if (r)
@@ -290,16 +408,17 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
                 return -ENOMEM;
         watch->source = source;
         watch->pid = pid;
-        watch->start_time = stat.start_time;
+        watch->start_time = start_time;
+        watch->machine = *machine;
         watch->sink = *sink;
-        watched.start_ns = stat.start_time * TICK_NS;
-        if (bpf_map_update_elem(trace_programs_watched(&source->programs), &tgid, &watched, BPF_ANY)) {
-                r = -errno;
+        r = watch_in_kernel(source, pid, start_time);
+        if (r) {
                 free(watch);
                 return r;
         }
         table_add(&source->watches, &watch->by_tgid, hash_of(pid), watch);
         *ret_watch = watch;
+        take_what_was_left(watch);
         look_at_strangers(watch);
         return 0;
 }
@@ -317,7 +436,7 @@ struct trace_watch *trace_watch_free(struct trace_watch *watch) {
         for (link = table_first(&watch->source->watches, hash_of(watch->pid)); link; link = table_next(link))
                 is_watched = is_watched || ((struct trace_watch *)link->owner)->pid == watch->pid;
         if (!is_watched)
-                bpf_map_delete_elem(trace_programs_watched(&watch->source->programs), &tgid);
+                bpf_map_delete_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid);
         sd_event_source_disable_unref(watch->deadline);
         free(watch);
         return NULL;

@@ -27,11 +27,26 @@ struct trace_source;
 struct trace_watch;
 
 /*
+ * What keeps the programs at work, and what they have written, while nobody reads: given to the next process, which goes on where this one stopped.
+ */
+enum { TRACE_DESCRIPTORS = 9 };
+struct trace_descriptors {
+        int fds[TRACE_DESCRIPTORS]; /* -1: none */
+};
+
+/* Which programs these are: only the same ones can be gone on with. */
+uint32_t trace_source_version(void);
+
+/*
  * Load the programs.  0: some work (trace_source_lacks() tells which do not).  TRACE_ABSENT: none can here, and ret_why says why: no right
  * (CAP_BPF and CAP_PERFMON), a kernel without type information (BTF), or this vmpower was built without it.  -errno.
+ *
+ * `handed`: another process's programs of this version, taken over in any case; NULL: none.  What they have written is kept until
+ * trace_source_begin(), for the watches that are made before that.
  */
 #define TRACE_ABSENT 1
-int trace_source_open(struct trace_source **ret_source, sd_event *event, char ret_why[static TRACE_WHY_MAX]);
+int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+                      char ret_why[static TRACE_WHY_MAX]);
 struct trace_source *trace_source_close(struct trace_source *source);
 
 /* Why this part does not work; NULL: it does. */
@@ -40,16 +55,24 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
 /* Read all that the kernel has written until now.  Cheap when there is nothing. */
 void trace_source_drain(struct trace_source *source);
 
-/* How many records its programs have written. */
-uint64_t trace_source_n_records(const struct trace_source *source);
+/* All whom the process before watched have their watch, or need none. */
+void trace_source_begin(struct trace_source *source);
+
+/* Borrowed. */
+void trace_source_descriptors(const struct trace_source *source, struct trace_descriptors *ret_descriptors);
+
+/* Before trace_source_begin(): was this process seen to end? */
+bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time);
 
 /*
- * Watch a process from now on.  What was sent to it lately, before anybody watched, is reported, too.  The sink is copied.  0; -ESRCH; -errno.
+ * Watch a process from now on.  What was sent to it lately, before anybody watched, is reported, too.  `start_time`: since when it runs (field 22 of
+ * /proc/PID/stat), for one that may be gone; 0: see for yourself.  `machine`: what its guest's ports mean.  The sink is copied.  0; -ESRCH; -errno.
  */
-int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, const struct source_sink *sink);
+int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
+                    const struct trace_machine *machine, const struct source_sink *sink);
 struct trace_watch *trace_watch_free(struct trace_watch *watch);
 
-/* What its guest's ports mean; until then nothing is known. */
+/* What its guest's ports mean from now on. */
 void trace_watch_set_machine(struct trace_watch *watch, const struct trace_machine *machine);
 
 /*

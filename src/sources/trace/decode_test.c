@@ -1,0 +1,289 @@
+/* The laws of the decoder, on records that are whole, torn, forged, late and out of order. */
+#include "sources/trace/decode.h"
+#include "basics/cleanup.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HEAD(record_kind) { .kind = (record_kind), .tgid = 4711, .start_ns = UINT64_C(1234567890123), .at_ns = 5, .number = 9 }
+
+static struct trace_signal a_kill(void) {
+        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = 1000, .login_uid = 1000,
+                                       .sender = { .tgid = 990, .comm = "kill" }, .n_parents = 2, .n_path = 3, .n_cgroup = 1,
+                                       .parents = { { .tgid = 980, .comm = "bash" }, { .tgid = 970, .comm = "sshd" } },
+                                       .path = { "kill", "bin", "usr" }, .cgroup = { "user.slice" } };
+        static const char arguments[] = "kill\0-9\0004711";
+
+        memcpy(signal.arguments, arguments, sizeof(arguments));
+        signal.n_arguments = sizeof(arguments);
+        return signal;
+}
+
+static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.source, SOURCE_TRACE);
+        assert_int_equal(e.kind, EVIDENCE_SIGNAL);
+        assert_int_equal(e.number, SIGKILL);
+        assert_string_equal(e.word, "SIGKILL");
+        assert_int_equal(e.at_ns, 5);
+        assert_int_equal(e.actor->pid, 990);
+        assert_int_equal(e.actor->uid, 1000);
+        assert_string_equal(e.actor->comm, "kill");
+        assert_string_equal(e.actor->exe, "/usr/bin/kill");
+        assert_string_equal(e.actor->cgroup, "/user.slice");
+        assert_string_equal(e.actor->cmdline, "kill -9 4711");
+        assert_string_equal(e.actor->via, "SIGKILL");
+        assert_int_equal(e.actor->n_parents, 2);
+        assert_string_equal(e.actor->parents[1].comm, "sshd");
+        assert_int_equal(e.actor->confidence, CONFIDENCE_CERTAIN);
+        evidence_deinit(&e);
+}
+
+static void a_senders_secrets_are_masked_and_his_words_made_harmless(void **state) {
+        struct trace_signal signal = a_kill();
+        static const char arguments[] = "tool\0--password\0hunter2\0\033[2J";
+        struct evidence e;
+
+        memcpy(signal.arguments, arguments, sizeof(arguments));
+        signal.n_arguments = sizeof(arguments);
+        memcpy(signal.sender.comm, "k\nll\033", 6);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_null(strstr(e.actor->cmdline, "hunter2"));
+        for (const char *at = e.actor->cmdline; *at; at++)
+                assert_true((unsigned char)*at >= ' ');
+        assert_string_equal(e.actor->comm, "k?ll?");
+        evidence_deinit(&e);
+}
+
+static void the_kernels_own_kill_has_no_sender(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.code = SI_KERNEL;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_null(e.actor);
+        signal = a_kill();
+        signal.sender_is_kernel = 1;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_null(e.actor);
+}
+
+static void a_terminals_signal_is_its_sessions_leaders(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.code = SI_KERNEL;
+        signal.signal = SIGINT;
+        signal.sender_is_kernel = 1;
+        signal.leader.tgid = 77;
+        memcpy(signal.leader.comm, "bash", 5);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.actor->pid, 77);
+        assert_int_equal(e.actor->confidence, CONFIDENCE_LIKELY);
+        evidence_deinit(&e);
+}
+
+static void a_signal_that_was_ignored_did_nothing_but_to_continue(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.result = 1;
+        signal.signal = SIGHUP;
+        assert_int_equal(trace_signal_decode(&e, &signal), TRACE_NO_FACT);
+        signal.signal = SIGCONT;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        evidence_deinit(&e);
+}
+
+static void a_torn_record_is_refused(void **state) {
+        struct trace_signal signal = a_kill();
+
+        for (size_t n = 0; n < sizeof(signal); n++)
+                assert_int_equal(trace_record_check(&signal, n), -EBADMSG);
+        assert_int_equal(trace_record_check(&signal, sizeof(signal) + 64), -EBADMSG);
+}
+
+static void a_record_that_points_beyond_itself_is_refused(void **state) {
+        struct trace_signal signal;
+
+        signal = a_kill(), signal.n_parents = TRACE_PARENTS + 1;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), signal.n_path = UINT32_MAX;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), signal.n_cgroup = TRACE_CGROUP_NAMES + 1;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), signal.n_arguments = TRACE_ARGUMENTS + 1;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), memset(signal.path[1], 'x', TRACE_PATH_NAME);
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), memset(signal.sender.comm, 'x', TRACE_COMM);
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), signal.signal = 65;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+        signal = a_kill(), signal.head.kind = 99;
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
+}
+
+static void a_path_of_the_longest_names_fits(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.n_path = TRACE_PATH_NAMES;
+        signal.n_cgroup = TRACE_CGROUP_NAMES;
+        for (size_t i = 0; i < TRACE_PATH_NAMES; i++)
+                memset(signal.path[i], 'p', TRACE_PATH_NAME - 1);
+        for (size_t i = 0; i < TRACE_CGROUP_NAMES; i++)
+                memset(signal.cgroup[i], 'c', TRACE_CGROUP_NAME - 1);
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_memory_equal(e.actor->exe, ".../ppp", 7);
+        evidence_deinit(&e);
+}
+
+/* A pid alone is nobody: its start time tells a recycled one apart, in the ticks that /proc has. */
+static void a_recycled_pid_is_another(void **state) {
+        struct trace_head head = HEAD(TRACE_RECORD_VICTIM);
+
+        assert_true(trace_head_is_about(&head, 123456));
+        assert_false(trace_head_is_about(&head, 123455));
+        assert_false(trace_head_is_about(&head, 123457));
+        assert_false(trace_head_is_about(&head, 0));
+}
+
+static void an_end_is_what_wait_would_say(void **state) {
+        struct trace_exit record = { .head = HEAD(TRACE_RECORD_EXIT), .status = 3 << 8 };
+        struct evidence e;
+
+        trace_exit_decode(&e, &record);
+        assert_int_equal(e.kind, EVIDENCE_EXITED);
+        assert_int_equal(e.number, 3);
+        record.status = SIGSEGV | 0x80;
+        trace_exit_decode(&e, &record);
+        assert_int_equal(e.kind, EVIDENCE_KILLED);
+        assert_string_equal(e.word, "SIGSEGV");
+        assert_int_equal(e.flag, TRISTATE_TRUE);
+}
+
+static size_t write_port(struct evidence *facts, uint32_t port, uint32_t size, uint32_t value, struct trace_machine machine) {
+        struct trace_port record = { .head = HEAD(TRACE_RECORD_PORT), .port = port, .size = size, .value = value };
+        size_t n;
+
+        assert_int_equal(trace_record_check(&record, sizeof(record)), 0);
+        trace_power_decode(facts, &n, &record.head, &machine);
+        assert_true(n >= 1 && n <= TRACE_POWER_FACTS);
+        assert_int_equal(facts[0].kind, EVIDENCE_PORT_WRITE);
+        for (size_t i = 1; i < n; i++)
+                assert_true(evidence_is_before(&facts[i - 1], &facts[i]));
+        return n;
+}
+
+static void a_known_machine_without_a_monitor_was_reset_by_the_write(void **state) {
+        const struct trace_machine pc = { .is_pc = true }, once = { .is_pc = true, .no_reboot = true };
+        struct evidence facts[TRACE_POWER_FACTS];
+
+        assert_int_equal(write_port(facts, 0x64, 1, 0xfe, pc), 2);
+        assert_string_equal(facts[0].word, "0x64");
+        assert_int_equal(facts[0].number, 0xfe);
+        assert_int_equal(facts[1].kind, EVIDENCE_RESET);
+        assert_int_equal(facts[1].flag, TRISTATE_TRUE);
+        assert_int_equal(write_port(facts, 0xcf9, 1, 6, once), 2);
+        assert_int_equal(facts[1].kind, EVIDENCE_SHUTDOWN);
+        assert_string_equal(facts[1].word, "guest-reset");
+}
+
+static void the_sleep_type_says_which_sleep_it_is(void **state) {
+        const struct trace_machine pc = { .is_pc = true };
+        struct evidence facts[TRACE_POWER_FACTS];
+
+        assert_int_equal(write_port(facts, 0x604, 2, 0x2001, pc), 2);
+        assert_int_equal(facts[1].kind, EVIDENCE_SHUTDOWN);
+        assert_int_equal(write_port(facts, 0x604, 2, 0x2401, pc), 2);
+        assert_int_equal(facts[1].kind, EVIDENCE_SUSPEND);
+        assert_int_equal(write_port(facts, 0xb004, 2, 0x2801, pc), 3);
+        assert_int_equal(facts[1].kind, EVIDENCE_SUSPEND_DISK);
+        assert_int_equal(facts[2].kind, EVIDENCE_SHUTDOWN);
+        for (unsigned type = 3; type < 8; type++)
+                assert_int_equal(write_port(facts, 0x604, 2, 0x2001 | type << 10, pc), 1);
+}
+
+static void an_unknown_machine_and_one_that_speaks_are_concluded_nothing_of(void **state) {
+        struct evidence facts[TRACE_POWER_FACTS];
+
+        assert_int_equal(write_port(facts, 0x64, 1, 0xfe, (struct trace_machine){ 0 }), 1);
+        assert_int_equal(facts[0].flag, TRISTATE_NULL);
+        assert_int_equal(write_port(facts, 0x64, 1, 0xfe, (struct trace_machine){ .is_pc = true, .speaks = true }), 1);
+        assert_int_equal(facts[0].flag, TRISTATE_TRUE);
+}
+
+/* xorshift: the same bytes every time. */
+static uint64_t draw(uint64_t *state) {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        return *state;
+}
+
+static void whatever_bytes_come_what_is_taken_is_bounded(void **state) {
+        uint64_t seed = 88172645463325252;
+        union {
+                struct trace_head head;
+                struct trace_signal signal;
+                unsigned char bytes[sizeof(struct trace_signal)];
+        } record;
+        size_t n_taken = 0;
+
+        for (int round = 0; round < 20000; round++) {
+                struct evidence facts[TRACE_POWER_FACTS];
+                size_t n = 0;
+
+                record.signal = a_kill();
+                for (uint64_t k = draw(&seed) % 64; k > 0; k--)
+                        record.bytes[draw(&seed) % (k % 2 ? sizeof(record.bytes) : 120)] = (unsigned char)draw(&seed);
+                record.head.kind = (uint32_t)(draw(&seed) % 7);
+                if (trace_record_check(&record, draw(&seed) % 3 ? sizeof(record) : draw(&seed) % sizeof(record)))
+                        continue;
+                n_taken++;
+                if (record.head.kind == TRACE_RECORD_SIGNAL && !trace_signal_decode(&facts[0], &record.signal)) {
+                        assert_true(!facts[0].actor || facts[0].actor->n_parents <= ACTOR_PARENTS_MAX);
+                        evidence_deinit(&facts[0]);
+                }
+                trace_power_decode(facts, &n, &record.head, &(struct trace_machine){ .is_pc = true });
+                assert_true(n <= TRACE_POWER_FACTS);
+                for (size_t i = 0; i < n; i++)
+                        assert_true(facts[i].source == SOURCE_TRACE && memchr(facts[i].word, '\0', sizeof(facts[i].word)));
+        }
+        assert_true(n_taken > 100);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_sender_is_known_with_all_that_the_kernel_saw),
+                cmocka_unit_test(a_senders_secrets_are_masked_and_his_words_made_harmless),
+                cmocka_unit_test(the_kernels_own_kill_has_no_sender),
+                cmocka_unit_test(a_terminals_signal_is_its_sessions_leaders),
+                cmocka_unit_test(a_signal_that_was_ignored_did_nothing_but_to_continue),
+                cmocka_unit_test(a_torn_record_is_refused),
+                cmocka_unit_test(a_record_that_points_beyond_itself_is_refused),
+                cmocka_unit_test(a_path_of_the_longest_names_fits),
+                cmocka_unit_test(a_recycled_pid_is_another),
+                cmocka_unit_test(an_end_is_what_wait_would_say),
+                cmocka_unit_test(a_known_machine_without_a_monitor_was_reset_by_the_write),
+                cmocka_unit_test(the_sleep_type_says_which_sleep_it_is),
+                cmocka_unit_test(an_unknown_machine_and_one_that_speaks_are_concluded_nothing_of),
+                cmocka_unit_test(whatever_bytes_come_what_is_taken_is_bounded),
+        };
+
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests_name("trace_decode", tests, NULL, NULL);
+}
