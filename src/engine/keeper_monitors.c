@@ -13,16 +13,23 @@
 /* So often may one monitor in a process that is no VM be given back and attached again. */
 #define MONITOR_LIVES_MAX 1000
 
+/* So often, so far apart, a monitor of ours is looked at that still seems to have a client. */
+#define OPEN_TRIES      20
+#define OPEN_RETRY_USEC 100000
+
 /* A monitor that is being opened: asked for by somebody, or taken up by ourselves. */
 struct opening {
         struct keeper *keeper;
         struct opening *next;
         struct attachment *attachment;
+        sd_event_source *retry;
+        unsigned n_tries; /* that are left */
+        char path[QEMU_MONITOR_ADDRESS_MAX]; /* of one that we open by ourselves */
         char instance[VM_INSTANCE_MAX]; /* whose it is; "": it turns out when it has greeted */
         struct keeper_attach_order order;
         char name[VM_NAME_MAX];
         struct actor asker;
-        bool is_asked;
+        bool is_asked, is_ours;
         bool is_held; /* and is answered when that is on record */
 };
 
@@ -42,6 +49,7 @@ static struct opening *opening_free(struct opening *opening) {
                 link = &(*link)->next;
         *link = opening->next;
         attachment_free(opening->attachment);
+        sd_event_source_disable_unref(opening->retry);
         free(opening);
         return NULL;
 }
@@ -250,29 +258,76 @@ static uint64_t inode_of(const struct kept *kept) {
         return strtoull(strrchr(kept_instance(kept)->identity.instance, ':') + 1, NULL, 10);
 }
 
-void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path) {
-        struct opening *opening = opening_new(keeper);
-        char why[STORE_WHY_MAX] = "out of memory";
-        bool is_one_of_many = instance_is_monitors(kept_instance(kept)->identity.instance);
-        int r = -ENOMEM;
+/* Open the monitor of a VM that is kept, as `opening` remembers it.  -EBUSY: somebody is connected, or was a moment ago. */
+static int open_kept(struct opening *opening, const struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
+        int r;
 
-        if (opening) {
-                text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
-                r = attachment_new(&opening->attachment, keeper->event, path, (pid_t)kept_instance(kept)->pid, -1,
-                                   &(struct attachment_events){ on_opened, opening }, why);
+        r = attachment_new(&opening->attachment, opening->keeper->event, opening->path, (pid_t)kept_instance(kept)->pid, -1,
+                           &(struct attachment_events){ on_opened, opening }, ret_why);
+        if (r || !instance_is_monitors(kept_instance(kept)->identity.instance) ||
+            attachment_check(opening->attachment)->inode == inode_of(kept))
+                return r;
+        opening->attachment = attachment_free(opening->attachment);
+        snprintf(ret_why, STORE_WHY_MAX, "another one is at %.200s now", opening->path);
+        return -ESRCH;
+}
+
+static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata);
+
+/*
+ * QEMU may not have seen yet that the one who held it before has gone: that is looked at again for a while.  Nobody is connected to for that.
+ */
+static void try_to_open(struct opening *opening) {
+        struct keeper *keeper = opening->keeper;
+        struct kept *kept = vm_list_find_instance(&keeper->vms, opening->instance);
+        char why[STORE_WHY_MAX];
+        int r;
+
+        if (!kept || kept->qemu) {
+                opening_free(opening);
+                return;
         }
-        if (!r && is_one_of_many && attachment_check(opening->attachment)->inode != inode_of(kept)) {
-                snprintf(why, sizeof(why), "another one is at %.200s now", path);
-                r = -ESRCH;
-        }
+        r = open_kept(opening, kept, why);
         if (!r)
                 return;
-        if (opening)
-                opening_free(opening);
-        /* One that somebody is connected to is his. */
-        if (r != -EBUSY)
+        if (r == -EBUSY && opening->n_tries) {
+                opening->n_tries--;
+                if (!opening->retry)
+                        r = sd_event_add_time_relative(keeper->event, &opening->retry, CLOCK_MONOTONIC, OPEN_RETRY_USEC, 0, on_retry, opening);
+                else
+                        r = sd_event_source_set_time_relative(opening->retry, OPEN_RETRY_USEC);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(opening->retry, SD_EVENT_ONESHOT);
+                if (r >= 0)
+                        return;
+        }
+        /* One that somebody is connected to, and that was never ours, is his. */
+        if (r != -EBUSY || opening->is_ours)
                 keeper_say(keeper, "%.200s: %s", kept_name(kept), why);
         keeper_lose_monitor(kept);
+        opening_free(opening);
+}
+
+static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
+        try_to_open(userdata);
+        return 0;
+}
+
+/* `is_ours`: a vmpower held it before.  One that was never ours is looked at once, and not at all again: it may be a toolstack's. */
+static void open_by_ourselves(struct keeper *keeper, struct kept *kept, const char *path, bool is_ours) {
+        struct opening *opening = opening_new(keeper);
+
+        if (!opening)
+                return;
+        text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
+        text_set(opening->path, sizeof(opening->path), path);
+        opening->is_ours = is_ours;
+        opening->n_tries = is_ours ? OPEN_TRIES : 0;
+        try_to_open(opening);
+}
+
+void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *path) {
+        open_by_ourselves(keeper, kept, path, true);
 }
 
 int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]) {
@@ -355,7 +410,7 @@ const char *keeper_find_monitor(const struct keeper *keeper, const struct survey
 
 void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *path) {
         if (!kept->qemu && is_ours_to_take(keeper, path) && !is_being_opened(keeper, kept))
-                keeper_open_again(keeper, kept, path);
+                open_by_ourselves(keeper, kept, path, is_of_run(keeper, path));
 }
 
 void keeper_free_openings(struct keeper *keeper) {
