@@ -58,6 +58,7 @@ LAYERS = {
     "sources/scripted": Layer(FACTS | {"core/policy.h"}, pure=True, builds="nothing"),
     "sources/qemu": source(),
     "sources/process": source(),
+    "sources/wire": source("json"),  # evidence as JSON lines, between processes
     "sources/trace": source(libraries={"bpf"}),
     "sources/host": source(),
     "sources/libvirt": source("json", libraries={"libvirt"}),  # a helper program each: evidence as JSON lines

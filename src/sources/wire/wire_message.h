@@ -1,0 +1,83 @@
+/*
+ * Wire message: one line of what a source in another process and the daemon say to each other (docs/wire.md).
+ *
+ * Knows the form and its bounds, both ways.  Pure.  Does not know sockets, or what becomes of what is told.
+ */
+#pragma once
+
+#include <vmpower/judge.h>
+
+enum {
+        WIRE_PROTOCOL = 1,
+        WIRE_LINE_MAX = 64 * 1024,    /* bytes of a line, its end included */
+        WIRE_COMMAND_MAX = 16 * 1024, /* bytes of a command line that are told, NUL included */
+        WIRE_WHY_MAX = 200,
+};
+
+enum wire_kind {
+        WIRE_HELLO,    /* a source begins: who it is, and which VM it tells of */
+        WIRE_VM,       /* that VM turned out to be another process, or goes by another name */
+        WIRE_EVIDENCE, /* a fact about it */
+        WIRE_VERDICT,  /* a verdict on it is in the source's own database */
+        WIRE_DECIDED,  /* what its owner's policy decided came to this */
+        WIRE_GONE,     /* nothing of it can follow */
+        WIRE_WELCOME,  /* the daemon's answer to a hello */
+        WIRE_REFUSED,  /* or this one: it does not listen, and why */
+        WIRE_UNKNOWN,  /* of a later version: to be passed over */
+};
+
+/* Who the VM is.  Texts are short, printable UTF-8; "": not known. */
+struct wire_vm {
+        char name[256];
+        char uuid[40];
+        char backend[16];
+        char instance[96]; /* BOOTID:PID:STARTTIME */
+        char policy[256];
+        char monitor[108]; /* the one that the source holds */
+        int64_t pid;
+        int64_t n_restarts; /* that policy has made of this name lately */
+        uint64_t began_ns;  /* UTC */
+        char *command_line; /* secrets masked; owned; NULL: not known */
+};
+
+struct wire_hello {
+        int64_t protocol;
+        char program[48];
+        char database[48]; /* DEVICE:INODE of the database that it writes; "": none */
+        unsigned sources;  /* 1 << enum evidence_source, each that it may tell of */
+        struct wire_vm vm;
+};
+
+/* In policy's own words. */
+struct wire_decision {
+        char policy[24];
+        char action[24];
+        char result[24];
+};
+
+struct wire_message {
+        enum wire_kind kind;
+        union {
+                struct wire_hello hello;
+                struct wire_vm vm;
+                struct evidence evidence;
+                char verdict[32]; /* its id */
+                struct wire_decision decided;
+                struct {
+                        int64_t protocol;
+                        bool wants_evidence;
+                } welcome;
+                char why[WIRE_WHY_MAX];
+        };
+};
+
+/*
+ * Read a line (with or without its end), from hostile mouths.  0, and the message owns what it holds; -EINVAL: it is no message;
+ * -EMSGSIZE: too long; -ENOMEM.
+ */
+int wire_message_read(struct wire_message *ret_message, const char *line, size_t n_line);
+
+/* And write it, its end included; malloc()ed.  0; -EMSGSIZE; -EINVAL for WIRE_UNKNOWN; -ENOMEM. */
+int wire_message_write(const struct wire_message *message, char **ret_line, size_t *ret_n_line);
+
+void wire_message_deinit(struct wire_message *message);
