@@ -32,7 +32,7 @@ static struct kept_vm kept(const struct played_vm *vm) {
                 .since_ns = vm->since_ns,
                 .monitor = *vm->monitor ? vm->monitor : NULL,
                 .shared_monitor = *vm->monitor ? "/run/qmp/shared.sock" : NULL,
-                .has_process = true,
+                .sources = (*vm->monitor ? 1u << SOURCE_QMP : 0) | 1u << SOURCE_PROCESS,
                 .could_attach = *vm->monitor ? NULL : "/run/could.qmp",
                 .last_verdict = *vm->last_verdict ? vm->last_verdict : NULL,
                 .last_summary = *vm->last_verdict ? "it went" : NULL,

@@ -64,10 +64,9 @@ static json_t *text_or_null(const char *text) {
 static json_t *sources_to_json(const struct kept_vm *vm) {
         json_t *sources = json_array();
 
-        if (vm->monitor)
-                json_array_append_new(sources, json_string(evidence_source_name(SOURCE_QMP)));
-        if (vm->has_process && strcmp(vm->state, left_name(LEFT_GONE)))
-                json_array_append_new(sources, json_string(evidence_source_name(SOURCE_PROCESS)));
+        for (enum evidence_source source = 0; source < _SOURCE_N; source++)
+                if ((vm->sources & (1u << source)) && (source != SOURCE_PROCESS || strcmp(vm->state, left_name(LEFT_GONE))))
+                        json_array_append_new(sources, json_string(evidence_source_name(source)));
         return sources;
 }
 

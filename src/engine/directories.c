@@ -121,3 +121,20 @@ int run_directory(char *ret_path, size_t n_ret) {
                 return monitor_directory(ret_path, n_ret);
         return r ? r : make_all(ret_path, 0755);
 }
+
+static void add(struct daemon_directories *directories, const char *base, const char *rest) {
+        if (base && !print(directories->paths[directories->n], DAEMON_DIRECTORY_MAX, base, rest))
+                directories->n++;
+}
+
+void daemon_directories(struct daemon_directories *ret_directories) {
+        const char *base = environment("VMPOWER_RUN_DIR");
+
+        *ret_directories = (struct daemon_directories){ 0 };
+        if (base) {
+                add(ret_directories, base, "");
+                return;
+        }
+        add(ret_directories, environment("XDG_RUNTIME_DIR"), "/vmpower");
+        add(ret_directories, "/run/vmpower", "");
+}

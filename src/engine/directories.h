@@ -25,3 +25,19 @@ int monitor_directory(char *ret_path, size_t n_ret);
  * 0 or -errno; ret_path is what could not be had then.
  */
 int run_directory(char *ret_path, size_t n_ret);
+
+enum {
+        DAEMON_DIRECTORIES_MAX = 2,
+        DAEMON_DIRECTORY_MAX = 108,
+};
+
+struct daemon_directories {
+        char paths[DAEMON_DIRECTORIES_MAX][DAEMON_DIRECTORY_MAX];
+        size_t n;
+};
+
+/*
+ * The RUN_DIRs of the daemons that may run beside us, the one to ask first first: VMPOWER_RUN_DIR alone; else $XDG_RUNTIME_DIR/vmpower, then
+ * /run/vmpower.  One whose path is too long for a socket is left out.
+ */
+void daemon_directories(struct daemon_directories *ret_directories);

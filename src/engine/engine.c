@@ -536,12 +536,20 @@ const struct store_vm *engine_vm_instance(const struct engine_vm *vm) {
         return &vm->instance;
 }
 
+bool engine_vm_has_open_monitor(const struct engine_vm *vm) {
+        return vm->episode.monitor_open;
+}
+
 void engine_vm_set_userdata(struct engine_vm *vm, void *userdata) {
         vm->userdata = userdata;
 }
 
 void *engine_vm_userdata(const struct engine_vm *vm) {
         return vm->userdata;
+}
+
+void engine_vm_set_policy(struct engine_vm *vm, const struct policy *policy) {
+        vm->policy = *policy;
 }
 
 void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts) {

@@ -66,6 +66,9 @@ struct engine_vm *engine_remove_vm(struct engine_vm *vm);
 const struct source_sink *engine_vm_sink(struct engine_vm *vm);
 
 const struct store_vm *engine_vm_instance(const struct engine_vm *vm);
+/* Has its monitor been opened, and nothing said since that it was closed?  Its story is not over before. */
+bool engine_vm_has_open_monitor(const struct engine_vm *vm);
+
 void engine_vm_set_userdata(struct engine_vm *vm, void *userdata);
 void *engine_vm_userdata(const struct engine_vm *vm);
 
@@ -74,6 +77,9 @@ int engine_vm_rename(struct engine_vm *vm, const struct vm_identity *identity, i
 
 /* Its watcher holds this monitor; NULL: none any more. */
 int engine_vm_set_monitor(struct engine_vm *vm, const struct store_monitor *monitor);
+
+/* Its owner wants this from now on. */
+void engine_vm_set_policy(struct engine_vm *vm, const struct policy *policy);
 
 /* How many restarts policy has made of this name lately: told by the owner, counted by policy_decide(). */
 void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);

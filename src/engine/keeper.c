@@ -69,6 +69,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                 if (!kept->is_over)
                         continue;
                 keeper_answer_opened(keeper, kept);
+                keeper_wire_forget(kept);
                 vm_list_remove(&keeper->vms, kept);
                 keeper->n_waiting -= kept->own_name != NULL;
                 keeper_give_name(keeper, kept_instance(kept));
@@ -115,6 +116,7 @@ static void on_left(void *userdata, pid_t pid, const char *instance) {
         struct store_vm vm = { 0 };
         char why[STORE_WHY_MAX];
 
+        keeper_wire_left(keeper, instance);
         if (store_find_vm(keeper->store, instance, &vm)) {
                 /* It went by another instance since: a wrapper's child. */
                 if (keeper_take_up_all(keeper, why))
@@ -153,7 +155,10 @@ static void on_verdict(struct engine_vm *vm, const struct verdict_record *record
 
         if (kept) {
                 kept_note_verdict(kept, record->id, record->summary, record->verdict.left, record->verdict.time_ns);
-                carry_out(keeper, kept, record);
+                if (kept->wire)
+                        keeper_wire_judged(kept, record);
+                else
+                        carry_out(keeper, kept, record);
         }
         keeper->events.verdict(record, engine_vm_instance(vm)->uid, keeper->events.userdata);
 }
@@ -195,8 +200,9 @@ void keeper_present(const struct kept *kept, struct kept_vm *ret_vm) {
                 .since_ns = kept->since_ns,
                 .monitor = kept->monitor,
                 .shared_monitor = kept_shared_path(kept),
-                .could_attach = kept->monitor ? NULL : kept->could_attach,
-                .has_process = kept->watch != NULL,
+                .could_attach = kept->monitor || kept->wire ? NULL : kept->could_attach,
+                .sources = kept->wire ? keeper_wire_sources(kept)
+                                      : (kept->monitor ? 1u << SOURCE_QMP : 0) | (kept->watch ? 1u << SOURCE_PROCESS : 0),
                 .last_verdict = kept->last_verdict[0] ? kept->last_verdict : NULL,
                 .last_summary = kept->last_summary,
         };
@@ -236,7 +242,7 @@ static int on_child_signal(sd_event_source *source, const struct signalfd_siginf
         struct keeper *keeper = userdata;
         struct kept *kept = vm_list_find_pid(&keeper->vms, info->ssi_pid);
 
-        if (kept)
+        if (kept && kept->watch)
                 process_watch_child_changed(kept->watch);
         return 0;
 }
@@ -283,6 +289,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
                 make_shared_directory(keeper);
                 r = keeper_take_up_all(keeper, ret_why);
                 tracing_begin(keeper->tracing);
+                keeper_open_wire(keeper);
                 handover_drop_rest(keeper->config.handover, keeper->home.shared_directory);
                 if (*keeper->home.shared_directory)
                         stale_sockets_remove(keeper->home.shared_directory);
@@ -321,7 +328,7 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
 
 void keeper_settle(struct keeper *keeper) {
         for (struct kept *kept = keeper->vms.first; kept; kept = kept->next)
-                if (!kept->is_over)
+                if (!kept->is_over && kept->vm)
                         engine_vm_leave(kept->vm, NULL);
         engine_settle(keeper->engine);
 }
@@ -333,6 +340,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         others_free(keeper->others);
         keeper_free_openings(keeper);
         keeper_free_askings(keeper);
+        keeper_close_wire(keeper);
         while (keeper->vms.first) {
                 struct kept *kept = keeper->vms.first;
 

@@ -3,7 +3,7 @@
  *
  * Wires discovery (KVM's uevents, the survey of /proc) to the engine: each VM that is found is watched by its process; a monitor
  * is opened only where somebody asked for it (attach), take_monitors names it, or a vmpower made it, and nobody is connected to it.  Over a
- * restart it takes up what it held.  Does not know who is told, or how.
+ * restart it takes up what it held.  Other processes may tell of VMs on the wire (docs/wire.md), as `vmpower run` does.  Does not know who is told, or how.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct kept_vm {
         const char *monitor;             /* the monitor that we hold; NULL: none */
         const char *shared_monitor;      /* where others may use it; NULL: nowhere */
         const char *could_attach;        /* a QMP monitor that `attach` could take; NULL: none, or it is a toolstack's */
-        bool has_process;                /* its process is watched; else it is what its monitor says that it is */
+        unsigned sources;                /* 1 << enum evidence_source, each that tells of it now, ours or another vmpower's */
         const char *last_verdict;        /* its id; NULL: none of this instance */
         const char *last_summary;
 };

@@ -2,7 +2,8 @@
  * Keeper, inside: what its parts share.
  *
  * keeper.c is the keeper's life and what it answers; keeper_records.c takes VMs up from what is on record, or writes them down;
- * keeper_monitors.c opens and closes monitors; keeper_requests.c passes on what somebody asks of a VM.
+ * keeper_monitors.c opens and closes monitors; keeper_requests.c passes on what somebody asks of a VM; keeper_wire.c
+ * hears of VMs from other processes.
  */
 #pragma once
 
@@ -30,6 +31,10 @@ struct keeper {
         size_t n_waiting; /* for a name that another one has */
         struct opening *openings;
         struct asking *askings;
+        struct wire_listener *wire; /* NULL: nobody can tell us anything */
+        struct wire_link *links;    /* whoever tells of a VM */
+        char *wire_socket;          /* that we made, and that goes with us; owned */
+        uint64_t first_number;      /* verdicts up to this one were there before us */
         char watcher[VM_INSTANCE_MAX];
         char no_vmm[VM_INSTANCE_MAX]; /* the process that holds monitors and runs no VM itself, seen last; "": none */
 };
@@ -46,6 +51,12 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
  * has ended; -errno, said already.
  */
 int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept);
+
+/*
+ * The same of one that somebody tells of, whose process is not watched here; one that is there already may be.  0; -EBUSY: it is another vmpower's or another user's, or it
+ * has ended; -errno.
+ */
+int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const struct policy *policy, struct kept **ret_kept);
 
 /* It goes by that name from now on. */
 int keeper_rename(struct keeper *keeper, struct kept *kept, const char *name);
@@ -79,6 +90,27 @@ void keeper_free_openings(struct keeper *keeper);
 
 /* keeper_requests.c */
 void keeper_free_askings(struct keeper *keeper);
+
+/* keeper_wire.c */
+
+/* Listen to other processes.  Without it VMs are looked after all the same. */
+void keeper_open_wire(struct keeper *keeper);
+void keeper_close_wire(struct keeper *keeper);
+
+/* Does that process tell of a VM? */
+bool keeper_wire_hears(const struct keeper *keeper, pid_t pid);
+/* Whoever tells of it. */
+pid_t keeper_wire_teller(const struct kept *kept);
+unsigned keeper_wire_sources(const struct kept *kept);
+/* Is that the monitor that he holds? */
+bool keeper_wire_holds(const struct kept *kept, const char *path);
+
+/* A verdict on a VM that somebody tells of: what was decided is his to carry out, and to tell. */
+void keeper_wire_judged(struct kept *kept, const struct verdict_record *record);
+/* Its story is told, and it is cleared away. */
+void keeper_wire_forget(struct kept *kept);
+/* The vmpower that told of it has ended: a VM that it wrote down itself is on nobody's list now. */
+void keeper_wire_left(struct keeper *keeper, const char *instance);
 
 /* keeper.c */
 /* Nothing was ever seen of it: it ends on record without a verdict. */

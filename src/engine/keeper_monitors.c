@@ -144,7 +144,15 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
         return r;
 }
 
+/* Whose monitor is held, by us or by whoever tells of the VM, has no other.  0 or -EEXIST. */
 static int refuse_attached(const struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
+        if (kept->wire) {
+                snprintf(ret_why, STORE_WHY_MAX, "another program looks after %.200s already (pid %d)", kept_name(kept),
+                         (int)keeper_wire_teller(kept));
+                return -EEXIST;
+        }
+        if (!kept->qemu)
+                return 0;
         snprintf(ret_why, STORE_WHY_MAX, "%.200s is attached already, by %.200s", kept_name(kept), kept->monitor);
         return -EEXIST;
 }
@@ -185,9 +193,9 @@ static int attach(struct opening *opening, struct kept **ret_kept, char ret_why[
         r = find_target(keeper, attachment_check(opening->attachment), opening->name, &kept, ret_why);
         if (r)
                 return r;
-        if (kept->qemu)
-                return refuse_attached(kept, ret_why);
-        r = keeper_check_name(keeper, kept, opening->name, ret_why);
+        r = refuse_attached(kept, ret_why);
+        if (!r)
+                r = keeper_check_name(keeper, kept, opening->name, ret_why);
         if (!r) {
                 r = note_request(kept, "attach", &opening->asker);
                 if (!r)
@@ -330,11 +338,28 @@ void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *pat
         open_by_ourselves(keeper, kept, path, true);
 }
 
+/* Whose monitor is that, as far as it can be known without a look at it? */
+static const struct kept *find_ordered(struct keeper *keeper, const struct keeper_attach_order *order) {
+        const struct kept *kept = order->pid ? vm_list_find_pid(&keeper->vms, order->pid) : NULL;
+
+        if (!kept && !order->pid) {
+                kept = vm_list_find(&keeper->vms, order->name, order->owner);
+                if (kept && (!kept->wire || !keeper_wire_holds(kept, order->path)))
+                        return NULL;
+        }
+        return kept;
+}
+
 int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]) {
-        struct opening *opening = opening_new(keeper);
+        struct opening *opening;
         const struct kept *kept;
         int r;
 
+        /* Its monitor is in use, and this is why. */
+        kept = find_ordered(keeper, order);
+        if (kept && kept->wire)
+                return refuse_attached(kept, ret_why);
+        opening = opening_new(keeper);
         if (!opening) {
                 snprintf(ret_why, STORE_WHY_MAX, "out of memory");
                 return -ENOMEM;
@@ -348,9 +373,9 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
         if (!r) {
                 /* What can be said at once is said at once; all of it is looked at again when the monitor has greeted. */
                 kept = vm_list_find_pid(&keeper->vms, attachment_check(opening->attachment)->pid);
-                if (kept && kept->qemu)
+                if (kept)
                         r = refuse_attached(kept, ret_why);
-                else if (kept)
+                if (kept && !r)
                         r = keeper_check_name(keeper, kept, order->name, ret_why);
         }
         if (r)

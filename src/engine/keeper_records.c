@@ -149,7 +149,8 @@ static pid_t find_run(struct keeper *keeper, pid_t pid) {
         struct proc_stat stat;
 
         for (size_t i = 0; i < ANCESTORS_MAX && pid > 1 && !proc_stat_read(&stat, pid); i++, pid = stat.parent)
-                if (!strcmp(stat.comm, "vmpower") && !proc_instance(pid, instance) && is_watcher(keeper, instance))
+                if (!strcmp(stat.comm, "vmpower") &&
+                    (keeper_wire_hears(keeper, pid) || (!proc_instance(pid, instance) && is_watcher(keeper, instance))))
                         return pid;
         return 0;
 }
@@ -186,24 +187,22 @@ static void look_again(struct keeper *keeper, int result) {
 }
 
 /* Write it down under its name, or, where another one has that, under its name and its pid. */
-static int write_down(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
-        struct policy policy = policy_default(false);
+static int write_down(struct keeper *keeper, struct store_vm *instance, const struct policy *policy, struct kept **ret_kept) {
         cleanup(freep) char *own_name = NULL;
         struct store_vm other = { 0 };
         struct engine_vm *vm;
         char why[STORE_WHY_MAX];
         int r;
 
-        policy.halt_after_ns = keeper->config.halt_after_ns;
-        policy_format(&policy, instance->policy);
-        r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+        policy_format(policy, instance->policy);
+        r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
                 /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
                 if (vm_is_lost(&other))
                         recover_lost_vm(keeper->store, &other, why);
                 engine_settle(keeper->engine);
                 store_vm_deinit(&other);
-                r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+                r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         }
         if (r == -EEXIST) {
                 char name[VM_NAME_MAX];
@@ -213,7 +212,7 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, struct k
                 store_vm_deinit(&other);
                 text_set(name, sizeof(name), instance->identity.name);
                 snprintf(instance->identity.name, sizeof(instance->identity.name), "%.200s.%" PRId64, name, instance->pid);
-                r = engine_add_vm(keeper->engine, instance, &policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
+                r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         }
         store_vm_deinit(&other);
         if (r) {
@@ -224,7 +223,6 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, struct k
         *ret_kept = add(keeper, vm);
         if (!*ret_kept)
                 return -ENOMEM;
-        watch(*ret_kept);
         (*ret_kept)->own_name = take_pointer(own_name);
         keeper->n_waiting += (*ret_kept)->own_name != NULL;
         return 0;
@@ -256,6 +254,7 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
 
 /* The VM as the keeper has it, or has it from now on.  -EBUSY: it is another vmpower's, or it has ended. */
 int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
+        struct policy policy = policy_default(false);
         struct store_vm known = { 0 };
         struct record record;
         pid_t run;
@@ -263,7 +262,7 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
 
         *ret_kept = vm_list_find_instance(&keeper->vms, instance->identity.instance);
         if (*ret_kept)
-                return 0;
+                return (*ret_kept)->wire ? -EBUSY : 0;
         r = store_find_vm(keeper->store, instance->identity.instance, &known);
         if (!r) {
                 r = take_up_known(keeper, &known, ret_kept, &record);
@@ -275,7 +274,35 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
                 others_add(keeper->others, run, (pid_t)instance->pid, instance->identity.instance);
                 return -EBUSY;
         }
-        return write_down(keeper, instance, ret_kept);
+        policy.halt_after_ns = keeper->config.halt_after_ns;
+        r = write_down(keeper, instance, &policy, ret_kept);
+        if (!r)
+                watch(*ret_kept);
+        return r;
+}
+
+int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const struct policy *policy, struct kept **ret_kept) {
+        struct store_vm known = { 0 };
+        struct record record;
+        int r;
+
+        *ret_kept = vm_list_find_instance(&keeper->vms, instance->identity.instance);
+        if (*ret_kept)
+                return 0;
+        r = store_find_vm(keeper->store, instance->identity.instance, &known);
+        if (r == -ENOENT)
+                return write_down(keeper, instance, policy, ret_kept);
+        if (r)
+                return r;
+        if (known.ended_ns || known.uid != instance->uid || strcmp(known.identity.instance, instance->identity.instance) ||
+            (proc_instance_is_alive(known.watcher) && strcmp(known.watcher, keeper->watcher))) {
+                r = -EBUSY;
+        } else {
+                *ret_kept = adopt(keeper, &known, NULL, &record);
+                r = *ret_kept ? 0 : -ENOMEM;
+        }
+        store_vm_deinit(&known);
+        return r;
 }
 
 /* --- over a restart ---------------------------------------------------------------------------------------------- */

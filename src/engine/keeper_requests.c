@@ -90,6 +90,11 @@ int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char
                 snprintf(ret_why, STORE_WHY_MAX, "there is no VM %.200s", request->vm);
                 return -ENOENT;
         }
+        if (kept->wire) {
+                snprintf(ret_why, STORE_WHY_MAX, "the monitor of %.200s is not held here: pid %d looks after it", kept_name(kept),
+                         (int)keeper_wire_teller(kept));
+                return -ENOTCONN;
+        }
         if (!kept->shared) {
                 snprintf(ret_why, STORE_WHY_MAX, "no monitor of %.200s is held; vmpower attach adds it", kept_name(kept));
                 return -ENOTCONN;

@@ -33,7 +33,7 @@ static void say(const struct kept *kept, const char *format, ...) {
 }
 
 const struct store_vm *kept_instance(const struct kept *kept) {
-        return engine_vm_instance(kept->vm);
+        return kept->told ? kept->told : engine_vm_instance(kept->vm);
 }
 
 const char *kept_name(const struct kept *kept) {
@@ -61,9 +61,14 @@ static void on_ended(void *userdata, enum evidence_source source) {
 
 /* The end of the process is the end of what its monitor can say; that was said before. */
 static void on_end(void *userdata, struct evidence *end) {
+        struct evidence closed = evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_CLOSED);
         struct kept *kept = userdata;
 
-        qemu_source_finish(kept->qemu);
+        /* Or it was another program's, which has gone. */
+        if (kept->qemu)
+                qemu_source_finish(kept->qemu);
+        else if (engine_vm_has_open_monitor(kept->vm))
+                source_report(engine_vm_sink(kept->vm), &closed);
         source_report(engine_vm_sink(kept->vm), end);
 }
 
@@ -91,6 +96,11 @@ void kept_watch_process(struct kept *kept, pid_t pid) {
         traced_new(&kept->traced, kept->home->tracing, &process, &kept->traced_sink);
         if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
                 on_process_report(kept, &vanished);
+}
+
+void kept_leave_process(struct kept *kept) {
+        process_watch_free(take_pointer(kept->watch));
+        kept->traced = traced_free(kept->traced);
 }
 
 /* --- its monitor ------------------------------------------------------------------------------------------------- */
@@ -329,11 +339,33 @@ int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine
         return 0;
 }
 
+int kept_new_told(struct kept **ret_kept, const struct kept_home *home, struct store_vm *told) {
+        struct kept *kept = calloc(1, sizeof(*kept));
+
+        if (!kept)
+                return -ENOMEM;
+        kept->told = malloc(sizeof(*kept->told));
+        if (!kept->told) {
+                free(kept);
+                return -ENOMEM;
+        }
+        *kept->told = *told;
+        *told = (struct store_vm){ 0 };
+        kept->home = home;
+        kept->state = left_name(LEFT_RUNNING);
+        kept->since_ns = kept->told->began_ns;
+        *ret_kept = kept;
+        return 0;
+}
+
 static struct kept *destroy(struct kept *kept) {
         qemu_source_close(kept->qemu);
         process_watch_free(kept->watch);
         traced_free(kept->traced);
         engine_remove_vm(kept->vm);
+        if (kept->told)
+                store_vm_deinit(kept->told);
+        free(kept->told);
         drop_requests(kept);
         free(kept->monitor);
         free(kept->could_attach);

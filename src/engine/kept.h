@@ -12,6 +12,7 @@
 #include "sources/qemu/qemu_source.h"
 
 struct kept;
+struct wire_link;
 
 /* What all kept VMs share: their keeper's. */
 struct kept_home {
@@ -28,7 +29,9 @@ struct kept_home {
 
 struct kept {
         const struct kept_home *home;
-        struct engine_vm *vm;
+        struct engine_vm *vm;   /* NULL: another vmpower writes it down, in the same database */
+        struct store_vm *told;  /* then this is what it told of it; owned */
+        struct wire_link *wire; /* whoever tells of it on the wire (keeper_wire.c); NULL: nobody */
         struct kept *next, *previous;
         struct table_link by_pid, by_name, by_uuid, by_instance;
 
@@ -59,6 +62,9 @@ struct kept {
 /* Of an instance that the engine looks after already, and whose userdata it becomes; the VM is the kept's.  0 or -ENOMEM. */
 int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine_vm *vm);
 
+/* Of an instance that another vmpower looks after and writes down; taken over on success.  0 or -ENOMEM. */
+int kept_new_told(struct kept **ret_kept, const struct kept_home *home, struct store_vm *told);
+
 /* It is over, or given up: its monitor is closed. */
 struct kept *kept_free(struct kept *kept);
 /* We end, it does not: what the service manager keeps of it stays as it is. */
@@ -73,8 +79,9 @@ const char *kept_name(const struct kept *kept);
 /* What was told of it last, in this life or in the one before. */
 void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns);
 
-/* Watch its process.  One that has gone is reported as such. */
+/* Watch its process.  One that has gone is reported as such.  Or do so no more: somebody else does. */
 void kept_watch_process(struct kept *kept, pid_t pid);
+void kept_leave_process(struct kept *kept);
 
 /*
  * Hold its monitor: a connection with its past, taken over on success.  Others may use it through the shared monitor.  `listener`: that

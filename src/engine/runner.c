@@ -1,6 +1,7 @@
 #include "engine/runner.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "engine/beside.h"
 #include "engine/launch.h"
 #include "engine/recover.h"
 #include "engine/tracing.h"
@@ -47,7 +48,8 @@ struct runner {
         /* this instance */
         struct engine_vm *vm;
         struct traced *traced;
-        struct source_sink sink; /* the engine's, and what the kernel saw comes before what is reported there */
+        struct source_sink sink; /* the engine's and a daemon's, and what the kernel saw comes before what is reported there */
+        struct beside *beside;
         struct qemu_source *qemu;
         struct stderr_source *errors;
         struct vm_processes processes;
@@ -87,6 +89,7 @@ static void on_report(void *userdata, struct evidence *evidence) {
         struct runner *runner = userdata;
 
         tracing_drain(runner->tracing);
+        beside_tell_evidence(runner->beside, evidence);
         source_report(engine_vm_sink(runner->vm), evidence);
 }
 
@@ -96,6 +99,7 @@ static void on_source_ended(void *userdata, enum evidence_source source) {
 static void on_traced_report(void *userdata, struct evidence *evidence) {
         struct runner *runner = userdata;
 
+        beside_tell_evidence(runner->beside, evidence);
         source_report(engine_vm_sink(runner->vm), evidence);
 }
 
@@ -132,6 +136,7 @@ static void on_adopted(void *userdata, pid_t pid) {
                 text_set(runner->name, sizeof(runner->name), identity.name);
         }
         engine_vm_rename(runner->vm, &identity, pid);
+        beside_rename(runner->beside);
 }
 
 static void on_look(void *userdata) {
@@ -201,6 +206,7 @@ static void set_decision_result(struct runner *runner, enum decision_result resu
         runner->decision.result = result;
         runner->decision.act = ACT_NOTHING;
         engine_vm_decide(runner->vm, runner->decided_id, &runner->decision);
+        beside_tell_decided(runner->beside, &runner->decision);
 }
 
 static void on_refused(void *userdata, const char *command, const char *why) {
@@ -230,6 +236,7 @@ static void on_verdict(struct engine_vm *vm, const struct verdict_record *record
         /* What was decided is carried out for the newest revision. */
         if (!is_new && runner->decided_id[0] && !strcmp(record->revises, runner->decided_id))
                 memcpy(runner->decided_id, record->id, sizeof(runner->decided_id));
+        beside_tell_verdict(runner->beside, record->id);
         runner->events.verdict(record, runner->events.userdata);
         if (!is_new || !record->decision.exists)
                 return;
@@ -253,6 +260,7 @@ static void on_over(struct engine_vm *vm, void *userdata) {
         struct runner *runner = userdata;
 
         runner->is_over = true;
+        beside_tell_gone(runner->beside);
         step_soon(runner);
 }
 
@@ -273,6 +281,7 @@ static void clear_away(struct runner *runner) {
         }
         if (runner->socket[0])
                 unlink(runner->socket);
+        runner->beside = beside_free(runner->beside);
         runner->vm = engine_remove_vm(runner->vm);
         runner->is_over = false;
         runner->decided_id[0] = '\0';
@@ -296,10 +305,12 @@ static int on_next_step(sd_event_source *source, void *userdata) {
 
                 if (restart) {
                         struct engine_vm *old;
+                        struct beside *old_beside;
 
                         engine_settle(runner->engine); /* the old instance has ended before the new one begins */
                         memcpy(decided_id, runner->decided_id, sizeof(decided_id));
                         old = take_pointer(runner->vm);
+                        old_beside = take_pointer(runner->beside);
                         clear_away(runner);
                         runner->restarts_ns[runner->n_restarts++ % POLICY_RESTARTS_MAX] = source_now_ns();
                         r = start_instance(runner, why);
@@ -308,6 +319,8 @@ static int on_next_step(sd_event_source *source, void *userdata) {
                         decision.result = r ? RESULT_FAILED : RESULT_DONE;
                         decision.act = ACT_NOTHING;
                         engine_vm_decide(old, decided_id, &decision);
+                        beside_tell_decided(old_beside, &decision);
+                        beside_free(old_beside);
                         runner->events.decided(decided_id, &decision, runner->events.userdata);
                         engine_settle(runner->engine);
                         engine_remove_vm(old);
@@ -474,6 +487,18 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
         return r;
 }
 
+/* A daemon that cannot be told is no reason not to run. */
+static void tell_beside(struct runner *runner) {
+        const struct beside_vm vm = {
+                .instance = engine_vm_instance(runner->vm),
+                .monitor = runner->socket,
+                .n_restarts = count_restarts(runner),
+        };
+
+        if (beside_new(&runner->beside, runner->event, runner->store, &vm))
+                runner->beside = NULL;
+}
+
 static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
         struct launch launch;
         int errors[2], r;
@@ -498,6 +523,7 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
         }
         engine_vm_set_restarts(runner->vm, count_restarts(runner));
         runner->sink = (struct source_sink){ on_report, on_source_ended, runner };
+        tell_beside(runner);
         trace(runner, launch.pid, true);
         r = open_sources(runner, errors[0], launch.pid, ret_why);
         if (r) {

@@ -79,7 +79,7 @@ struct kept *vm_list_find_pid(const struct vm_list *list, int64_t pid) {
         for (; link; link = table_next(link)) {
                 struct kept *kept = link->owner;
 
-                if (kept_instance(kept)->pid == pid && !kept->is_over && kept->watch)
+                if (kept_instance(kept)->pid == pid && !kept->is_over && (kept->watch || kept->wire))
                         return kept;
         }
         return NULL;

@@ -8,7 +8,9 @@
 #include "store/store_writer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct store {
         struct reader reader;        /* the caller's connection */
@@ -86,6 +88,15 @@ void store_closep(struct store **store) {
 
 const char *store_path(const struct store *store) {
         return store->reader.path;
+}
+
+int store_identity(const struct store *store, char ret_text[static STORE_IDENTITY_MAX]) {
+        struct stat status;
+
+        if (stat(store->reader.path, &status))
+                return -errno;
+        snprintf(ret_text, STORE_IDENTITY_MAX, "%" PRIu64 ":%" PRIu64, (uint64_t)status.st_dev, (uint64_t)status.st_ino);
+        return 0;
 }
 
 struct reader *store_reader(struct store *store) {

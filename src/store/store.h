@@ -39,6 +39,13 @@ struct store *store_close(struct store *store);
 const char *store_path(const struct store *store);
 void store_closep(struct store **store);
 
+enum {
+        STORE_IDENTITY_MAX = 48,
+};
+
+/* Which file it is, of all on this host: DEVICE:INODE.  0 or -errno. */
+int store_identity(const struct store *store, char ret_text[static STORE_IDENTITY_MAX]);
+
 /* One instance of a VM, from its start to its end. */
 struct store_vm {
         int64_t id; /* given by the store */

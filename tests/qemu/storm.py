@@ -203,7 +203,7 @@ class Storm:
         left = os.listdir(os.path.join(self.world.rundir, "qmp"))
         assert not left, left
         if self.manager:
-            self.manager.wait(lambda: list(self.manager.kept) == ["api"])
+            self.manager.wait(lambda: sorted(self.manager.kept) == ["api", "wire"])
 
     def finish(self):
         self.reader.is_done = True

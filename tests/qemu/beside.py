@@ -1,0 +1,545 @@
+#!/usr/bin/env python3
+"""`vmpower run` beside `vmpowerd`: the daemon sees what `run` sees, and nothing of what `run` does depends on it.
+
+The wire between the two is docs/wire.md.
+
+    VMPOWERD       the daemon
+"""
+
+import pwd
+
+from world import *
+
+VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
+FAILED, DESTROYED, UNKNOWN = 1, 11, 15
+SOURCES = ["qmp", "stderr", "process"]
+QUIT = ("destroy", "operator", "qmp-quit", False)
+KILLED = ("destroy", "operator", "signal", False)
+
+_numbers = itertools.count(1)
+
+
+def until(what, condition):
+    """Wait until the condition holds; it is asked, for a list can only be asked for."""
+    deadline = time.monotonic() + PATIENCE
+    while not (got := condition()):
+        if time.monotonic() > deadline:
+            raise Timeout(f"{what}: not within {PATIENCE} s")
+        time.sleep(0.02)
+    return got
+
+
+class Daemon:
+    """A vmpowerd that is ready."""
+
+    def __init__(self, world):
+        path = world.path(f"notify-{next(_numbers)}")
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(path)
+        notify.settimeout(PATIENCE)
+        environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "FDSTORE")}
+        environment["NOTIFY_SOCKET"] = path
+        self.world = world
+        self.process = popen([VMPOWERD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+        self.stderr = Stream(self.process.stderr.fileno())
+        world.later(self._forget)
+        try:
+            while "READY=1" not in notify.recv(4096).decode().splitlines():
+                pass
+        except TimeoutError:
+            raise Timeout(f"vmpowerd did not get ready: {self.stderr.text()!r}") from None
+        finally:
+            notify.close()
+
+    def _forget(self):
+        self.process.wait()
+        self.stderr.thread.join(5)
+        self.process.stderr.close()
+
+    def lines_on(self, name):
+        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '].*\n", self.stderr.text(), re.MULTILINE)
+
+    def stop(self):
+        self.process.terminate()
+        self._end(0)
+
+    def kill(self):
+        self.process.kill()
+        self._end(-signal.SIGKILL)
+
+    def _end(self, status):
+        wait_for_end(self.process.pid)
+        got = self.process.wait()
+        text = self.stderr.wait_for_end().decode(errors="replace")
+        self.world.outputs.append(("vmpowerd", text))
+        assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
+
+
+class Watch:
+    """`vmpower watch --json`."""
+
+    def __init__(self, world, daemon):
+        self.world = world
+        self.process = popen([VMPOWER, "watch", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=world.environment)
+        self.stdout, self.stderr = Stream(self.process.stdout.fileno()), Stream(self.process.stderr.fileno())
+        until("a stream is open", lambda: b"watch" in read_proc(self.process.pid, "cmdline") and self._is_connected(daemon))
+
+    def _is_connected(self, daemon):
+        """The daemon has accepted it."""
+        sockets = [os.readlink(f"/proc/{self.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.process.pid}/fd")]
+        return any(one.startswith("socket:") for one in sockets) and state_of(self.process.pid)[0] == "S"
+
+    def verdicts(self, name):
+        whole = self.stdout.data.rpartition(b"\n")[0]
+        return [verdict for verdict in map(json.loads, whole.splitlines()) if verdict["vm"]["name"] == name]
+
+    def end(self):
+        self.process.terminate()
+        wait_for_end(self.process.pid)
+        self.process.wait()
+        for stream in (self.stdout, self.stderr):
+            stream.wait_for_end()
+        for file in (self.process.stdout, self.process.stderr):
+            file.close()
+        self.world.outputs.append(("vmpower watch", self.stderr.text()))
+
+
+class User:
+    """Somebody else, with a state directory of his own, beside the system's daemon."""
+
+    def __init__(self, world):
+        if os.geteuid():
+            raise Skip("only root can be two users")
+        self.world = world
+        self.uid = pwd.getpwnam("nobody").pw_uid
+        os.chmod(world.directory, 0o711)
+        self.state = world.path("nobody")
+        for path in (self.state, os.path.join(world.rundir, "run")):
+            os.makedirs(path)
+            os.chown(path, self.uid, -1)
+            os.chmod(path, 0o700)
+        # Where we were built may not be for everyone to see.
+        self.vmpower = world.path("vmpower")
+        self.rom = world.path("probe.rom")
+        shutil.copy(VMPOWER, self.vmpower)
+        shutil.copy(os.path.join(GUESTS, "probe.rom"), self.rom)
+        os.chmod(self.rom, 0o644)
+        self.environment = {**world.environment, "VMPOWER_STATE_DIR": self.state, "HOME": self.state}
+        self.identity = {"user": self.uid, "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": [], "cwd": "/", "env": self.environment}
+
+    def run(self, *words, action="idle", name, options=()):
+        command = [self.rom if word.endswith("probe.rom") else word for word in map(str, probe(action))]
+        own = self.world.monitor()
+        os.chmod(own.path, 0o666)
+        run = self.world.run(*command, *words, *own.option, name=name, options=options, verdict=None, executable=self.vmpower,
+                             **self.identity)
+        return run, own
+
+    def ask(self, *words):
+        process = popen([self.vmpower, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self.identity)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        return json.loads(out)
+
+    def history(self, name):
+        return self.ask("history", name, "--json")[::-1]
+
+
+def new_name():
+    return f"beside{os.getpid()}-{next(_numbers)}"
+
+
+def listed(world, name):
+    done = world.vmpower("list", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [vm for vm in json.loads(done.stdout) if vm["name"] == name]
+    assert len(found) <= 1, found
+    return found[0] if found else None
+
+
+def is_told(world, name, **members):
+    """Wait until the daemon's list says so of the VM, as its `vmpower run` tells it."""
+    members.setdefault("sources", SOURCES)
+
+    def says_so():
+        vm = listed(world, name)
+        return vm if vm and all(vm[key] == value for key, value in members.items()) else None
+
+    return until(f"{name} is listed with {members}; it is {listed(world, name)}", says_so)
+
+
+def is_gone(world, name):
+    until(f"{name} is not listed any more", lambda: listed(world, name) is None)
+
+
+def runs(world, *words, name, action="idle", options=()):
+    own = world.monitor()
+    run = world.run(*probe(action), *words, *own.option, name=name, options=options)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    return run, own
+
+
+def same(one, other):
+    """Two verdicts of two databases on one transition."""
+    keys = ["transition", "initiator", "mechanism", "graceful", "left", "count", "confidence", "rule", "summary", "time", "decision"]
+    for key in keys:
+        assert one[key] == other[key], (key, one[key], other[key])
+    for key in ("name", "instance", "backend"):
+        assert one["vm"][key] == other["vm"][key], (key, one["vm"], other["vm"])
+
+    # What came after the cause may have been there when one of them was judged.
+    def proof(verdict):
+        return [(item["time"], item["source"], item["kind"], item["data"]) for item in verdict["evidence"] if item["proof"]]
+
+    assert proof(one) == proof(other), (proof(one), proof(other))
+
+
+def forget_sockets(world):
+    """A daemon that was killed could not take its sockets away."""
+    for path in world.sockets():
+        os.unlink(path)
+
+
+# --- one state directory --------------------------------------------------------------------------------------------
+
+
+@test("one state directory: the VM is listed as it is, each verdict is told once, and attach names the `run`")
+def one_directory(world):
+    daemon = Daemon(world)
+    watch = Watch(world, daemon)
+    name = new_name()
+    free = world.path("free.qmp")
+    run, own = runs(world, "-qmp", f"unix:{free},server=on,wait=off", name=name)
+    told = is_told(world, name, state="running", monitor=None, could_attach=None)
+    assert told["pid"] == own.pid, told
+    held = os.path.join(world.rundir, "run", f"{run.pid}.sock")
+    for words in (["--qmp", held], ["--qmp", free, "--pid", str(own.pid)], ["--qmp", free]):
+        done = world.vmpower("attach", name, *words)
+        (line,) = done.stderr.decode().splitlines()
+        assert done.returncode == FAILED and str(run.pid) in line, (done.returncode, line)
+    own.ask("stop")
+    paused = is_told(world, name, state="paused")
+    own.ask("cont")
+    is_told(world, name, state="running")
+    assert paused["last_verdict"]["summary"] == world.history(name)[0]["summary"]
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    history = world.history(name)
+    assert story(history) == [("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit")]
+    until("all is told", lambda: len(watch.verdicts(name)) >= 3)
+    watch.end()
+    daemon.stop()
+    assert [verdict["id"] for verdict in watch.verdicts(name)] == [verdict["id"] for verdict in history]
+    assert daemon.lines_on(name) == [f"vmpowerd: {verdict['summary']}\n" for verdict in history], daemon.stderr.text()
+
+
+@test("one state directory: a daemon that starts later, and again, is told; each verdict is in history once")
+def later_and_again(world):
+    name = new_name()
+    run, own = runs(world, name=name)
+    daemon = Daemon(world)
+    is_told(world, name, pid=own.pid)
+    daemon.kill()
+    own.ask("stop")
+    run.wait_verdict(transition="pause")
+    daemon = Daemon(world)
+    is_told(world, name, state="paused")
+    daemon.stop()
+    daemon = Daemon(world)
+    is_told(world, name, state="paused")
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    history = world.history(name)
+    assert story(history) == [("pause", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit")], story(history)
+    says(history[1], *QUIT)
+    # Whoever comes into a running system tells what happens from then on.
+    assert daemon.lines_on(name) == [f"vmpowerd: {history[1]['summary']}\n"], daemon.stderr.text()
+    assert run.own_lines() == [f"vmpower: {history[1]['summary']}"], run.own_lines()
+
+
+@test("one state directory: a VM whose `run` was killed is the daemon's from then on")
+def taken_over(world):
+    daemon = Daemon(world)
+    name = new_name()
+    run, own = runs(world, name=name)
+    is_told(world, name)
+    run.process.kill()
+    run.wait()
+    until("the daemon watches it", lambda: (listed(world, name) or {"sources": []})["sources"] in (["process"], ["qmp", "process"]))
+    assert listed(world, name)["pid"] == own.pid
+    os.kill(own.pid, signal.SIGKILL)
+    wait_for_end(own.pid)
+    is_gone(world, name)
+    daemon.stop()
+    (killed,) = world.history(name)
+    says(killed, *KILLED, confidence="likely", decision=killed["decision"])
+    assert daemon.lines_on(name) == [f"vmpowerd: {killed['summary']}\n"], daemon.stderr.text()
+    reap_orphans()
+    forget_sockets(world)
+
+
+@test("one state directory: a VM that is started again is a new instance to the daemon, too")
+def started_again(world):
+    daemon = Daemon(world)
+    name = new_name()
+    run, own = runs(world, name=name, options=["--policy", "on_poweroff=restart"], action="button-obey")
+    first = is_told(world, name)
+    own.ask("system_powerdown")
+    own.connect()
+    own.wait_status("running", "RESUME")
+    second = is_told(world, name, pid=own.pid)
+    assert first["instance"] != second["instance"], (first, second)
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    history = world.history(name)
+    assert story(history) == [("poweroff", "operator", "power-button"), ("destroy", "operator", "qmp-quit")], story(history)
+    assert [len(daemon.lines_on(name)), len(history)] == [2, 2], daemon.stderr.text()
+
+
+# --- another user's -------------------------------------------------------------------------------------------------
+
+
+@test("another user's VM: both databases have the same verdicts, over the daemon's end and its SIGKILL")
+def another_user(world):
+    user = User(world)
+    name = new_name()
+    daemon = Daemon(world)
+    run, own = user.run(name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    told = is_told(world, name, state="running", could_attach=None)
+    assert told["pid"] == own.pid, told
+    done = world.vmpower("attach", name, "--qmp", os.path.join(world.rundir, "run", f"{run.pid}.sock"))
+    (line,) = done.stderr.decode().splitlines()
+    assert done.returncode == FAILED and str(run.pid) in line, (done.returncode, line)
+    own.ask("stop")
+    is_told(world, name, state="paused")
+    daemon.kill()
+    own.ask("cont")
+    until("resumed", lambda: len(user.history(name)) == 2)
+    daemon = Daemon(world)
+    is_told(world, name, state="running")
+    daemon.stop()
+    daemon = Daemon(world)
+    is_told(world, name, state="running")
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    his, ours = user.history(name), world.history(name)
+    assert story(his) == [("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit")]
+    assert story(ours) == story(his), story(ours)
+    for one, other in zip(his, ours):
+        for key in ("time", "graceful", "left", "confidence", "rule", "summary", "vm"):
+            assert one[key] == other[key], (key, one[key], other[key])
+
+
+@test("another user's VM: what his `run` decides and does is the decision of the daemon's verdict, and no story of its own")
+def another_users_decision(world):
+    user = User(world)
+    name = new_name()
+    daemon = Daemon(world)
+    run, own = user.run("-no-shutdown", action="s5", name=name, options=["--policy", "on_poweroff=destroy"])
+    own.connect()
+    assert run.wait() == 0
+    is_gone(world, name)
+    (his,), (ours,) = user.history(name), until("it is told", lambda: world.history(name))
+    says(his, "poweroff", "guest", "acpi-s5", True, decision=("on_poweroff", "destroy", "done"))
+    until("the decision's result is told", lambda: world.history(name)[0]["decision"]["result"] == "done")
+    (ours,) = world.history(name)
+    same(his, ours)
+    daemon.stop()
+
+
+@test("another user's VM: started again, it is so in both histories")
+def another_users_restart(world):
+    user = User(world)
+    name = new_name()
+    daemon = Daemon(world)
+    run, own = user.run(action="button-obey", name=name, options=["--policy", "on_poweroff=restart"])
+    own.connect()
+    own.wait_status("running", "RESUME")
+    first = is_told(world, name)
+    own.ask("system_powerdown")
+    own.connect()
+    own.wait_status("running", "RESUME")
+    second = is_told(world, name, pid=own.pid)
+    assert first["instance"] != second["instance"], (first, second)
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    his, ours = user.history(name), world.history(name)
+    assert story(ours) == story(his) and len(his) == 2, (story(his), story(ours))
+    for one, other in zip(his, ours):
+        same(one, other)
+    assert ours[0]["decision"]["result"] == "done", ours[0]["decision"]
+
+
+@test("another user's VM whose `run` was killed is watched on, and what was told is its past")
+def another_users_left(world):
+    user = User(world)
+    name = new_name()
+    daemon = Daemon(world)
+    run, own = user.run(name=name)
+    own.connect()
+    own.wait_status("running", "RESUME")
+    own.ask("stop")
+    is_told(world, name, state="paused")
+    run.process.kill()
+    run.wait()
+    until("the daemon watches it", lambda: listed(world, name)["sources"] == ["process"])
+    assert listed(world, name)["state"] == "paused"
+    os.kill(own.pid, signal.SIGKILL)
+    wait_for_end(own.pid)
+    is_gone(world, name)
+    daemon.stop()
+    history = world.history(name)
+    assert story(history)[0] == ("pause", "operator", "qmp-stop") and len(history) == 2, story(history)
+    assert history[1]["left"] == "gone" and history[1]["transition"] in ("destroy", "unknown"), brief(history[1])
+    reap_orphans()
+    forget_sockets(world)
+
+
+# --- hostile peers --------------------------------------------------------------------------------------------------
+
+
+class Peer:
+    """Somebody on source.sock."""
+
+    def __init__(self, world):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(os.path.join(world.rundir, "source.sock"))
+
+    def say(self, *messages):
+        for message in messages:
+            data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
+            self.socket.sendall(data)
+
+    def hears(self, key):
+        """The next answer."""
+        line = b""
+        while not line.endswith(b"\n"):
+            more = self.socket.recv(4096)
+            assert more, f"hung up without {key}: {line!r}"
+            line += more
+        answer = json.loads(line)
+        assert key in answer, (key, answer)
+        return answer[key]
+
+    def is_hung_up(self):
+        try:
+            while self.socket.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+        self.socket.close()
+
+    def close(self):
+        self.socket.close()
+
+
+def hello(process, **members):
+    instance = f"{boot_id()}:{process}:{start_time_of(process)}"
+    vm = {"name": f"told-{process}", "backend": "qemu", "pid": process, "instance": instance}
+    return {"hello": {"protocol": 1, "program": "a test", "sources": ["qmp", "process"], "vm": {**vm, **members}}}
+
+
+def fact(kind, source="process", at_ns=None, **data):
+    at_ns = at_ns or time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return {"evidence": {"at_ns": at_ns, "seq": 0, "source": source, "kind": kind, "data": data}}
+
+
+@test("anyone's own source: its VM is listed, stored and judged, and what it may not say is not heard")
+def own_source(world):
+    daemon = Daemon(world)
+    sleeper = popen(["sleep", "1000"], env=world.environment)
+    name = f"told-{sleeper.pid}"
+    peer = Peer(world)
+    peer.say(hello(sleeper.pid), {"news": 1}, fact("shutdown", "qmp", guest=True, reason="guest-shutdown"))
+    assert peer.hears("welcome") == {"protocol": 1, "wants": "evidence"}
+    is_told(world, name, sources=["qmp", "process"], pid=sleeper.pid)
+    again = Peer(world)
+    again.say(hello(sleeper.pid))
+    assert again.hears("welcome"), "the same process that calls again takes its own place"
+    peer.is_hung_up()
+    future = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**15
+    again.say(fact("exited", at_ns=future, exit_status=0))
+    again.say(fact("exited", exit_status=0), {"gone": True})
+    is_gone(world, name)
+    again.close()
+    sleeper.kill()
+    sleeper.wait()
+    (verdict,) = world.history(name)
+    says(verdict, "poweroff", "guest", verdict["mechanism"], True, left="gone", decision=("on_poweroff", "leave", "none"))
+    daemon.stop()
+
+
+@test("hostile peers: garbage, huge lines, others' VMs, a thousand connections; the daemon and a `run` beside it go on")
+def hostile(world):
+    daemon = Daemon(world)
+    name = new_name()
+    run, own = runs(world, name=name)
+    is_told(world, name)
+    for words in (b"garbage\n", b"[1]\n", b'{"hello": 3}\n', b'{"evidence": {}}\n', b"\0" * 1000 + b"\n", b"{" * 60000 + b"\n",
+                  b'{"hello": {"protocol": 1}}\n', json.dumps(fact("exited")).encode() + b"\n"):
+        peer = Peer(world)
+        peer.say(words)
+        peer.hears("refused")
+        peer.is_hung_up()
+    peer = Peer(world)
+    try:
+        for _ in range(100):
+            peer.say(b"x" * 65536)
+        raise AssertionError("a line without end was read to the end")
+    except (BrokenPipeError, ConnectionResetError):
+        peer.close()
+    # One whose `run` tells of it; one that is not there; a later protocol; twice hello.
+    for one in (hello(own.pid), {"hello": {**hello(own.pid)["hello"], "protocol": 2}},
+                hello(own.pid, instance=f"{boot_id()}:{own.pid}:1"), hello(own.pid, pid=2**22 + 1)):
+        peer = Peer(world)
+        peer.say(one)
+        peer.hears("refused")
+        peer.is_hung_up()
+    if os.geteuid() == 0:
+        os.chmod(world.directory, 0o711)
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setresuid(65534, 65534, 65534)
+                peer = Peer(world)
+                peer.say(hello(os.getppid()))
+                refused = peer.hears("refused")
+                many = [Peer(world) for _ in range(300)]
+                # The last ones are too many: hung up at once.
+                many[-1].is_hung_up()
+                os._exit(0 if "another user" in refused else 2)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    many = [Peer(world) for _ in range(1000)]
+    is_told(world, name, pid=own.pid)
+    second, second_own = runs(world, name=name + "b")
+    is_told(world, name + "b", pid=second_own.pid)
+    for peer in many:
+        peer.close()
+    for one, its_own in ((run, own), (second, second_own)):
+        its_own.quit()
+        assert one.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    (quit_,) = world.history(name)
+    says(quit_, *QUIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
