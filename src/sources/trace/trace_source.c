@@ -228,17 +228,23 @@ void trace_source_drain(struct trace_source *source) {
 
 /* --- an end ------------------------------------------------------------------------------------------------------ */
 
+static uint32_t count_lost(const struct trace_watch *watch) {
+        uint32_t tgid = (uint32_t)watch->pid;
+        struct trace_watched watched;
+
+        return bpf_map_lookup_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid, &watched) ? 0 : watched.n_lost;
+}
+
 /* A gap is evidence. */
 static void report_lost(struct trace_watch *watch) {
         struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
-        uint32_t tgid = (uint32_t)watch->pid;
-        struct trace_watched watched;
+        uint32_t n_lost = count_lost(watch);
         char text[96];
         int n;
 
-        if (bpf_map_lookup_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid, &watched) || !watched.n_lost)
+        if (!n_lost)
                 return;
-        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records about it were lost", watched.n_lost);
+        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records about it were lost", n_lost);
         evidence_set_text(&gap, text, (size_t)n);
         source_report(&watch->sink, &gap);
 }
@@ -268,10 +274,10 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata) {
 void trace_watch_finish(struct trace_watch *watch, void (*done)(void *userdata, const struct evidence *end), void *userdata) {
         struct trace_source *source = watch->source;
 
+        trace_source_drain(source);
         watch->done = done;
         watch->userdata = userdata;
-        trace_source_drain(source);
-        if (watch->has_end || trace_source_lacks(source, TRACE_EXITS) ||
+        if (watch->has_end || trace_source_lacks(source, TRACE_EXITS) || count_lost(watch) ||
             sd_event_add_time_relative(source->event, &watch->deadline, CLOCK_MONOTONIC, RECORD_WAIT_USEC, 0, on_deadline, watch) < 0)
                 complete(watch);
 }

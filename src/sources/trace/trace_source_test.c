@@ -1,0 +1,435 @@
+/* The programs in the kernel that runs here, on real processes that are no children of ours. */
+#include "sources/trace/trace_source.h"
+#include "basics/cleanup.h"
+#include "sources/proc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+enum { FACTS_MAX = 2048 };
+
+struct heard {
+        sd_event *event;
+        struct trace_source *source;
+        struct evidence facts[FACTS_MAX];
+        size_t n_facts;
+        struct evidence end;
+        bool has_end, is_done;
+};
+
+static void on_report(void *userdata, struct evidence *evidence) {
+        struct heard *heard = userdata;
+
+        assert_true(heard->n_facts < FACTS_MAX);
+        heard->facts[heard->n_facts++] = *evidence;
+}
+
+static void on_ended(void *userdata, enum evidence_source source) {
+}
+
+static void on_done(void *userdata, const struct evidence *end) {
+        struct heard *heard = userdata;
+
+        assert_false(heard->is_done);
+        heard->is_done = true;
+        heard->has_end = end != NULL;
+        if (end)
+                heard->end = *end;
+}
+
+/* NULL: it cannot work here, and why is said. */
+static const char *reason_to_skip;
+
+static void need_trace(void) {
+        if (!reason_to_skip)
+                return;
+        print_message("%s\n", reason_to_skip);
+        skip();
+}
+
+static struct heard *hear(void) {
+        struct heard *heard = calloc(1, sizeof(*heard));
+        char why[TRACE_WHY_MAX];
+
+        assert_non_null(heard);
+        assert_true(sd_event_new(&heard->event) >= 0);
+        assert_int_equal(trace_source_open(&heard->source, heard->event, NULL, why), 0);
+        for (size_t i = 0; i < TRACE_PORTS; i++)
+                assert_null(trace_source_lacks(heard->source, (enum trace_part)i));
+        return heard;
+}
+
+static void heard_free(struct heard *heard) {
+        for (size_t i = 0; i < heard->n_facts; i++)
+                evidence_deinit(&heard->facts[i]);
+        trace_source_close(heard->source);
+        sd_event_unref(heard->event);
+        free(heard);
+}
+
+/* A process that is not our child: it does `run` when it is told to, by a byte. */
+struct stranger {
+        pid_t pid;
+        int pidfd;
+        int go;
+};
+
+static void start(struct stranger *stranger, void (*run)(void)) {
+        int go[2], tell[2];
+        pid_t child;
+
+        assert_int_equal(pipe(go), 0);
+        assert_int_equal(pipe(tell), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+                pid_t pid = fork();
+                char byte;
+
+                if (pid) {
+                        _exit(pid < 0 || write(tell[1], &pid, sizeof(pid)) != sizeof(pid));
+                }
+                close(go[1]);
+                if (read(go[0], &byte, 1) == 1)
+                        run();
+                _exit(0);
+        }
+        assert_int_equal(read(tell[0], &stranger->pid, sizeof(pid_t)), sizeof(pid_t));
+        waitpid(child, NULL, 0);
+        close(go[0]);
+        close(tell[0]);
+        close(tell[1]);
+        stranger->go = go[1];
+        stranger->pidfd = (int)syscall(SYS_pidfd_open, stranger->pid, 0);
+        assert_true(stranger->pidfd >= 0);
+}
+
+static void wait_for_end(struct stranger *stranger) {
+        struct pollfd poll_fd = { .fd = stranger->pidfd, .events = POLLIN };
+
+        assert_int_equal(poll(&poll_fd, 1, 30000), 1);
+        close(stranger->pidfd);
+        close(stranger->go);
+}
+
+static void go(struct stranger *stranger) {
+        assert_int_equal(write(stranger->go, "", 1), 1);
+        wait_for_end(stranger);
+}
+
+static struct trace_watch *watch(struct heard *heard, pid_t pid, uint64_t start_time) {
+        const struct source_sink sink = { on_report, on_ended, heard };
+        struct trace_watch *watch;
+
+        assert_int_equal(trace_watch_new(&watch, heard->source, pid, start_time, &(struct trace_machine){ 0 }, &sink), 0);
+        return watch;
+}
+
+static void finish(struct heard *heard, struct trace_watch *watch) {
+        trace_watch_finish(watch, on_done, heard);
+        while (!heard->is_done)
+                assert_true(sd_event_run(heard->event, UINT64_MAX) >= 0);
+}
+
+static void exits_with_7(void) {
+        _exit(7);
+}
+
+static void *exits_all(void *userdata) {
+        syscall(SYS_exit_group, 9);
+        return NULL;
+}
+
+static void leaves_it_to_a_thread(void) {
+        pthread_t thread;
+
+        pthread_create(&thread, NULL, exits_all, NULL);
+        pthread_exit(NULL);
+}
+
+static void raises_abort(void) {
+        signal(SIGABRT, SIG_DFL);
+        syscall(SYS_tgkill, getpid(), getpid(), SIGABRT);
+}
+
+static void does_nothing(void) {
+}
+
+static void expect_end(void (*run)(void), enum evidence_kind kind, int64_t number) {
+        struct heard *heard = hear();
+        struct stranger stranger;
+        struct trace_watch *trace;
+
+        start(&stranger, run);
+        trace = watch(heard, stranger.pid, 0);
+        go(&stranger);
+        finish(heard, trace);
+        assert_true(heard->has_end);
+        assert_int_equal(heard->end.kind, kind);
+        assert_int_equal(heard->end.number, number);
+        assert_int_equal(heard->n_facts, 0);
+        assert_true(heard->end.at_ns <= source_now_ns() && source_now_ns() - heard->end.at_ns < UINT64_C(60000000000));
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void the_exit_status_of_a_process_that_is_not_ours_is_known(void **state) {
+        need_trace();
+        expect_end(exits_with_7, EVIDENCE_EXITED, 7);
+}
+
+static void a_threads_exit_is_its_processs_once_it_is_the_last(void **state) {
+        need_trace();
+        expect_end(leaves_it_to_a_thread, EVIDENCE_EXITED, 9);
+}
+
+static void what_a_process_raises_itself_has_no_sender(void **state) {
+        need_trace();
+        expect_end(raises_abort, EVIDENCE_KILLED, SIGABRT);
+}
+
+/* The first fact: a SIGKILL that we sent. */
+static void is_our_kill(const struct heard *heard) {
+        const struct evidence *e = &heard->facts[0];
+
+        assert_true(heard->n_facts >= 1);
+        assert_int_equal(e->kind, EVIDENCE_SIGNAL);
+        assert_int_equal(e->number, SIGKILL);
+        assert_non_null(e->actor);
+        assert_int_equal(e->actor->pid, getpid());
+        assert_int_equal(e->actor->uid, getuid());
+        assert_true(e->actor->exe[0] == '/' && e->actor->cmdline[0]);
+}
+
+static void a_sender_is_seen_before_the_end_that_he_makes(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard;
+        struct actor self;
+
+        need_trace();
+        heard = hear();
+        start(&stranger, does_nothing);
+        trace = watch(heard, stranger.pid, 0);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        assert_int_equal(heard->n_facts, 1);
+        is_our_kill(heard);
+        assert_true(evidence_is_before(&heard->facts[0], &heard->end));
+        /* What the kernel saw is what /proc says of us. */
+        assert_int_equal(proc_actor(getpid(), "SIGKILL", &self), 0);
+        assert_string_equal(heard->facts[0].actor->exe, self.exe);
+        assert_string_equal(heard->facts[0].actor->comm, self.comm);
+        assert_int_equal(heard->facts[0].actor->parents[0].pid, getppid());
+        assert_string_equal(heard->facts[0].actor->parents[0].comm, self.parents[0].comm);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void a_signal_to_a_stranger_is_known_when_he_is_watched_later(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct proc_stat stat;
+        struct heard *heard;
+
+        need_trace();
+        heard = hear();
+        start(&stranger, does_nothing);
+        assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        trace = watch(heard, stranger.pid, stat.start_time);
+        assert_int_equal(heard->n_facts, 1);
+        is_our_kill(heard);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void who_had_the_pid_before_or_after_is_another(void **state) {
+        struct trace_watch *before, *self, *after;
+        struct stranger stranger;
+        struct heard *heard, *others;
+        struct proc_stat stat;
+
+        need_trace();
+        heard = hear();
+        others = calloc(1, sizeof(*others));
+        start(&stranger, does_nothing);
+        assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
+        others->source = heard->source;
+        before = watch(others, stranger.pid, stat.start_time - 1);
+        after = watch(others, stranger.pid, stat.start_time + 1);
+        self = watch(heard, stranger.pid, 0);
+        /* Those who had it go; he is watched on. */
+        before = trace_watch_free(before);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(heard, self);
+        is_our_kill(heard);
+        assert_int_equal(others->n_facts, 0);
+        trace_watch_free(after);
+        trace_watch_free(self);
+        free(others);
+        heard_free(heard);
+}
+
+/* More than the ring holds, and nobody reads. */
+static void lost_records_are_counted_and_said(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard;
+        unsigned n_lost = 0;
+
+        need_trace();
+        heard = hear();
+        start(&stranger, does_nothing);
+        trace = watch(heard, stranger.pid, 0);
+        for (int i = 0; i < 1500; i++)
+                kill(stranger.pid, SIGCONT);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        assert_true(heard->n_facts > 100 && heard->n_facts < 1500);
+        assert_int_equal(heard->facts[heard->n_facts - 1].kind, EVIDENCE_GAP);
+        assert_int_equal(sscanf(heard->facts[heard->n_facts - 1].text, "%u of", &n_lost), 1);
+        /* All signals and the exit, which is smaller and may have fitted, were either read or counted. */
+        assert_int_equal(heard->n_facts - 1 + heard->has_end + n_lost, 1500 + 1 + 1);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void another_process_goes_on_with_what_was_handed_over(void **state) {
+        struct trace_descriptors handed;
+        struct heard *heard, *next;
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct proc_stat stat;
+        char why[TRACE_WHY_MAX];
+
+        need_trace();
+        heard = hear();
+        start(&stranger, exits_with_7);
+        assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
+        trace = watch(heard, stranger.pid, 0);
+        trace_source_descriptors(heard->source, &handed);
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                handed.fds[i] = handed.fds[i] >= 0 ? dup(handed.fds[i]) : -1;
+        /* As if it were killed: it takes nothing back. */
+        trace_source_close(heard->source);
+        heard->source = NULL;
+        go(&stranger);
+
+        next = calloc(1, sizeof(*next));
+        assert_true(sd_event_new(&next->event) >= 0);
+        assert_int_equal(trace_source_open(&next->source, next->event, &handed, why), 0);
+        assert_true(trace_source_saw_end(next->source, stranger.pid, stat.start_time));
+        assert_false(trace_source_saw_end(next->source, stranger.pid, stat.start_time + 1));
+        free(trace); /* its source is gone */
+        trace = watch(next, stranger.pid, stat.start_time);
+        trace_source_begin(next->source);
+        finish(next, trace);
+        assert_true(next->has_end);
+        assert_int_equal(next->end.number, 7);
+        trace_watch_free(trace);
+        heard_free(next);
+        sd_event_unref(heard->event);
+        free(heard);
+}
+
+/* Process 1 of a pid namespace of its own: pids are those that are seen from there. */
+static int inside(void) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard;
+        int r = 0;
+
+        if (getpid() != 1 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("proc", "/proc", "proc", 0, NULL))
+                return 2;
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        heard = hear();
+        start(&stranger, does_nothing);
+        trace = watch(heard, stranger.pid, 0);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        if (heard->n_facts != 1 || !heard->facts[0].actor || heard->facts[0].actor->pid != 1 || !heard->has_end ||
+            heard->end.number != SIGKILL)
+                r = 3;
+        trace_watch_free(trace);
+        heard_free(heard);
+        return r;
+}
+
+static void in_a_pid_namespace_pids_are_those_of_the_namespace(void **state) {
+        int status;
+        pid_t child;
+
+        need_trace();
+        child = fork();
+        if (!child) {
+                pid_t first;
+
+                if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+                        _exit(4);
+                first = fork();
+                if (!first)
+                        _exit(inside());
+                if (first < 0 || waitpid(first, &status, 0) != first)
+                        _exit(5);
+                _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 6);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int look(void **state) {
+        static char why[TRACE_WHY_MAX];
+        struct trace_source *source = NULL;
+        sd_event *event = NULL;
+        int r;
+
+        if (sd_event_new(&event) < 0)
+                return -1;
+        r = trace_source_open(&source, event, NULL, why);
+        trace_source_close(source);
+        sd_event_unref(event);
+        /* As root, on a kernel with BTF, it has to work. */
+        if (r == TRACE_ABSENT && (geteuid() || access("/sys/kernel/btf/vmlinux", F_OK) || !strcmp(VMPOWER_HAS_TRACE, "0")))
+                reason_to_skip = why;
+        else if (r)
+                print_error("%s\n", why);
+        return reason_to_skip || !r ? 0 : -1;
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_exit_status_of_a_process_that_is_not_ours_is_known),
+                cmocka_unit_test(a_threads_exit_is_its_processs_once_it_is_the_last),
+                cmocka_unit_test(what_a_process_raises_itself_has_no_sender),
+                cmocka_unit_test(a_sender_is_seen_before_the_end_that_he_makes),
+                cmocka_unit_test(a_signal_to_a_stranger_is_known_when_he_is_watched_later),
+                cmocka_unit_test(who_had_the_pid_before_or_after_is_another),
+                cmocka_unit_test(lost_records_are_counted_and_said),
+                cmocka_unit_test(another_process_goes_on_with_what_was_handed_over),
+                cmocka_unit_test(in_a_pid_namespace_pids_are_those_of_the_namespace),
+        };
+
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        return cmocka_run_group_tests_name("trace_source", tests, look, NULL);
+}
