@@ -18,8 +18,8 @@ struct api_config {
         unsigned idle_timeout_s;  /* a connection where nothing moves is closed after this; 0: 30 */
         unsigned n_connections_max;          /* at once; 0: 1024.  One in sixteen is kept for root. */
         unsigned n_connections_per_user_max; /* 0: 256.  Does not bind root. */
-        /* Everything that can be known about a process that asks; `via` is how.  0, or -errno where less than its pid is known. */
-        int (*identify)(pid_t pid, const char *via, struct actor *ret_actor);
+        /* Everything that can be known about the process that made a connection; `via` is how it asks.  0, or -errno: it has gone. */
+        int (*identify)(int fd, const char *via, struct actor *ret_actor);
         uint64_t began_ns;        /* UTC: of the daemon; 0: now */
         uint64_t retention_days, retention_bytes; /* of evidence; 0: for ever, any number */
         const struct outbox *outbox; /* for the metrics; NULL: there are no outlets; outlives the API */

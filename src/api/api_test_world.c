@@ -168,8 +168,13 @@ bool world_is_root(void) {
         return geteuid() == 0;
 }
 
-static int identify(pid_t pid, const char *via, struct actor *ret_actor) {
-        *ret_actor = (struct actor){ .pid = pid, .uid = (int64_t)geteuid(), .comm = "tester" };
+static int identify(int fd, const char *via, struct actor *ret_actor) {
+        struct ucred peer;
+        socklen_t n = sizeof(peer);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
+                return -errno;
+        *ret_actor = (struct actor){ .pid = peer.pid, .uid = (int64_t)geteuid(), .comm = "tester" };
         text_set(ret_actor->via, sizeof(ret_actor->via), via);
         return 0;
 }

@@ -7,16 +7,18 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <microhttpd.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* Who asks, to be written down.  Where his process is another's by now, only what the kernel said of the connection. */
 static struct actor identify(const struct request *request, const char *via) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         const struct peer *peer = request->peer;
         struct actor actor = {}, nobody = { .pid = peer->pid, .uid = peer->uid };
 
         text_set(nobody.via, sizeof(nobody.via), via);
-        if (!request->config->identify || peer->pid <= 0 || request->config->identify((pid_t)peer->pid, via, &actor) ||
+        if (!request->config->identify || !info || request->config->identify(info->connect_fd, via, &actor) ||
             actor.uid != peer->uid)
                 return nobody;
         return actor;

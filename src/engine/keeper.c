@@ -232,8 +232,8 @@ int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct 
         return 0;
 }
 
-int keeper_identify(pid_t pid, const char *via, struct actor *ret_actor) {
-        return proc_actor(pid, via, ret_actor);
+int keeper_identify(int fd, const char *via, struct actor *ret_actor) {
+        return proc_peer_actor(fd, via, ret_actor);
 }
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */

@@ -100,5 +100,5 @@ int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char
  */
 void keeper_settle(struct keeper *keeper);
 
-/* All that can be known about a process that asks for something; `via` is how.  0, or -errno where less than its pid is known. */
-int keeper_identify(pid_t pid, const char *via, struct actor *ret_actor);
+/* All that can be known about the process that made this connection; `via` is how it asks.  0; -ESRCH: it has gone, see proc_peer_actor(). */
+int keeper_identify(int fd, const char *via, struct actor *ret_actor);

@@ -10,7 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Headers older than the kernel (Linux 6.5, include/uapi/asm-generic/socket.h). */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 enum {
         STAT_MAX = 2048,
@@ -229,6 +236,39 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor) {
                 return -ESRCH;
         *ret_actor = actor;
         return 0;
+}
+
+/* Is it the same process that connected, as far as the kernel tells (SO_PEERPIDFD, Linux 6.5)?  An older one knows its user alone. */
+static bool is_still_peer(int fd, const struct ucred *peer, const struct actor *actor) {
+        cleanup(closep) int pidfd = -1;
+        socklen_t n = sizeof(pidfd);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) < 0) {
+                pidfd = -1;
+                return errno == ENOPROTOOPT && actor->uid == (int64_t)peer->uid;
+        }
+        /* What was read before this is its own, for nobody had its pid in between. */
+        return !syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) || errno != ESRCH;
+}
+
+int proc_peer_actor(int fd, const char *via, struct actor *ret_actor) {
+        struct ucred peer = { .uid = (uid_t)-1 };
+        socklen_t n = sizeof(peer);
+        struct actor actor;
+        int r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+                peer = (struct ucred){ .uid = (uid_t)-1 };
+        r = peer.pid > 0 ? proc_actor(peer.pid, via, &actor) : -ESRCH;
+        if (!r && is_still_peer(fd, &peer, &actor)) {
+                if (actor.uid < 0 && peer.uid != (uid_t)-1)
+                        actor.uid = peer.uid;
+                *ret_actor = actor;
+                return 0;
+        }
+        *ret_actor = (struct actor){ .pid = peer.pid, .uid = peer.uid == (uid_t)-1 ? -1 : (int64_t)peer.uid };
+        text_set(ret_actor->via, sizeof(ret_actor->via), via);
+        return -ESRCH;
 }
 
 pid_t proc_session_leader(pid_t pid) {

@@ -34,6 +34,12 @@ bool proc_instance_is_alive(const char *text);
  */
 int proc_actor(pid_t pid, const char *via, struct actor *ret_actor);
 
+/*
+ * Whoever made this connection of a unix socket, as proc_actor(), where that process is still there.  0; -ESRCH: it is not, and nothing is known
+ * but what the kernel remembers of it, its pid and user id: whoever has its pid by now is somebody else.
+ */
+int proc_peer_actor(int fd, const char *via, struct actor *ret_actor);
+
 /* What the host's user database calls that user; "" where it does not know it. */
 void proc_user_name(char *ret_name, size_t n_name, uid_t uid);
 

@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,6 +179,69 @@ static void the_run_time_of_a_thread_rises_while_it_runs(void **state) {
         assert_int_equal(proc_thread_run_ns(pid, pid, &after), -ENOENT);
 }
 
+/* A child with that very pid (clone3(2), set_tid: for who may checkpoint and restore); -errno. */
+static pid_t start_with_pid(pid_t pid) {
+        struct clone_args arguments = { .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&pid, .set_tid_size = 1 };
+        long r = syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+        if (!r)
+                for (;;)
+                        pause();
+        return r < 0 ? -errno : (pid_t)r;
+}
+
+static void whoever_has_the_pid_of_one_that_connected_is_not_taken_for_it(void **state) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        socklen_t n_address = sizeof(sa_family_t);
+        cleanup(closep) int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cleanup(closep) int fd = -1;
+        struct actor actor;
+        pid_t gone, other;
+
+        /* An abstract name of the kernel's own choice. */
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, n_address), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        n_address = sizeof(address);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &n_address), 0);
+        gone = fork();
+        if (!gone) {
+                int connected = socket(AF_UNIX, SOCK_STREAM, 0);
+
+                _exit(connect(connected, (struct sockaddr *)&address, n_address) < 0);
+        }
+        assert_int_equal(waitpid(gone, NULL, 0), gone);
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(fd >= 0);
+
+        other = start_with_pid(gone);
+        if (other == -EPERM || other == -EEXIST)
+                other = 0;
+        assert_true(other == 0 || other == gone);
+        assert_int_equal(proc_peer_actor(fd, "qmp", &actor), -ESRCH);
+        if (other)
+                become_zombie(other);
+        if (other)
+                waitpid(other, NULL, 0);
+        assert_int_equal(actor.pid, gone);
+        assert_int_equal(actor.uid, geteuid());
+        assert_string_equal(actor.via, "qmp");
+        assert_string_equal(actor.comm, "");
+        assert_int_equal(actor.n_parents, 0);
+}
+
+static void who_connected_and_is_there_is_told_with_all_that_is_known(void **state) {
+        struct actor actor;
+        int pair[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(proc_peer_actor(pair[0], "qmp", &actor), 0);
+        assert_int_equal(actor.pid, getpid());
+        assert_string_not_equal(actor.comm, "");
+        assert_string_not_equal(actor.exe, "");
+        close(pair[0]);
+        close(pair[1]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_instance_lives_as_long_as_its_process),
@@ -183,6 +250,8 @@ int main(void) {
                 cmocka_unit_test(the_secrets_of_an_actor_are_masked),
                 cmocka_unit_test(a_thread_belongs_to_its_process),
                 cmocka_unit_test(the_run_time_of_a_thread_rises_while_it_runs),
+                cmocka_unit_test(who_connected_and_is_there_is_told_with_all_that_is_known),
+                cmocka_unit_test(whoever_has_the_pid_of_one_that_connected_is_not_taken_for_it),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

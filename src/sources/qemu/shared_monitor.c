@@ -266,19 +266,6 @@ static int on_client(sd_event_source *io, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-/* Who connected, as it was then: a program that says one word and ends may be gone before we read it. */
-static void identify(struct actor *ret_actor, int fd) {
-        struct ucred peer = { 0 };
-        socklen_t n_peer = sizeof(peer);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n_peer) < 0)
-                peer = (struct ucred){ .uid = (uid_t)-1 };
-        /* What cannot be read stays empty. */
-        proc_actor(peer.pid, "qmp", ret_actor);
-        if (ret_actor->uid < 0 && peer.uid != (uid_t)-1)
-                ret_actor->uid = peer.uid;
-}
-
 static int add_client(struct shared_monitor *monitor, int fd, const struct actor *actor) {
         struct client *client = calloc(1, sizeof(*client));
         int r = -ENOMEM;
@@ -328,7 +315,8 @@ static int on_connection(sd_event_source *listener, int listener_fd, uint32_t re
         if (fd >= 0) {
                 struct actor actor;
 
-                identify(&actor, fd);
+                /* Who connected, as far as it is still there: what cannot be read stays empty. */
+                proc_peer_actor(fd, "qmp", &actor);
                 add_client(monitor, fd, &actor);
                 pump(monitor);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && !monitor->accept_timer) {
