@@ -42,8 +42,11 @@ static int on_work(sd_event_source *source, void *userdata) {
 static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct halt_ticks *ticks = userdata;
 
-        ticks->now_ns = source_now_ns();
-        ticks->at = ticks->first;
+        /* A round that is not through goes on: begun anew each time, it would never come to its last. */
+        if (!ticks->at) {
+                ticks->now_ns = source_now_ns();
+                ticks->at = ticks->first;
+        }
         sd_event_source_set_enabled(ticks->work, SD_EVENT_ON);
         return sd_event_source_set_time_relative(timer, ticks->period_ns / 1000);
 }

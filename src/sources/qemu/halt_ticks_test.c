@@ -19,6 +19,7 @@ struct world {
         struct halt_ticks *ticks;
         struct halt_ticker tickers[MANY];
         unsigned n_ticks[MANY];
+        uint64_t takes_ns; /* each */
         size_t remove; /* by the first of them: one that is still to come in this round */
 };
 
@@ -31,7 +32,11 @@ static struct waiting waiting[MANY];
 static void on_tick(void *userdata) {
         struct waiting *self = userdata;
 
+        uint64_t until_ns = source_now_ns() + self->world->takes_ns;
+
         self->world->n_ticks[self->i]++;
+        while (self->world->takes_ns && source_now_ns() < until_ns)
+                ;
         if (self->world->remove && self->i == MANY - 1)
                 halt_ticks_remove(&self->world->tickers[self->world->remove]);
 }
@@ -109,12 +114,24 @@ static void nobody_who_waits_is_no_wakeup(void **state) {
         unmake(&world);
 }
 
+static void a_round_that_takes_longer_than_its_period_comes_to_its_end(void **state) {
+        struct world world;
+
+        make(&world, SOON_NS);
+        /* What is done at once is more than one period. */
+        world.takes_ns = SOON_NS / 16;
+        run_until(&world, 0, 2);
+        assert_in_range(world.n_ticks[MANY - 1], 2, 3);
+        unmake(&world);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(all_tick_in_one_round),
                 cmocka_unit_test(who_wants_it_rarely_is_passed_over),
                 cmocka_unit_test(one_that_goes_during_a_round_is_not_ticked),
                 cmocka_unit_test(nobody_who_waits_is_no_wakeup),
+                cmocka_unit_test(a_round_that_takes_longer_than_its_period_comes_to_its_end),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
