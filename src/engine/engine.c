@@ -579,6 +579,8 @@ int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct 
 }
 
 int engine_vm_leave(struct engine_vm *vm, const char *reason) {
+        /* Whoever looks after it next counts on from what is on record. */
+        tally_let_out(&vm->tally, 0, true, vm_let_out, vm);
         if (reason)
                 vm_report_gap(vm, reason);
         return vm_set_watcher(vm, "");

@@ -346,6 +346,30 @@ static void a_wall_clock_that_is_set_back_changes_no_order(void **state) {
         assert_string_equal(history(world, &(struct store_query){ .limit = 1 }), strcat(world->told[8].id, " "));
 }
 
+static int count_resets(const struct evidence *evidence, void *userdata) {
+        int64_t *n = userdata;
+
+        if (evidence->kind == EVIDENCE_RESET)
+                *n += 1;
+        if (evidence->kind == EVIDENCE_OMITTED)
+                *n += evidence->number;
+        return 0;
+}
+
+/* The daemon ends in the middle of a reset loop. */
+static void what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left(void **state) {
+        struct world *world = *state;
+        char why[STORE_WHY_MAX];
+        int64_t n = 0;
+
+        for (size_t i = 0; i < 100; i++)
+                report(world, 0, SOURCE_QMP, EVIDENCE_RESET, "guest-reset");
+        assert_int_equal(engine_vm_leave(world->vms[0], NULL), 0);
+        engine_settle(world->engine);
+        assert_int_equal(store_each_evidence(world->store, engine_vm_instance(world->vms[0])->id, 0, count_resets, &n, why), 0);
+        assert_int_equal(n, 100);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -357,6 +381,7 @@ int main(void) {
                 SENTENCE(a_disk_that_is_sick_for_a_moment_delays_the_verdict_no_more),
                 cmocka_unit_test_setup_teardown(what_is_beyond_the_bound_is_dropped_and_is_a_gap, world_begin_small, world_end),
                 SENTENCE(a_wall_clock_that_is_set_back_changes_no_order),
+                SENTENCE(what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
