@@ -42,11 +42,11 @@ static void on_done(void *userdata, int result) {
 static int check_peer(const struct attachment *attachment, pid_t pid, uid_t uid, int64_t owner, char ret_why[static STORE_WHY_MAX]) {
         const struct monitor_check *check = &attachment->check;
         struct stat st;
+        int r;
 
-        if (owner >= 0 && ((int64_t)uid != owner || (pid != check->pid && !check->is_pid_sure))) {
-                snprintf(ret_why, STORE_WHY_MAX, "%.200s is not yours: who listens there is of user id %u", check->path, (unsigned)uid);
-                return -EACCES;
-        }
+        r = monitor_check_peer(check, pid, uid, owner, ret_why);
+        if (r)
+                return r;
         if (pid == check->pid || (!stat(check->path, &st) && st.st_ino == check->file_inode))
                 return 0;
         snprintf(ret_why, STORE_WHY_MAX, "%.200s was made anew meanwhile; try again", check->path);

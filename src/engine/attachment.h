@@ -25,7 +25,7 @@ struct attachment_events {
 };
 
 /*
- * `pid`: whose it is said to be; 0: whoever listens.  `owner`: a user id whose process must have made it, as the kernel knows it; -1: any.
+ * `pid`: whose it is said to be; 0: whoever listens.  `owner`: as monitor_check_peer().
  * 0, or as monitor_check(), or -EACCES: not that user's.
  */
 int attachment_new(struct attachment **ret_attachment, sd_event *event, const char *path, pid_t pid, int64_t owner,

@@ -270,8 +270,8 @@ static uint64_t inode_of(const struct kept *kept) {
 static int open_kept(struct opening *opening, const struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
         int r;
 
-        r = attachment_new(&opening->attachment, opening->keeper->event, opening->path, (pid_t)kept_instance(kept)->pid, -1,
-                           &(struct attachment_events){ on_opened, opening }, ret_why);
+        r = attachment_new(&opening->attachment, opening->keeper->event, opening->path, (pid_t)kept_instance(kept)->pid,
+                           MONITOR_OF_ITS_PROCESS, &(struct attachment_events){ on_opened, opening }, ret_why);
         if (r || !instance_is_monitors(kept_instance(kept)->identity.instance) ||
             attachment_check(opening->attachment)->inode == inode_of(kept))
                 return r;
@@ -370,6 +370,10 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
         opening->asker = *order->asker;
         r = attachment_new(&opening->attachment, keeper->event, order->path, order->pid, order->owner,
                            &(struct attachment_events){ on_opened, opening }, ret_why);
+        /* One that we hold has a client: us. */
+        kept = r == -EBUSY ? vm_list_find(&keeper->vms, order->name, order->owner) : NULL;
+        if (kept && kept->qemu && (order->owner < 0 || kept_instance(kept)->uid == order->owner))
+                r = refuse_attached(kept, ret_why);
         if (!r) {
                 /* What can be said at once is said at once; all of it is looked at again when the monitor has greeted. */
                 kept = vm_list_find_pid(&keeper->vms, attachment_check(opening->attachment)->pid);

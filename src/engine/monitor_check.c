@@ -77,3 +77,16 @@ int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, 
         *ret_check = check;
         return 0;
 }
+
+int monitor_check_peer(const struct monitor_check *check, pid_t pid, uid_t uid, int64_t owner, char ret_why[static STORE_WHY_MAX]) {
+        bool is_its_process = pid == check->pid || check->is_pid_sure;
+
+        if (owner == MONITOR_OF_ANYBODY || (is_its_process && (owner == MONITOR_OF_ITS_PROCESS || owner == (int64_t)uid)))
+                return 0;
+        if (owner == MONITOR_OF_ITS_PROCESS)
+                snprintf(ret_why, STORE_WHY_MAX, "it was not seen that pid %d listens on %.200s; vmpower attach takes it", (int)check->pid,
+                         check->path);
+        else
+                snprintf(ret_why, STORE_WHY_MAX, "%.200s is not yours: who listens there is of user id %u", check->path, (unsigned)uid);
+        return -EACCES;
+}

@@ -26,3 +26,14 @@ struct monitor_check {
  * -ESRCH: nobody listens, or not that process; stat()'s -errno.  ret_why says it in one line.
  */
 int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, char ret_why[static STORE_WHY_MAX]);
+
+/* Whoever asks has the right to say whose it is. */
+#define MONITOR_OF_ANYBODY INT64_C(-1)
+/* Nobody asks: a process that names a monitor on its command line, or did so once, is not believed. */
+#define MONITOR_OF_ITS_PROCESS INT64_C(-2)
+
+/*
+ * Who listens at the other end of a connection, as the kernel tells: may `owner`, a user id or one of the above, have that monitor?  0, or
+ * -EACCES: it is not that user's; it was not seen that it is that process's.
+ */
+int monitor_check_peer(const struct monitor_check *check, pid_t pid, uid_t uid, int64_t owner, char ret_why[static STORE_WHY_MAX]);
