@@ -1,6 +1,7 @@
 /* vmpower attach, vmpower detach: have the daemon hold a VM's monitor, or give it back. */
 #include "basics/cleanup.h"
 #include "cli/daemon.h"
+#include "engine/kept.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -86,7 +87,7 @@ static int detach_main(int argc, char **argv) {
         cleanup(vmpower_freep) struct vmpower *vmpower = NULL;
         struct vmpower_vm *vm = NULL;
         enum vmpower_daemon which;
-        bool json;
+        bool json, is_watched;
         int r;
 
         if (!read_daemon_options(&verb_detach, argc, argv, &json, &which, &r))
@@ -97,7 +98,9 @@ static int detach_main(int argc, char **argv) {
         if (r)
                 return r;
         r = vmpower_detach(vmpower, argv[optind], &vm);
-        return tell(vmpower, r, vm, json, "is detached; its process is watched as before");
+        /* One that is nothing but its monitor has no process to watch. */
+        is_watched = vm && !instance_is_monitors(vmpower_vm_instance(vm));
+        return tell(vmpower, r, vm, json, is_watched ? "is detached; its process is watched as before" : "is detached; nobody watches it now");
 }
 
 const struct verb verb_attach = {

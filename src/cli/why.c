@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "cli/asked.h"
 #include "cli/prose.h"
+#include "engine/kept.h"
 #include "engine/recover.h"
 #include "json/verdict_json.h"
 
@@ -37,6 +38,8 @@ static int tell_why_not(struct store *store, const char *name) {
         }
         if (vm_is_alive(&vm)) {
                 complain("%.200s has not stopped; it has run since its start as pid %" PRId64, vm.identity.name, vm.pid);
+        } else if (vm.ended_ns && instance_is_monitors(vm.identity.instance)) {
+                complain("%.200s was detached, and nobody watches it since", vm.identity.name);
         } else if (vm.ended_ns) {
                 complain("%.200s never ran: its program could not be started", vm.identity.name);
                 status = STATUS_NO_SUCH_VM;

@@ -237,8 +237,14 @@ def at_the_same_path(world):
 def given_back(world):
     farm, daemon = scripted(world)
     instance = listed(world, "one")["instance"]
-    assert world.vmpower("detach", "one").returncode == 0
+    assert http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] == 409
+    is_refused(world.vmpower("attach", "one", "--qmp", farm.path(0)), FAILED, "one is attached already")
+    done = world.vmpower("detach", "one")
+    assert done.returncode == 0 and b"nobody watches it now" in done.stdout, done
     deadline = time.monotonic() + PATIENCE
+    while b"one was detached" not in world.vmpower("why", "one").stderr:
+        assert time.monotonic() < deadline, world.vmpower("why", "one")
+        time.sleep(0.05)
     while http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] != 201:
         assert time.monotonic() < deadline, "it cannot be attached again"
         time.sleep(0.05)
