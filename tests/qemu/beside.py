@@ -7,6 +7,7 @@ The wire between the two is docs/wire.md.
 """
 
 import pwd
+import sqlite3
 
 from world import *
 
@@ -127,8 +128,8 @@ class User:
         self.environment = {**world.environment, "VMPOWER_STATE_DIR": self.state, "HOME": self.state}
         self.identity = {"user": self.uid, "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": [], "cwd": "/", "env": self.environment}
 
-    def run(self, *words, action="idle", name, options=()):
-        command = [self.rom if word.endswith("probe.rom") else word for word in map(str, probe(action))]
+    def run(self, *words, action="idle", name, options=(), before=()):
+        command = [*before, *(self.rom if word.endswith("probe.rom") else word for word in map(str, probe(action)))]
         own = self.world.monitor()
         os.chmod(own.path, 0o666)
         run = self.world.run(*command, *words, *own.option, name=name, options=options, verdict=None, executable=self.vmpower,
@@ -193,6 +194,15 @@ def same(one, other):
         return [(item["time"], item["source"], item["kind"], item["data"]) for item in verdict["evidence"] if item["proof"]]
 
     assert proof(one) == proof(other), (proof(one), proof(other))
+
+
+def facts_stored(world, name):
+    """Source and kind of each fact on the VM in the daemon's database."""
+    connection = sqlite3.connect(f"file:{os.path.join(world.state, 'vmpower.db')}?mode=ro", uri=True)
+    try:
+        return connection.execute("SELECT e.source, e.kind FROM evidence e JOIN vm ON vm.id = e.vm WHERE vm.name = ?", (name,)).fetchall()
+    finally:
+        connection.close()
 
 
 def forget_sockets(world):
@@ -302,6 +312,27 @@ def started_again(world):
     assert [len(daemon.lines_on(name)), len(history)] == [2, 2], daemon.stderr.text()
 
 
+@test("a daemon that hangs holds no `run` up, and hears of it when it does so no more")
+def hanging(world):
+    daemon = Daemon(world)
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    name = new_name()
+    run, own = runs(world, name=name)
+    began = time.monotonic()
+    ended = world.run(*probe("s5"), name=new_name())
+    assert ended.wait() == 0
+    took = time.monotonic() - began
+    assert took < PATIENCE / 2, took
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    is_told(world, name, pid=own.pid)
+    assert listed(world, ended.name) is None
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    assert len(world.history(name)) == len(world.history(ended.name)) == 1
+
+
 # --- another user's -------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +366,9 @@ def another_user(world):
     his, ours = user.history(name), world.history(name)
     assert story(his) == [("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit")]
     assert story(ours) == story(his), story(ours)
+    # The daemon that found it before it was told of it does not watch its process, too.
+    ends = [one for one in facts_stored(world, name) if one[1] in ("exited", "killed", "vanished")]
+    assert ends == [("process", "exited")], ends
     for one, other in zip(his, ours):
         for key in ("time", "graceful", "left", "confidence", "rule", "summary", "vm"):
             assert one[key] == other[key], (key, one[key], other[key])
@@ -345,6 +379,7 @@ def another_users_decision(world):
     user = User(world)
     name = new_name()
     daemon = Daemon(world)
+    found = new_name()
     run, own = user.run("-no-shutdown", action="s5", name=name, options=["--policy", "on_poweroff=destroy"])
     own.connect()
     assert run.wait() == 0
@@ -353,6 +388,22 @@ def another_users_decision(world):
     says(his, "poweroff", "guest", "acpi-s5", True, decision=("on_poweroff", "destroy", "done"))
     until("the decision's result is told", lambda: world.history(name)[0]["decision"]["result"] == "done")
     (ours,) = world.history(name)
+    same(his, ours)
+    daemon.stop()
+    # The same where the daemon finds the VM before it is told of it.
+    os.rename(world.state, world.path("former"))
+    run, own = user.run("-no-shutdown", "-name", found, action="button-obey", name=found, options=["--policy", "on_poweroff=destroy"])
+    own.connect()
+    own.wait_status("running", "RESUME")
+    run.stdout.wait_for("probe: ready")
+    daemon = Daemon(world)
+    is_told(world, found)
+    own.ask("system_powerdown")
+    assert run.wait() == 0
+    is_gone(world, found)
+    until("the decision's result is told", lambda: world.history(found)[0]["decision"]["result"] == "done")
+    (his,), (ours,) = user.history(found), world.history(found)
+    says(ours, "poweroff", "operator", "power-button", True, decision=("on_poweroff", "destroy", "done"))
     same(his, ours)
     daemon.stop()
 
@@ -380,6 +431,30 @@ def another_users_restart(world):
     for one, other in zip(his, ours):
         same(one, other)
     assert ours[0]["decision"]["result"] == "done", ours[0]["decision"]
+
+
+@test("another user's VM behind a wrapper is one VM, also to a daemon that comes later")
+def another_users_wrapper(world):
+    user = User(world)
+    name = new_name()
+    daemon = Daemon(world)
+    wrapper = world.script("wrapper", '#!/bin/sh\n"$@"\n')
+    run, own = user.run(name=name, before=[wrapper])
+    own.connect()
+    own.wait_status("running", "RESUME")
+    told = is_told(world, name, pid=own.pid)
+    assert told["instance"].split(":")[1] == str(own.pid), told
+    daemon.kill()
+    daemon = Daemon(world)
+    assert is_told(world, name, pid=own.pid)["instance"] == told["instance"]
+    own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    (his,), (ours,) = user.history(name), world.history(name)
+    says(ours, *QUIT, decision=None)
+    assert his["vm"] == ours["vm"] == {"name": name, "uuid": None, "backend": "qemu", "instance": told["instance"]}, (his["vm"], ours["vm"])
+    assert [v["id"] for v in world.history() if v["vm"]["instance"].split(":")[1] in (str(own.pid), str(run.pid))] == [ours["id"]]
 
 
 @test("another user's VM whose `run` was killed is watched on, and what was told is its past")
@@ -471,13 +546,14 @@ def own_source(world):
     assert again.hears("welcome"), "the same process that calls again takes its own place"
     peer.is_hung_up()
     future = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**15
-    again.say(fact("exited", at_ns=future, exit_status=0))
+    again.say(fact("line", "console", at_ns=future, text="from the future"), fact("stop", "qmp", at_ns=future))
     again.say(fact("exited", exit_status=0), {"gone": True})
     is_gone(world, name)
     again.close()
     sleeper.kill()
     sleeper.wait()
     (verdict,) = world.history(name)
+    assert sorted(facts_stored(world, name)) == [("process", "exited"), ("qmp", "shutdown")], facts_stored(world, name)
     says(verdict, "poweroff", "guest", verdict["mechanism"], True, left="gone", decision=("on_poweroff", "leave", "none"))
     daemon.stop()
 
@@ -519,13 +595,13 @@ def hostile(world):
                 peer.say(hello(os.getppid()))
                 refused = peer.hears("refused")
                 many = [Peer(world) for _ in range(300)]
-                # The last ones are too many: hung up at once.
                 many[-1].is_hung_up()
                 os._exit(0 if "another user" in refused else 2)
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
         assert os.waitpid(child, 0)[1] == 0
+        assert "too many sources at once" in daemon.stderr.text(), daemon.stderr.text()
     many = [Peer(world) for _ in range(1000)]
     is_told(world, name, pid=own.pid)
     second, second_own = runs(world, name=name + "b")
