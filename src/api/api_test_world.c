@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -182,7 +183,7 @@ static int identify(int fd, const char *via, struct actor *ret_actor) {
 struct played_vm *world_add_vm(struct world *world, const char *name, int64_t uid, const char *instance) {
         struct played_vm *vm = &world->vms[world->n_vms++];
 
-        vm->vm = (struct store_vm){ .pid = getpid(), .uid = uid, .policy = "on_reboot=restart", .began_ns = 1000000000 };
+        vm->vm = (struct store_vm){ .pid = getpid(), .uid = uid, .policy = strdup("on_reboot=restart"), .began_ns = 1000000000 };
         snprintf(vm->vm.identity.name, sizeof(vm->vm.identity.name), "%s", name);
         snprintf(vm->vm.identity.backend, sizeof(vm->vm.identity.backend), "qemu");
         snprintf(vm->vm.identity.instance, sizeof(vm->vm.identity.instance), "%s", instance);
@@ -358,19 +359,19 @@ static int connect_now(struct world *world) {
         return fd;
 }
 
-/* SO_PEERCRED is what the effective ids are at connect(). */
+/* SO_PEERCRED is what the effective ids are at connect(): of this thread alone, for the store's own has given up the right to change its. */
 int world_connect_in_group(struct world *world, int64_t uid, gid_t group) {
         int fd;
 
         if (uid == (int64_t)geteuid())
                 return connect_now(world);
-        assert_int_equal(setgroups(1, &group), 0);
-        assert_int_equal(setresgid((gid_t)-1, (gid_t)uid, (gid_t)-1), 0);
-        assert_int_equal(setresuid((uid_t)-1, (uid_t)uid, (uid_t)-1), 0);
+        assert_int_equal(syscall(SYS_setgroups, 1, &group), 0);
+        assert_int_equal(syscall(SYS_setresgid, (gid_t)-1, (gid_t)uid, (gid_t)-1), 0);
+        assert_int_equal(syscall(SYS_setresuid, (uid_t)-1, (uid_t)uid, (uid_t)-1), 0);
         fd = connect_now(world);
-        assert_int_equal(setresuid((uid_t)-1, 0, (uid_t)-1), 0);
-        assert_int_equal(setresgid((gid_t)-1, 0, (gid_t)-1), 0);
-        assert_int_equal(setgroups(0, NULL), 0);
+        assert_int_equal(syscall(SYS_setresuid, (uid_t)-1, 0, (uid_t)-1), 0);
+        assert_int_equal(syscall(SYS_setresgid, (gid_t)-1, 0, (gid_t)-1), 0);
+        assert_int_equal(syscall(SYS_setgroups, 0, NULL), 0);
         return fd;
 }
 

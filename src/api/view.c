@@ -97,8 +97,10 @@ static json_t *command_line_to_json(const struct store_vm *vm, const struct peer
 int view_vm(const struct kept_vm *vm, const struct peer *peer, bool is_whole, json_t **ret_json) {
         const struct store_vm *instance = vm->instance;
         cleanup(json_decrefp) json_t *json = json_object();
-        char since[TIME_TEXT_MAX], began[TIME_TEXT_MAX];
+        char since[TIME_TEXT_MAX], began[TIME_TEXT_MAX], policy[POLICY_TEXT_MAX] = "";
 
+        if (vm->policy)
+                policy_format(vm->policy, policy);
         time_to_text(vm->since_ns, since);
         time_to_text(instance->began_ns, began);
         if (json_object_set_new(json, "name", text_to_json(instance->identity.name)) ||
@@ -117,7 +119,7 @@ int view_vm(const struct kept_vm *vm, const struct peer *peer, bool is_whole, js
                 return -ENOMEM;
         if (is_whole &&
             (json_object_set_new(json, "uid", instance->uid >= 0 ? json_integer(instance->uid) : json_null()) ||
-             json_object_set_new(json, "policy", text_to_json(instance->policy)) ||
+             json_object_set_new(json, "policy", text_to_json(vm->policy || !instance->policy ? policy : instance->policy)) ||
              json_object_set_new(json, "command_line", command_line_to_json(instance, peer))))
                 return -ENOMEM;
         *ret_json = take_pointer(json);

@@ -33,7 +33,7 @@ static void describe(const struct beside *beside, struct wire_vm *ret_vm) {
         text_set(ret_vm->uuid, sizeof(ret_vm->uuid), instance->identity.uuid);
         text_set(ret_vm->backend, sizeof(ret_vm->backend), instance->identity.backend);
         text_set(ret_vm->instance, sizeof(ret_vm->instance), instance->identity.instance);
-        text_set(ret_vm->policy, sizeof(ret_vm->policy), instance->policy);
+        policy_format(beside->vm.policy, ret_vm->policy);
         text_set(ret_vm->monitor, sizeof(ret_vm->monitor), beside->vm.monitor);
         ret_vm->command_line = instance->command_line;
 }

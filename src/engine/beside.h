@@ -14,7 +14,8 @@ struct beside;
 
 struct beside_vm {
         const struct store_vm *instance; /* borrowed while it is told of */
-        const char *monitor;             /* the one that is held; borrowed, too */
+        const struct policy *policy;     /* borrowed, too */
+        const char *monitor;             /* the one that is held; borrowed */
         unsigned n_restarts;
 };
 

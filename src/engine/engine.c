@@ -442,6 +442,9 @@ static void fill_place(struct engine *engine, struct engine_vm *vm, struct store
         vm->engine = engine;
         vm->instance = *instance;
         *instance = (struct store_vm){ 0 };
+        /* What it is judged by we have, and who watches it: ourselves. */
+        free(take_pointer(vm->instance.policy));
+        free(take_pointer(vm->instance.watcher));
         vm->policy = *policy;
         vm->sink = (struct source_sink){ .report = vm_report, .ended = vm_source_ended, .userdata = vm };
         episode_init(&vm->episode, has_process);
@@ -450,6 +453,13 @@ static void fill_place(struct engine *engine, struct engine_vm *vm, struct store
                 engine->vms[at] = engine->vms[at - 1];
         engine->vms[at] = vm;
         engine->n_vms++;
+}
+
+static char *format_policy(const struct policy *policy) {
+        char text[POLICY_TEXT_MAX];
+
+        policy_format(policy, text);
+        return strdup(text);
 }
 
 int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct policy *policy, bool has_process,
@@ -461,6 +471,8 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
                 snprintf(ret_why, STORE_WHY_MAX, "out of memory");
                 return -ENOMEM;
         }
+        free(instance->policy);
+        instance->policy = format_policy(policy);
         r = store_add_vm(engine->store, instance, ret_other, ret_why);
         if (r) {
                 free(vm);
@@ -538,6 +550,10 @@ const struct store_vm *engine_vm_instance(const struct engine_vm *vm) {
 
 bool engine_vm_has_open_monitor(const struct engine_vm *vm) {
         return vm->episode.monitor_open;
+}
+
+const struct policy *engine_vm_policy(const struct engine_vm *vm) {
+        return &vm->policy;
 }
 
 void engine_vm_set_userdata(struct engine_vm *vm, void *userdata) {

@@ -45,7 +45,7 @@ int engine_new(struct engine **ret_engine, sd_event *event, struct store *store,
 struct engine *engine_free(struct engine *engine);
 
 /*
- * Look after a VM from now on: writes its instance (waits for the disk) and opens its episode.  `instance` is taken over on success.  Errors as
+ * Look after a VM from now on: writes its instance and its policy (waits for the disk) and opens its episode.  `instance` is taken over on success.  Errors as
  * store_add_vm(), which sets ret_other.
  */
 int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct policy *policy, bool has_process,
@@ -65,7 +65,9 @@ struct engine_vm *engine_remove_vm(struct engine_vm *vm);
 /* Where its sources report to.  `ended` is ignored: the evidence says what matters. */
 const struct source_sink *engine_vm_sink(struct engine_vm *vm);
 
+/* Without its policy and its watcher: see engine_vm_policy(), and the watcher is whoever owns the engine. */
 const struct store_vm *engine_vm_instance(const struct engine_vm *vm);
+const struct policy *engine_vm_policy(const struct engine_vm *vm);
 /* Has its monitor been opened, and nothing said since that it was closed?  Its story is not over before. */
 bool engine_vm_has_open_monitor(const struct engine_vm *vm);
 

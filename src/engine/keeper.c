@@ -196,6 +196,7 @@ size_t keeper_n_vms(const struct keeper *keeper) {
 void keeper_present(const struct kept *kept, struct kept_vm *ret_vm) {
         *ret_vm = (struct kept_vm){
                 .instance = kept_instance(kept),
+                .policy = kept->vm ? engine_vm_policy(kept->vm) : NULL,
                 .state = kept->state,
                 .since_ns = kept->since_ns,
                 .monitor = kept->monitor,

@@ -15,6 +15,7 @@ struct keeper;
 /* One VM as the keeper knows it.  Texts are borrowed: valid during the call that hands it out. */
 struct kept_vm {
         const struct store_vm *instance; /* name, uuid, backend, instance, pid, uid, command line, when it began */
+        const struct policy *policy;     /* NULL: as the instance's text says */
         const char *state;               /* running, paused, suspended, halted, off, gone: what was left of it last */
         uint64_t since_ns;               /* UTC: in that state since */
         const char *monitor;             /* the monitor that we hold; NULL: none */

@@ -118,7 +118,7 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
                 keeper_say(keeper, "%.200s: cannot read what is on record of it: %s", vm->identity.name, why);
                 return NULL;
         }
-        policy_read(&policy, vm->policy);
+        policy_read(&policy, vm->policy ? vm->policy : "");
         ret_record->knows_machine = past_has(&past, EVIDENCE_MACHINE);
         ret_record->was_opened = past_has(&past, EVIDENCE_MONITOR_OPENED);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
@@ -136,7 +136,7 @@ static bool is_watcher(struct keeper *keeper, const char *instance) {
 
         store_list_open_vms(keeper->store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
-                found = found || !strcmp(vms[i].watcher, instance);
+                found = found || (vms[i].watcher && !strcmp(vms[i].watcher, instance));
                 store_vm_deinit(&vms[i]);
         }
         free(vms);
@@ -167,7 +167,7 @@ static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const
 static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept, struct record *ret_record) {
         if (known->ended_ns)
                 return -EBUSY;
-        if (proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
+        if (known->watcher && proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
                 leave_to(keeper, known->watcher, (pid_t)known->pid, known->identity.instance);
                 return -EBUSY;
         }
@@ -194,7 +194,6 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         char why[STORE_WHY_MAX];
         int r;
 
-        policy_format(policy, instance->policy);
         r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
                 /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
@@ -248,7 +247,7 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
         text_set(instance->identity.uuid, sizeof(instance->identity.uuid), vmm->uuid);
         text_set(instance->identity.backend, sizeof(instance->identity.backend), vmm->is_qemu ? "qemu" : "kvm");
         text_set(instance->identity.instance, sizeof(instance->identity.instance), vmm->instance);
-        memcpy(instance->watcher, keeper->watcher, sizeof(instance->watcher));
+        instance->watcher = strdup(keeper->watcher);
         instance->command_line = take_pointer(vmm->command_line);
 }
 
@@ -295,7 +294,7 @@ int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const str
         if (r)
                 return r;
         if (known.ended_ns || known.uid != instance->uid || strcmp(known.identity.instance, instance->identity.instance) ||
-            (proc_instance_is_alive(known.watcher) && strcmp(known.watcher, keeper->watcher))) {
+            (known.watcher && proc_instance_is_alive(known.watcher) && strcmp(known.watcher, keeper->watcher))) {
                 r = -EBUSY;
         } else {
                 *ret_kept = adopt(keeper, &known, NULL, &record);

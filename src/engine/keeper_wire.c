@@ -149,7 +149,7 @@ static int list_same(struct keeper *keeper, struct wire_peer *peer, const struct
         int r = store_find_vm(keeper->store, hello->vm.instance, &vm);
 
         if (!r && (vm.ended_ns || strcmp(vm.identity.instance, hello->vm.instance) ||
-                   proc_instance(wire_peer_pid(peer), watcher) || strcmp(vm.watcher, watcher)))
+                   proc_instance(wire_peer_pid(peer), watcher) || !vm.watcher || strcmp(vm.watcher, watcher)))
                 r = -EPERM;
         if (!r) {
                 others_add(keeper->others, wire_peer_pid(peer), (pid_t)vm.pid, vm.identity.instance);
@@ -280,7 +280,7 @@ static void describe(const struct keeper *keeper, const struct wire_vm *told, in
         text_set(instance->identity.uuid, sizeof(instance->identity.uuid), told->uuid);
         text_set(instance->identity.backend, sizeof(instance->identity.backend), told->backend[0] ? told->backend : "kvm");
         text_set(instance->identity.instance, sizeof(instance->identity.instance), told->instance);
-        memcpy(instance->watcher, keeper->watcher, sizeof(instance->watcher));
+        instance->watcher = strdup(keeper->watcher);
         if (!told->name[0])
                 snprintf(instance->identity.name, sizeof(instance->identity.name), "%s-%" PRId64, instance->identity.backend,
                          told->pid);

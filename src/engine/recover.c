@@ -88,7 +88,7 @@ static int claim(struct recovery *recovery) {
                 r = store_batch_new(&batch);
         if (r)
                 return r;
-        r = store_batch_claim_vm(batch, recovery->vm->id, recovery->vm->watcher, self);
+        r = store_batch_claim_vm(batch, recovery->vm->id, recovery->vm->watcher ? recovery->vm->watcher : "", self);
         if (!r)
                 r = store_submit(recovery->store, batch, on_written, recovery);
         if (r) {
@@ -116,7 +116,7 @@ static size_t make_ending(const struct store_vm *vm, struct evidence ret_facts[s
         evidence_set_text(&ret_facts[n++], reason, strlen(reason));
         if (is_restarted) {
                 ret_facts[n] = evidence_make(SOURCE_HOST, EVIDENCE_HOST_RESTARTED);
-                ret_facts[n++].flag = *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
+                ret_facts[n++].flag = vm->watcher && *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
         }
         ret_facts[n++] = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
         return n;
@@ -182,7 +182,7 @@ int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why
                 return 0;
         if (!r)
                 r = past_read(&recovery.past, store, vm->id, true, ret_why);
-        policy_read(&recovery.policy, vm->policy);
+        policy_read(&recovery.policy, vm->policy ? vm->policy : "");
         if (!r)
                 r = store_batch_new(&recovery.batch);
         if (!r)
@@ -204,8 +204,13 @@ int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why
         return r;
 }
 
+/* Is whoever looks after it there? */
+static bool is_watched(const struct store_vm *vm) {
+        return vm->watcher && proc_instance_is_alive(vm->watcher);
+}
+
 bool vm_is_lost(const struct store_vm *vm) {
-        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !proc_instance_is_alive(vm->watcher);
+        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !is_watched(vm);
 }
 
 bool vm_is_kept(struct store *store, const struct store_vm *vm) {
@@ -238,7 +243,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
 }
 
 static bool is_being_ended(const struct store_vm *vm) {
-        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && proc_instance_is_alive(vm->watcher);
+        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && is_watched(vm);
 }
 
 void wait_for_endings(struct store *store) {

@@ -39,7 +39,7 @@ static int judge_again(const struct verdict_record *record, void *userdata) {
         r = store_find_vm(rejudging->store, record->vm.instance, &vm);
         if (r)
                 return r;
-        policy_read(&policy, vm.policy);
+        policy_read(&policy, vm.policy ? vm.policy : "");
         verdict = verdict_from_evidence(record->items, record->n_items, &policy.judge);
         rejudging->n_judged++;
         r = 0;

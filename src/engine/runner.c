@@ -418,10 +418,10 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
         text_set(instance.identity.name, sizeof(instance.identity.name), runner->name);
         text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
         text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
-        policy_format(&runner->policy, instance.policy);
         instance.began_ns = source_time_ns();
         instance.command_line = strdup(runner->command_line);
-        r = instance.command_line ? proc_instance(pid, instance.identity.instance) : -ENOMEM;
+        instance.watcher = malloc(PROC_INSTANCE_MAX);
+        r = instance.command_line && instance.watcher ? proc_instance(pid, instance.identity.instance) : -ENOMEM;
         if (!r)
                 r = proc_instance(getpid(), instance.watcher);
         if (r)
@@ -492,6 +492,7 @@ static void tell_beside(struct runner *runner) {
         const struct beside_vm vm = {
                 .instance = engine_vm_instance(runner->vm),
                 .monitor = runner->socket,
+                .policy = &runner->policy,
                 .n_restarts = count_restarts(runner),
         };
 

@@ -69,12 +69,12 @@ int row_to_vm(sqlite3_stmt *row, struct store_vm *ret_vm, char ret_why[static ST
         row_copy_text(row, UUID, vm.identity.uuid, sizeof(vm.identity.uuid));
         row_copy_text(row, BACKEND, vm.identity.backend, sizeof(vm.identity.backend));
         row_copy_text(row, INSTANCE, vm.identity.instance, sizeof(vm.identity.instance));
-        row_copy_text(row, POLICY, vm.policy, sizeof(vm.policy));
-        row_copy_text(row, WATCHER, vm.watcher, sizeof(vm.watcher));
-        if (command_line) {
-                vm.command_line = strdup(command_line);
-                if (!vm.command_line)
-                        return database_fail_errno("vmpower.db", -ENOMEM, ret_why);
+        vm.command_line = command_line ? strdup(command_line) : NULL;
+        vm.policy = strdup(row_text(row, POLICY));
+        vm.watcher = strdup(row_text(row, WATCHER));
+        if ((command_line && !vm.command_line) || !vm.policy || !vm.watcher) {
+                store_vm_deinit(&vm);
+                return database_fail_errno("vmpower.db", -ENOMEM, ret_why);
         }
         *ret_vm = vm;
         return 0;

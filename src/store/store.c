@@ -107,7 +107,9 @@ void store_vm_deinit(struct store_vm *vm) {
         if (!vm)
                 return;
         free(vm->command_line);
-        vm->command_line = NULL;
+        free(vm->policy);
+        free(vm->watcher);
+        vm->command_line = vm->policy = vm->watcher = NULL;
 }
 
 int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other,

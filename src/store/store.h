@@ -53,8 +53,8 @@ struct store_vm {
         int64_t pid;
         int64_t uid;          /* who started it; -1: not known */
         char *command_line;   /* secrets masked; owned */
-        char policy[POLICY_TEXT_MAX];
-        char watcher[VM_INSTANCE_MAX]; /* the process that looks after it, as an instance; "": nobody */
+        char *policy;         /* as policy_format() writes it; owned; NULL: as "" */
+        char *watcher;        /* the process that looks after it, as an instance; owned; NULL or "": nobody */
         uint64_t began_ns;    /* UTC */
         uint64_t ended_ns;    /* UTC; 0: not known to have ended */
 };

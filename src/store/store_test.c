@@ -11,16 +11,22 @@
 #include "basics/cleanup.h"
 #include "store/store_test_world.h"
 
+static int find(struct world *world, const char *name, struct store_vm *ret_vm) {
+        store_vm_deinit(ret_vm);
+        return store_find_vm(world->store, name, ret_vm);
+}
+
 static void a_vm_is_read_back_as_it_was_added(void **state) {
         struct world *world = *state;
-        struct store_vm vm = make_vm("db-1", "boot:2:2"), found;
+        struct store_vm vm = make_vm("db-1", "boot:2:2");
+        cleanup(store_vm_deinit) struct store_vm found = {};
 
         strcpy(vm.identity.uuid, "9f0c4f4e-0000-4000-8000-00000000000a");
-        strcpy(vm.watcher, "boot:9:9");
+        vm.watcher = (char[]){ "boot:9:9" };
         vm.command_line = "qemu-system-x86_64 -name \"db 1\"\n\xff";
         vm.ended_ns = 5000;
         assert_int_equal(store_add_vm(world->store, &vm, NULL, world->why), 0);
-        assert_int_equal(store_find_vm(world->store, "db-1", &found), 0);
+        assert_int_equal(find(world, "db-1", &found), 0);
         assert_int_equal(found.id, vm.id);
         assert_memory_equal(&found.identity, &vm.identity, sizeof(vm.identity));
         assert_int_equal(found.pid, vm.pid);
@@ -35,11 +41,12 @@ static void a_vm_is_read_back_as_it_was_added(void **state) {
 
 static void what_is_not_known_of_a_vm_stays_unknown(void **state) {
         struct world *world = *state;
-        struct store_vm vm = make_vm("db-1", "boot:2:2"), found;
+        struct store_vm vm = make_vm("db-1", "boot:2:2");
+        cleanup(store_vm_deinit) struct store_vm found = {};
 
         vm.uid = -1;
         assert_int_equal(store_add_vm(world->store, &vm, NULL, world->why), 0);
-        assert_int_equal(store_find_vm(world->store, "db-1", &found), 0);
+        assert_int_equal(find(world, "db-1", &found), 0);
         assert_int_equal(found.uid, -1);
         assert_null(found.command_line);
         assert_string_equal(found.identity.uuid, "");
@@ -49,7 +56,8 @@ static void what_is_not_known_of_a_vm_stays_unknown(void **state) {
 
 static void a_vm_is_found_by_name_uuid_or_instance(void **state) {
         struct world *world = *state;
-        struct store_vm vm = make_vm("db-1", "boot:2:2"), found;
+        struct store_vm vm = make_vm("db-1", "boot:2:2");
+        cleanup(store_vm_deinit) struct store_vm found = {};
         static const char *const names[] = {
                 "db-1",
                 "9f0c4f4e-0000-4000-8000-00000000000a",
@@ -60,11 +68,11 @@ static void a_vm_is_found_by_name_uuid_or_instance(void **state) {
         strcpy(vm.identity.uuid, "9f0c4f4e-0000-4000-8000-00000000000a");
         assert_int_equal(store_add_vm(world->store, &vm, NULL, world->why), 0);
         for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-                assert_int_equal(store_find_vm(world->store, names[i], &found), 0);
+                assert_int_equal(find(world, names[i], &found), 0);
                 assert_int_equal(found.id, vm.id);
         }
-        assert_int_equal(store_find_vm(world->store, "db-2", &found), -ENOENT);
-        assert_int_equal(store_find_vm(world->store, "", &found), -ENOENT);
+        assert_int_equal(find(world, "db-2", &found), -ENOENT);
+        assert_int_equal(find(world, "", &found), -ENOENT);
 }
 
 static void end_vm(struct world *world, int64_t vm, uint64_t ended_ns) {
@@ -76,7 +84,9 @@ static void end_vm(struct world *world, int64_t vm, uint64_t ended_ns) {
 
 static void a_second_vm_of_a_name_must_wait_for_the_end_of_the_first(void **state) {
         struct world *world = *state;
-        struct store_vm second = make_vm("web-1", "boot:2:2"), other = {}, found;
+        struct store_vm second = make_vm("web-1", "boot:2:2");
+        cleanup(store_vm_deinit) struct store_vm other = {};
+        cleanup(store_vm_deinit) struct store_vm found = {};
 
         assert_int_equal(store_add_vm(world->store, &second, &other, world->why), -EEXIST);
         assert_int_equal(other.id, world->vm);
@@ -88,9 +98,9 @@ static void a_second_vm_of_a_name_must_wait_for_the_end_of_the_first(void **stat
         end_vm(world, world->vm, 7000);
         end_vm(world, world->vm, 8000);
         assert_int_equal(store_add_vm(world->store, &second, &other, world->why), 0);
-        assert_int_equal(store_find_vm(world->store, "boot:1:1", &found), 0);
+        assert_int_equal(find(world, "boot:1:1", &found), 0);
         assert_int_equal(found.ended_ns, 7000);
-        assert_int_equal(store_find_vm(world->store, "web-1", &found), 0);
+        assert_int_equal(find(world, "web-1", &found), 0);
         assert_int_equal(found.id, second.id);
 }
 
@@ -113,12 +123,20 @@ static void one_name_may_run_on_two_backends(void **state) {
 
 static void an_instance_is_added_once(void **state) {
         struct world *world = *state;
-        struct store_vm again = make_vm("other", "boot:1:1"), other = {};
+        struct store_vm again = make_vm("other", "boot:1:1");
+        cleanup(store_vm_deinit) struct store_vm other = {};
 
         assert_int_equal(store_add_vm(world->store, &again, &other, world->why), -EALREADY);
         assert_int_equal(other.id, world->vm);
         end_vm(world, world->vm, 7000);
+        store_vm_deinit(&other);
         assert_int_equal(store_add_vm(world->store, &again, &other, world->why), -EALREADY);
+}
+
+static void free_vms(struct store_vm *vms, size_t n) {
+        for (size_t k = 0; k < n; k++)
+                store_vm_deinit(&vms[k]);
+        free(vms);
 }
 
 static void open_vms_are_listed_oldest_first(void **state) {
@@ -140,20 +158,21 @@ static void open_vms_are_listed_oldest_first(void **state) {
         assert_string_equal(vms[0].identity.name, "web-1");
         assert_string_equal(vms[1].identity.name, "db-1");
         assert_string_equal(vms[2].identity.name, "app-1");
-        free(vms);
+        free_vms(vms, n);
 
         assert_int_equal(store_list_open_vms(world->store, "db-1", &vms, &n), 0);
         assert_int_equal(n, 1);
         assert_int_equal(vms[0].id, db);
-        free(vms);
+        free_vms(vms, n);
         assert_int_equal(store_list_open_vms(world->store, "short", &vms, &n), 0);
         assert_int_equal(n, 0);
-        free(vms);
+        free_vms(vms, n);
 }
 
 static void a_vm_may_get_another_name_and_another_watcher(void **state) {
         struct world *world = *state;
-        struct store_vm vm = make_vm("renamed", "boot:1:1b"), found;
+        struct store_vm vm = make_vm("renamed", "boot:1:1b");
+        cleanup(store_vm_deinit) struct store_vm found = {};
         struct store_batch *batch = make_batch();
         struct verdict_record record;
 
@@ -163,8 +182,8 @@ static void a_vm_may_get_another_name_and_another_watcher(void **state) {
         assert_int_equal(store_batch_rename_vm(batch, world->vm, &vm.identity, 4711), 0);
         assert_int_equal(store_batch_set_watcher(batch, world->vm, "boot:8:8"), 0);
         assert_int_equal(world_write(world, batch).result, 0);
-        assert_int_equal(store_find_vm(world->store, "web-1", &found), -ENOENT);
-        assert_int_equal(store_find_vm(world->store, "renamed", &found), 0);
+        assert_int_equal(find(world, "web-1", &found), -ENOENT);
+        assert_int_equal(find(world, "renamed", &found), 0);
         assert_string_equal(found.identity.instance, "boot:1:1b");
         assert_string_equal(found.watcher, "boot:8:8");
         assert_int_equal(found.pid, 4711);
@@ -179,9 +198,9 @@ static struct outcome claim_vm(struct world *world, int64_t vm, const char *form
 }
 
 static void assert_watcher(struct world *world, const char *watcher) {
-        struct store_vm found;
+        cleanup(store_vm_deinit) struct store_vm found = {};
 
-        assert_int_equal(store_find_vm(world->store, "boot:1:1", &found), 0);
+        assert_int_equal(find(world, "boot:1:1", &found), 0);
         assert_string_equal(found.watcher, watcher);
         store_vm_deinit(&found);
 }
@@ -203,12 +222,12 @@ static void of_all_who_claim_a_vm_one_gets_it(void **state) {
 static void a_claim_that_fails_takes_its_batch_with_it(void **state) {
         struct world *world = *state;
         struct store_batch *batch = make_batch();
-        struct store_vm found;
+        cleanup(store_vm_deinit) struct store_vm found = {};
 
         assert_int_equal(store_batch_end_vm(batch, world->vm, 7000), 0);
         assert_int_equal(store_batch_claim_vm(batch, world->vm, "boot:7:7", "boot:8:8"), 0);
         assert_int_equal(world_write(world, batch).result, -ENOENT);
-        assert_int_equal(store_find_vm(world->store, "boot:1:1", &found), 0);
+        assert_int_equal(find(world, "boot:1:1", &found), 0);
         assert_int_equal(found.ended_ns, 0);
         assert_string_equal(found.watcher, "");
 }

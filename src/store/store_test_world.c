@@ -69,7 +69,8 @@ const char *world_path(const struct world *world, const char *suffix) {
 }
 
 struct store_vm make_vm(const char *name, const char *instance) {
-        struct store_vm vm = { .pid = 1234, .uid = 1000, .policy = "on_reboot=restart", .began_ns = 1000 };
+        static char policy[] = "on_reboot=restart"; /* never given back: what a test makes is not deinit */
+        struct store_vm vm = { .pid = 1234, .uid = 1000, .began_ns = 1000, .policy = policy };
 
         snprintf(vm.identity.name, sizeof(vm.identity.name), "%s", name);
         snprintf(vm.identity.backend, sizeof(vm.identity.backend), "qemu");

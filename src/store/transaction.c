@@ -167,8 +167,8 @@ static int add_vm(struct transaction *transaction, struct batch_op *op, char ret
         else
                 bind_null(&binder);
         bind_text(&binder, vm->command_line);
-        bind_text(&binder, vm->policy);
-        bind_text_or_null(&binder, vm->watcher);
+        bind_text(&binder, vm->policy ? vm->policy : "");
+        bind_text_or_null(&binder, vm->watcher ? vm->watcher : "");
         bind_integer(&binder, (int64_t)vm->began_ns);
         if (vm->ended_ns)
                 bind_integer(&binder, (int64_t)vm->ended_ns);
