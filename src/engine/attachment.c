@@ -9,8 +9,12 @@
 #include <sys/stat.h>
 
 struct attachment {
+        sd_event *event;
         struct attachment_events events;
+        pid_t pid; /* whose it is said to be */
+        int64_t owner;
         struct monitor_check check;
+        struct socket_look look;
         struct qemu_hail *hail;
 };
 
@@ -21,7 +25,7 @@ static void on_done(void *userdata, int result) {
         switch (-result) {
         case 0:
                 break;
-        case EBUSY:
+        case ETIMEDOUT:
                 snprintf(why, sizeof(why), "%.200s does not greet: it serves one client, and that is somebody else, or it is no QMP monitor",
                          attachment->check.path);
                 break;
@@ -53,31 +57,57 @@ static int check_peer(const struct attachment *attachment, pid_t pid, uid_t uid,
         return -ESRCH;
 }
 
-int attachment_new(struct attachment **ret_attachment, sd_event *event, const char *path, pid_t pid, int64_t owner,
-                   const struct attachment_events *events, char ret_why[static STORE_WHY_MAX]) {
-        struct attachment *attachment = calloc(1, sizeof(*attachment));
+/* Nobody is connected to it, and it is the right one's: connect. */
+static int hail(struct attachment *attachment, char ret_why[static STORE_WHY_MAX]) {
+        struct monitor_check *check = &attachment->check;
         pid_t peer_pid;
         uid_t peer_uid;
+        int r;
+
+        r = monitor_check_socket(check, &attachment->look.peers, attachment->pid, ret_why);
+        if (r)
+                return r;
+        r = qemu_hail_new(&attachment->hail, attachment->event, check->path, ATTACHMENT_TIMEOUT_NS,
+                          &(struct qemu_hail_events){ on_done, attachment }, &peer_pid, &peer_uid);
+        if (!r)
+                return check_peer(attachment, peer_pid, peer_uid, attachment->owner, ret_why);
+        snprintf(ret_why, STORE_WHY_MAX, "cannot connect to %.200s: %s", check->path, strerror(-r));
+        return r;
+}
+
+static void on_looked(struct socket_look *look, int result) {
+        struct attachment *attachment = (struct attachment *)((char *)look - offsetof(struct attachment, look));
+        char why[STORE_WHY_MAX];
+
+        if (result)
+                snprintf(why, sizeof(why), "it cannot be seen who is connected to %.200s: %s", attachment->check.path, strerror(-result));
+        else
+                result = hail(attachment, why);
+        if (result)
+                attachment->events.done(attachment->events.userdata, result, why);
+}
+
+int attachment_new(struct attachment **ret_attachment, sd_event *event, struct socket_looks *looks, const char *path, pid_t pid,
+                   int64_t owner, const struct attachment_events *events, char ret_why[static STORE_WHY_MAX]) {
+        struct attachment *attachment = calloc(1, sizeof(*attachment));
         int r;
 
         if (!attachment) {
                 snprintf(ret_why, STORE_WHY_MAX, "out of memory");
                 return -ENOMEM;
         }
+        attachment->event = event;
         attachment->events = *events;
-        r = monitor_check(&attachment->check, path, pid, ret_why);
-        if (!r) {
-                r = qemu_hail_new(&attachment->hail, event, attachment->check.path, ATTACHMENT_TIMEOUT_NS,
-                                  &(struct qemu_hail_events){ on_done, attachment }, &peer_pid, &peer_uid);
-                if (r)
-                        snprintf(ret_why, STORE_WHY_MAX, "cannot connect to %.200s: %s", path, strerror(-r));
-                else
-                        r = check_peer(attachment, peer_pid, peer_uid, owner, ret_why);
-        }
+        attachment->pid = pid;
+        attachment->owner = owner;
+        r = monitor_check_file(&attachment->check, path, ret_why);
         if (r) {
                 attachment_free(attachment);
                 return r;
         }
+        attachment->look.peers.path = attachment->check.path;
+        attachment->look.answered = on_looked;
+        socket_looks_ask(looks, &attachment->look);
         *ret_attachment = attachment;
         return 0;
 }
@@ -85,6 +115,7 @@ int attachment_new(struct attachment **ret_attachment, sd_event *event, const ch
 struct attachment *attachment_free(struct attachment *attachment) {
         if (!attachment)
                 return NULL;
+        socket_look_forget(&attachment->look);
         qemu_hail_free(attachment->hail);
         free(attachment);
         return NULL;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/monitor_check.h"
+#include "engine/socket_looks.h"
 
 #include <systemd/sd-event.h>
 
@@ -17,8 +18,8 @@ struct attachment;
 
 struct attachment_events {
         /*
-         * Once, from the loop; the attachment may be freed in it.  0: it has greeted, see attachment_take(); -EBUSY: it has not; -ECONNRESET,
-         * -EPROTO; `why` says it in one line.
+         * Once, from the loop; the attachment may be freed in it.  0: it has greeted, see attachment_take(); else as monitor_check_socket(),
+         * connect(), -EACCES: not that user's; -ETIMEDOUT: it does not greet; -ECONNRESET, -EPROTO; `why` says it in one line.
          */
         void (*done)(void *userdata, int result, const char *why);
         void *userdata;
@@ -26,10 +27,10 @@ struct attachment_events {
 
 /*
  * `pid`: whose it is said to be; 0: whoever listens.  `owner`: as monitor_check_peer().
- * 0, or as monitor_check(), or -EACCES: not that user's.
+ * The kernel is asked together with all others of this wakeup.  0, or as monitor_check_file().
  */
-int attachment_new(struct attachment **ret_attachment, sd_event *event, const char *path, pid_t pid, int64_t owner,
-                   const struct attachment_events *events, char ret_why[static STORE_WHY_MAX]);
+int attachment_new(struct attachment **ret_attachment, sd_event *event, struct socket_looks *looks, const char *path, pid_t pid,
+                   int64_t owner, const struct attachment_events *events, char ret_why[static STORE_WHY_MAX]);
 struct attachment *attachment_free(struct attachment *attachment);
 
 /* Its path without links, and its process. */

@@ -276,6 +276,8 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
                 r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
         if (r >= 0)
                 r = halt_ticks_new(&keeper->home.ticks, keeper->event);
+        if (!r)
+                r = socket_looks_new(&keeper->looks, keeper->event);
         if (r >= 0)
                 r = sd_event_add_defer(keeper->event, &keeper->clearing, on_clearing, keeper);
         if (r >= 0)
@@ -341,6 +343,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         others_free(keeper->others);
         keeper_free_openings(keeper);
         keeper_free_askings(keeper);
+        socket_looks_free(keeper->looks);
         keeper_close_wire(keeper);
         while (keeper->vms.first) {
                 struct kept *kept = keeper->vms.first;

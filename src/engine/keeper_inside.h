@@ -29,6 +29,7 @@ struct keeper {
         sd_event_source *missed; /* a VM could not be written down: it is looked for again, until it can */
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
+        struct socket_looks *looks;
         struct opening *openings;
         struct asking *askings;
         struct wire_listener *wire; /* NULL: nobody can tell us anything */

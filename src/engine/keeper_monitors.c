@@ -216,35 +216,97 @@ void keeper_lose_monitor(struct kept *kept) {
                 source_report(engine_vm_sink(kept->vm), &vanished);
 }
 
-static void on_opened(void *userdata, int result, const char *why) {
-        struct opening *opening = userdata;
-        struct keeper *keeper = opening->keeper;
-        char line[STORE_WHY_MAX] = "";
-        struct kept *kept = NULL;
+/* Of the socket that a VM listens on which is nothing but that. */
+static uint64_t inode_of(const struct kept *kept) {
+        return strtoull(strrchr(kept_instance(kept)->identity.instance, ':') + 1, NULL, 10);
+}
 
-        if (opening->is_asked) {
-                if (!result) {
-                        why = line;
-                        result = attach(opening, &kept, line);
-                }
-                if (!result) {
-                        opening->is_held = true;
-                        text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
-                        return;
-                }
-                opening->order.done(opening->order.userdata, result, NULL, why);
-        } else {
-                kept = vm_list_find_instance(&keeper->vms, opening->instance);
-                if (!result && kept && !kept->qemu) {
-                        why = line;
+static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata);
+
+static int retry_soon(struct opening *opening) {
+        int r;
+
+        opening->n_tries--;
+        opening->attachment = attachment_free(opening->attachment);
+        if (!opening->retry)
+                return sd_event_add_time_relative(opening->keeper->event, &opening->retry, CLOCK_MONOTONIC, OPEN_RETRY_USEC, 0, on_retry,
+                                                  opening);
+        r = sd_event_source_set_time_relative(opening->retry, OPEN_RETRY_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(opening->retry, SD_EVENT_ONESHOT);
+}
+
+/*
+ * A monitor that we open by ourselves is not to be had.  Where it was ours, QEMU may not have seen yet that the one who held it before has
+ * gone: that is looked at again for a while.  Nobody is connected to for that.
+ */
+static void fail_by_ourselves(struct opening *opening, struct kept *kept, int result, const char *why) {
+        if (result == -EBUSY && opening->n_tries && retry_soon(opening) >= 0)
+                return;
+        /* One that somebody is connected to, and that was never ours, is his. */
+        if (result != -EBUSY || opening->is_ours)
+                keeper_say(opening->keeper, "%.200s: %s", kept_name(kept), why);
+        keeper_lose_monitor(kept);
+        opening_free(opening);
+}
+
+static void finish_by_ourselves(struct opening *opening, int result, const char *why) {
+        struct kept *kept = vm_list_find_instance(&opening->keeper->vms, opening->instance);
+        char line[STORE_WHY_MAX];
+
+        if (!kept || kept->qemu) {
+                opening_free(opening);
+                return;
+        }
+        if (!result) {
+                why = line;
+                if (instance_is_monitors(kept_instance(kept)->identity.instance) &&
+                    attachment_check(opening->attachment)->inode != inode_of(kept)) {
+                        snprintf(line, sizeof(line), "another one is at %.200s now", opening->path);
+                        result = -ESRCH;
+                } else {
                         result = hold(opening, kept, line);
                 }
-                if (result && kept) {
-                        keeper_say(keeper, "%.200s: %s", kept_name(kept), why);
-                        keeper_lose_monitor(kept);
+        }
+        if (result)
+                fail_by_ourselves(opening, kept, result, why);
+        else
+                opening_free(opening);
+}
+
+/* Somebody asked for it. */
+static void finish_asked(struct opening *opening, int result, const char *why) {
+        struct keeper *keeper = opening->keeper;
+        int64_t owner = opening->order.owner;
+        char line[STORE_WHY_MAX];
+        struct kept *kept;
+
+        if (!result) {
+                why = line;
+                result = attach(opening, &kept, line);
+        } else if (result == -EBUSY) {
+                /* One that we hold has a client: us. */
+                kept = vm_list_find(&keeper->vms, opening->name, owner);
+                if (kept && (owner < 0 || kept_instance(kept)->uid == owner) && refuse_attached(kept, line)) {
+                        why = line;
+                        result = -EEXIST;
                 }
         }
+        if (!result) {
+                opening->is_held = true;
+                text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
+                return;
+        }
+        opening->order.done(opening->order.userdata, result, NULL, why);
         opening_free(opening);
+}
+
+static void on_opened(void *userdata, int result, const char *why) {
+        struct opening *opening = userdata;
+
+        if (opening->is_asked)
+                finish_asked(opening, result, why);
+        else
+                finish_by_ourselves(opening, result, why);
 }
 
 void keeper_answer_opened(struct keeper *keeper, struct kept *kept) {
@@ -261,33 +323,8 @@ void keeper_answer_opened(struct keeper *keeper, struct kept *kept) {
         }
 }
 
-/* Of the socket that a VM listens on which is nothing but that. */
-static uint64_t inode_of(const struct kept *kept) {
-        return strtoull(strrchr(kept_instance(kept)->identity.instance, ':') + 1, NULL, 10);
-}
-
-/* Open the monitor of a VM that is kept, as `opening` remembers it.  -EBUSY: somebody is connected, or was a moment ago. */
-static int open_kept(struct opening *opening, const struct kept *kept, char ret_why[static STORE_WHY_MAX]) {
-        int r;
-
-        r = attachment_new(&opening->attachment, opening->keeper->event, opening->path, (pid_t)kept_instance(kept)->pid,
-                           MONITOR_OF_ITS_PROCESS, &(struct attachment_events){ on_opened, opening }, ret_why);
-        if (r || !instance_is_monitors(kept_instance(kept)->identity.instance) ||
-            attachment_check(opening->attachment)->inode == inode_of(kept))
-                return r;
-        opening->attachment = attachment_free(opening->attachment);
-        snprintf(ret_why, STORE_WHY_MAX, "another one is at %.200s now", opening->path);
-        return -ESRCH;
-}
-
-static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata);
-
-/*
- * QEMU may not have seen yet that the one who held it before has gone: that is looked at again for a while.  Nobody is connected to for that.
- */
 static void try_to_open(struct opening *opening) {
-        struct keeper *keeper = opening->keeper;
-        struct kept *kept = vm_list_find_instance(&keeper->vms, opening->instance);
+        struct kept *kept = vm_list_find_instance(&opening->keeper->vms, opening->instance);
         char why[STORE_WHY_MAX];
         int r;
 
@@ -295,25 +332,10 @@ static void try_to_open(struct opening *opening) {
                 opening_free(opening);
                 return;
         }
-        r = open_kept(opening, kept, why);
-        if (!r)
-                return;
-        if (r == -EBUSY && opening->n_tries) {
-                opening->n_tries--;
-                if (!opening->retry)
-                        r = sd_event_add_time_relative(keeper->event, &opening->retry, CLOCK_MONOTONIC, OPEN_RETRY_USEC, 0, on_retry, opening);
-                else
-                        r = sd_event_source_set_time_relative(opening->retry, OPEN_RETRY_USEC);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(opening->retry, SD_EVENT_ONESHOT);
-                if (r >= 0)
-                        return;
-        }
-        /* One that somebody is connected to, and that was never ours, is his. */
-        if (r != -EBUSY || opening->is_ours)
-                keeper_say(keeper, "%.200s: %s", kept_name(kept), why);
-        keeper_lose_monitor(kept);
-        opening_free(opening);
+        r = attachment_new(&opening->attachment, opening->keeper->event, opening->keeper->looks, opening->path,
+                           (pid_t)kept_instance(kept)->pid, MONITOR_OF_ITS_PROCESS, &(struct attachment_events){ on_opened, opening }, why);
+        if (r)
+                fail_by_ourselves(opening, kept, r, why);
 }
 
 static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
@@ -368,20 +390,8 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
         opening->is_asked = true;
         text_set(opening->name, sizeof(opening->name), order->name);
         opening->asker = *order->asker;
-        r = attachment_new(&opening->attachment, keeper->event, order->path, order->pid, order->owner,
+        r = attachment_new(&opening->attachment, keeper->event, keeper->looks, order->path, order->pid, order->owner,
                            &(struct attachment_events){ on_opened, opening }, ret_why);
-        /* One that we hold has a client: us. */
-        kept = r == -EBUSY ? vm_list_find(&keeper->vms, order->name, order->owner) : NULL;
-        if (kept && kept->qemu && (order->owner < 0 || kept_instance(kept)->uid == order->owner))
-                r = refuse_attached(kept, ret_why);
-        if (!r) {
-                /* What can be said at once is said at once; all of it is looked at again when the monitor has greeted. */
-                kept = vm_list_find_pid(&keeper->vms, attachment_check(opening->attachment)->pid);
-                if (kept)
-                        r = refuse_attached(kept, ret_why);
-                if (kept && !r)
-                        r = keeper_check_name(keeper, kept, order->name, ret_why);
-        }
         if (r)
                 opening_free(opening);
         return r;

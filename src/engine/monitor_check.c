@@ -1,6 +1,5 @@
 #include "engine/monitor_check.h"
 #include "basics/cleanup.h"
-#include "sources/qemu/socket_peers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,10 +41,9 @@ static int find_owner(struct monitor_check *check, uint32_t listener, pid_t pid,
         return 0;
 }
 
-int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
+int monitor_check_file(struct monitor_check *ret_check, const char *path, char ret_why[static STORE_WHY_MAX]) {
         static const char libvirts[] = "is libvirt's monitor: it serves one client, and that is libvirt";
         struct monitor_check check = { 0 };
-        struct socket_peers peers = { .path = check.path };
         struct stat st;
         int r;
 
@@ -63,19 +61,19 @@ int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, 
         if (strlen(check.path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
                 return refuse(ret_why, -ENAMETOOLONG, path, "is too long for a socket's address");
         check.file_inode = st.st_ino;
-        r = socket_peers_look(&peers, 1);
-        if (r || peers.use == SOCKET_UNSEEN) {
-                snprintf(ret_why, STORE_WHY_MAX, "nobody is seen to listen on %.200s", path);
-                return r ? r : -ESRCH;
-        }
-        if (peers.use == SOCKET_TAKEN)
-                return refuse(ret_why, -EBUSY, path, "has a client already: somebody is connected to it, and it serves one");
-        check.inode = peers.listener;
-        r = find_owner(&check, peers.listener, pid, ret_why);
-        if (r)
-                return r;
         *ret_check = check;
         return 0;
+}
+
+int monitor_check_socket(struct monitor_check *check, const struct socket_peers *peers, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
+        if (peers->use == SOCKET_UNSEEN) {
+                snprintf(ret_why, STORE_WHY_MAX, "nobody is seen to listen on %.200s", check->path);
+                return -ESRCH;
+        }
+        if (peers->use == SOCKET_TAKEN)
+                return refuse(ret_why, -EBUSY, check->path, "has a client already: somebody is connected to it, and it serves one");
+        check->inode = peers->listener;
+        return find_owner(check, peers->listener, pid, ret_why);
 }
 
 int monitor_check_peer(const struct monitor_check *check, pid_t pid, uid_t uid, int64_t owner, char ret_why[static STORE_WHY_MAX]) {

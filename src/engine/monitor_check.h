@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "sources/qemu/socket_peers.h"
 #include "store/store.h"
 
 #include <limits.h>
@@ -21,11 +22,14 @@ struct monitor_check {
         uint64_t inode;      /* of the listening socket itself: tells apart the VMs of one process, one after the other, too */
 };
 
+/* What stands at the path.  0; -EPERM: libvirt's; -ENOTSOCK; -ENAMETOOLONG; stat()'s -errno.  ret_why says it in one line. */
+int monitor_check_file(struct monitor_check *ret_check, const char *path, char ret_why[static STORE_WHY_MAX]);
+
 /*
- * `pid`: whose it is said to be; 0: find out.  0; -EPERM: libvirt's, or our own; -ENOTSOCK; -ENAMETOOLONG; -EBUSY: somebody is connected;
- * -ESRCH: nobody listens, or not that process; stat()'s -errno.  ret_why says it in one line.
+ * Who listens there, from what socket_peers_look() has seen.  `pid`: whose it is said to be; 0: find out.  0; -EPERM: our own; -EBUSY:
+ * somebody is connected; -ESRCH: nobody listens, or not that process.
  */
-int monitor_check(struct monitor_check *ret_check, const char *path, pid_t pid, char ret_why[static STORE_WHY_MAX]);
+int monitor_check_socket(struct monitor_check *check, const struct socket_peers *peers, pid_t pid, char ret_why[static STORE_WHY_MAX]);
 
 /* Whoever asks has the right to say whose it is. */
 #define MONITOR_OF_ANYBODY INT64_C(-1)

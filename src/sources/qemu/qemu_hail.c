@@ -58,7 +58,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
 }
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
-        finish(userdata, -EBUSY);
+        finish(userdata, -ETIMEDOUT);
         return 0;
 }
 
