@@ -107,17 +107,29 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
         return sd_event_add_defer(world_now->event, &source, on_greeted, vm) < 0 ? -ENOMEM : 0;
 }
 
-int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]) {
-        struct played_vm *vm = find(name, -1);
+/* It is on record when the loop comes round. */
+static int on_given_back(sd_event_source *source, void *userdata) {
+        const struct keeper_detach_order *order = &world_now->detach_order;
+        struct kept_vm present = kept(userdata);
 
-        world_now->asker = *asker;
-        snprintf(world_now->attached, sizeof(world_now->attached), "%s", name);
+        sd_event_source_unref(source);
+        order->done(order->userdata, 0, &present, NULL);
+        return 0;
+}
+
+int keeper_detach(struct keeper *keeper, const struct keeper_detach_order *order, char ret_why[static STORE_WHY_MAX]) {
+        struct played_vm *vm = find(order->name, -1);
+        sd_event_source *source;
+
+        world_now->asker = *order->asker;
+        world_now->detach_order = *order;
+        snprintf(world_now->attached, sizeof(world_now->attached), "%s", order->name);
         if (!vm || !*vm->monitor) {
                 snprintf(ret_why, STORE_WHY_MAX, "no monitor is held");
                 return vm ? -ENOTCONN : -ENOENT;
         }
         *vm->monitor = '\0';
-        return 0;
+        return sd_event_add_defer(world_now->event, &source, on_given_back, vm) < 0 ? -ENOMEM : 0;
 }
 
 const char *keeper_action(size_t i) {

@@ -41,6 +41,7 @@ struct world {
         int attach_result; /* what keeper_attach() gives */
         int greeting_result; /* what becomes of it then */
         struct keeper_attach_order order;
+        struct keeper_detach_order detach_order;
         struct keeper_request request;
         char asked[32];
         bool has_gone;

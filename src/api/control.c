@@ -191,9 +191,14 @@ void answer_attach(struct request *request) {
         promise_keep(promise);
 }
 
+static void on_detached(void *userdata, int result, const struct kept_vm *vm, const char *why) {
+        keep_promise(userdata, 200, result, vm, why);
+}
+
 void answer_detach(struct request *request) {
         cleanup(found_vm_deinit) struct found_vm found;
-        char why[STORE_WHY_MAX] = "", instance[VM_INSTANCE_MAX];
+        char why[STORE_WHY_MAX] = "";
+        struct promise *promise;
         struct actor asker;
         int r;
 
@@ -204,17 +209,23 @@ void answer_detach(struct request *request) {
                              request->config->admin_group, request->name);
                 return;
         }
-        /* By its instance: another user's VM may have the same name. */
-        strcpy(instance, found.vm.instance->identity.instance);
         asker = identify(request, "vmpower detach");
-        r = keeper_detach(request->keeper, instance, &asker, why);
-        if (r) {
-                refuse(request, r, why);
+        promise = request_promise(request);
+        if (!promise)
                 return;
-        }
-        found_vm_deinit(&found);
-        if (request_find_vm(request, &found))
-                request_answer_vm(request, 200, &found.vm);
+        r = keeper_detach(request->keeper,
+                          &(struct keeper_detach_order){
+                                  /* Another user's VM may have the same name. */
+                                  .name = found.vm.instance->identity.instance,
+                                  .asker = &asker,
+                                  .done = on_detached,
+                                  .userdata = promise,
+                          },
+                          why);
+        if (!r)
+                return;
+        refuse(request, r, why);
+        promise_keep(promise);
 }
 
 static void on_answered(void *userdata, int result, const struct kept_vm *vm, const char *why) {

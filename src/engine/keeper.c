@@ -178,6 +178,8 @@ static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, i
         if (kept && evidence->kind == EVIDENCE_MONITOR_OPENED) {
                 kept_hand_over(kept);
                 keeper_answer_opened(userdata, kept);
+        } else if (kept && !strcmp(evidence->word, DETACH)) {
+                keeper_answer_given_back(userdata, kept);
         } else if (kept) {
                 kept_recorded(kept, evidence);
         }

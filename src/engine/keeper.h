@@ -74,8 +74,16 @@ struct keeper_attach_order {
  */
 int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order, char ret_why[static STORE_WHY_MAX]);
 
-/* Give the monitor back; the VM is watched by its process as before.  -ENOENT; -ENOTCONN: no monitor is held. */
-int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]);
+struct keeper_detach_order {
+        const char *name;          /* or uuid, or instance */
+        const struct actor *asker; /* written down */
+        /* Once, from the loop, unless keeper_detach() has failed: that it was given back is on record (or the disk is sick), or vmpowerd ends. */
+        void (*done)(void *userdata, int result, const struct kept_vm *vm, const char *why);
+        void *userdata;
+};
+
+/* Give the monitor back; the VM is watched by its process as before.  0: `done` follows; -ENOENT; -ENOTCONN: no monitor is held. */
+int keeper_detach(struct keeper *keeper, const struct keeper_detach_order *order, char ret_why[static STORE_WHY_MAX]);
 
 /* What can be asked of a VM: the i-th word ("shutdown", "reset", "destroy", "pause", "resume", "wake"), or NULL past the end. */
 const char *keeper_action(size_t i);

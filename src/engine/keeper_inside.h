@@ -31,6 +31,7 @@ struct keeper {
         size_t n_waiting; /* for a name that another one has */
         struct socket_looks *looks;
         struct opening *openings;
+        struct giving_back *given_back; /* monitors, but that is not on record yet */
         struct asking *askings;
         struct wire_listener *wire; /* NULL: nobody can tell us anything */
         struct wire_link *links;    /* whoever tells of a VM */
@@ -83,6 +84,10 @@ void keeper_open_again(struct keeper *keeper, struct kept *kept, const char *pat
 
 /* That its monitor was opened is on record: whoever asked for it is told. */
 void keeper_answer_opened(struct keeper *keeper, struct kept *kept);
+
+/* That its monitor was given back is on record. */
+#define DETACH "detach"
+void keeper_answer_given_back(struct keeper *keeper, struct kept *kept);
 
 /* No monitor is to be had: a VM that is nothing but that is gone. */
 void keeper_lose_monitor(struct kept *kept);

@@ -397,21 +397,59 @@ int keeper_attach(struct keeper *keeper, const struct keeper_attach_order *order
         return r;
 }
 
-int keeper_detach(struct keeper *keeper, const char *name, const struct actor *asker, char ret_why[static STORE_WHY_MAX]) {
-        struct kept *kept = vm_list_find(&keeper->vms, name, -1);
+/* One that was killed now would open it again: who asked is answered when it is on record that it was given back. */
+struct giving_back {
+        struct giving_back *next;
+        struct keeper_detach_order order;
+        char instance[VM_INSTANCE_MAX];
+};
+
+/* All of one VM (NULL: of each), which is `vm` (NULL: it has not been, for `why`). */
+static void answer_given_back(struct keeper *keeper, const char *instance, int result, const struct kept_vm *vm, const char *why) {
+        for (struct giving_back **link = &keeper->given_back; *link;) {
+                struct giving_back *given_back = *link;
+
+                if (instance && strcmp(given_back->instance, instance)) {
+                        link = &given_back->next;
+                        continue;
+                }
+                *link = given_back->next;
+                given_back->order.done(given_back->order.userdata, result, vm, why);
+                free(given_back);
+        }
+}
+
+void keeper_answer_given_back(struct keeper *keeper, struct kept *kept) {
+        struct kept_vm vm;
+
+        keeper_present(kept, &vm);
+        answer_given_back(keeper, kept_instance(kept)->identity.instance, 0, &vm, NULL);
+}
+
+int keeper_detach(struct keeper *keeper, const struct keeper_detach_order *order, char ret_why[static STORE_WHY_MAX]) {
+        struct kept *kept = vm_list_find(&keeper->vms, order->name, -1);
+        struct giving_back *given_back;
         int r;
 
         if (!kept) {
-                snprintf(ret_why, STORE_WHY_MAX, "there is no VM %.200s", name);
+                snprintf(ret_why, STORE_WHY_MAX, "there is no VM %.200s", order->name);
                 return -ENOENT;
         }
         if (!kept->qemu) {
                 snprintf(ret_why, STORE_WHY_MAX, "no monitor of %.200s is held", kept_name(kept));
                 return -ENOTCONN;
         }
-        r = note_request(kept, "detach", asker);
-        if (r)
+        given_back = calloc(1, sizeof(*given_back));
+        r = given_back ? note_request(kept, DETACH, order->asker) : -ENOMEM;
+        if (r) {
+                free(given_back);
                 return r;
+        }
+        given_back->order = *order;
+        text_set(given_back->instance, sizeof(given_back->instance), kept_instance(kept)->identity.instance);
+        given_back->next = keeper->given_back;
+        keeper->given_back = given_back;
+        /* Of one wakeup, all this is one commit. */
         qemu_source_finish(kept->qemu);
         kept_close_monitor(kept);
         return 0;
@@ -453,6 +491,7 @@ void keeper_open_if_ours(struct keeper *keeper, struct kept *kept, const char *p
 }
 
 void keeper_free_openings(struct keeper *keeper) {
+        answer_given_back(keeper, NULL, -ESHUTDOWN, NULL, "vmpowerd ends");
         while (keeper->openings) {
                 struct opening *opening = keeper->openings;
 
