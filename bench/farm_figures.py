@@ -34,8 +34,7 @@ class Host:
     def attach(self, n):
         """The rate, in VMs a second."""
         start, first = time.monotonic(), self.n
-        for i in range(self.n, n):
-            self.daemon.attach(f"vm-{i}", self.farm.path(i))
+        self.daemon.attach_all((f"vm-{i}", self.farm.path(i)) for i in range(self.n, n))
         self.n = n
         until(lambda: self.farm.stats()["negotiated"] >= n, "all are negotiated")
         self.settle()
