@@ -127,3 +127,15 @@ int journald_outlet_new(struct outlet **ret_outlet, sd_event *event, const char 
         *ret_outlet = &journald->outlet;
         return 0;
 }
+
+int journald_try(const char *path, char ret_found[static FOUND_MAX]) {
+        struct journald_outlet journald = { .fd = -1, .address.sun_family = AF_UNIX };
+        int r;
+
+        if (strlen(path) >= sizeof(journald.address.sun_path))
+                return found_say(ret_found, -ENAMETOOLONG, "%.200s: %s", path, strerror(ENAMETOOLONG));
+        strcpy(journald.address.sun_path, path);
+        r = connect_once(&journald);
+        disconnect(&journald);
+        return r ? found_say(ret_found, r, "%s: %s", path, strerror(-r)) : found_say(ret_found, 0, "%s takes entries", path);
+}

@@ -57,7 +57,7 @@ LAYERS = {
     # A story says what its VMs' owners want, so its reader knows policy; who plays it compiles it.
     "sources/scripted": Layer(FACTS | {"core/policy.h"}, pure=True, builds="nothing"),
     "sources/qemu": source(),
-    "sources/process": source(),
+    "sources/process": source(libraries={"kvm"}),  # its try makes a VM
     "sources/wire": source("json"),  # evidence as JSON lines, between processes
     "sources/trace": source(libraries={"bpf"}),
     "sources/host": source(),

@@ -1,0 +1,9 @@
+/*
+ * Socket try: whether it is seen from outside who is connected to a unix socket.
+ */
+#pragma once
+
+#include "basics/found.h"
+
+/* Make one in that directory, connect to it, and look.  Nothing of it is left.  0 or -errno. */
+int socket_try(const char *directory, char ret_found[static FOUND_MAX]);
