@@ -22,6 +22,7 @@ struct api_config {
         int (*identify)(int fd, const char *via, struct actor *ret_actor);
         uint64_t began_ns;        /* UTC: of the daemon; 0: now */
         uint64_t retention_days, retention_bytes; /* of evidence; 0: for ever, any number */
+        bool descriptors_kept;    /* over a restart, by a service manager */
         const struct outbox *outbox; /* for the metrics; NULL: there are no outlets; outlives the API */
 };
 

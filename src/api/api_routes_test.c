@@ -28,6 +28,7 @@ static void health_says_who_one_is(void **state) {
         world_expect(world, "status", "ok");
         world_expect(world, "version", "0.1");
         world_expect(world, "last_number", "0");
+        world_expect(world, "descriptors_kept", "false");
         if (world_is_root()) {
                 world_expect(world, "vms", "3");
                 world_expect(world, "you.rights", "control");

@@ -84,8 +84,8 @@ void answer_health(struct request *request) {
         }
         keeper_each_vm(request->keeper, count_visible, &seen);
         request_answer(request, 200,
-                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
+                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:b, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
                                  request->config->version, "pid", (json_int_t)getpid(), "since", time_or_null(request->config->began_ns),
-                                 "vms", seen.n, "states", states, "monitors", seen.n_monitors, "last_number", (json_int_t)last, "store",
+                                 "vms", seen.n, "states", states, "monitors", seen.n_monitors, "descriptors_kept", request->config->descriptors_kept, "last_number", (json_int_t)last, "store",
                                  store, "you", "uid", (json_int_t)request->peer->uid, "rights", rights_of(request->peer)));
 }

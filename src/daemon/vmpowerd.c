@@ -153,6 +153,7 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         }
         api_config.retention_days = configuration->retention_days;
         api_config.retention_bytes = configuration->retention_size;
+        api_config.descriptors_kept = handover_is_offered(daemon->handover);
         api_config.outbox = telling_outbox(daemon->telling);
         r = retention_new(&daemon->retention, daemon->event, daemon->store, &retention, on_trouble, daemon);
         if (!r)
