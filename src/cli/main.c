@@ -22,6 +22,7 @@ static const struct verb *const verbs[] = {
         &verb_pause,
         &verb_resume,
         &verb_wake,
+        &verb_doctor,
 };
 
 static void print_help(FILE *to) {

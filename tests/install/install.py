@@ -64,6 +64,7 @@ def expected():
         f"{units}/user/vmpowerd.service": FILE,
         f"{units}/user/vmpowerd.socket": FILE,
         f"{units}/catalog/vmpower.catalog": FILE,
+        f"{at['datadir']}/vmpower/probe.rom": FILE,
         f"{PREFIX}/lib/sysusers.d/vmpower.conf": FILE,
         f"{PREFIX}/lib/tmpfiles.d/vmpower.conf": FILE,
         f"{at['datadir']}/bash-completion/completions/vmpower": FILE,

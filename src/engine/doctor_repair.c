@@ -1,0 +1,94 @@
+#include "engine/doctor_repair.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SAY(...) snprintf(ret_repair, DOCTOR_REPAIR_MAX, __VA_ARGS__)
+
+/* Root needs nobody's leave. */
+static const char *sudo(void) {
+        return geteuid() ? "sudo " : "";
+}
+
+static const char *user(void) {
+        const struct passwd *entry = getpwuid(geteuid());
+
+        return entry ? entry->pw_name : "$USER";
+}
+
+const char *repair_system_daemon(void) {
+        return geteuid() ? "sudo systemctl enable --now vmpowerd.socket vmpowerd" : "systemctl enable --now vmpowerd.socket vmpowerd";
+}
+
+void repair_vmm(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -ENOENT)
+                SAY("%sapt install qemu-system-x86", sudo());
+        else
+                SAY("%sapt install --reinstall qemu-system-x86", sudo());
+}
+
+void repair_cgroup(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -ENOENT)
+                SAY("start VMs in a cgroup of their own: systemd-run --scope -p MemoryAccounting=yes vmpower run -- %s ...", REPAIR_VMM);
+        else
+                SAY("%s", "");
+}
+
+void repair_kvm(const char *device, int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        const struct group *group;
+        struct stat st;
+
+        if (error == -EACCES || error == -EPERM) {
+                group = stat(device, &st) < 0 || !st.st_gid || !(st.st_mode & S_IWGRP) ? NULL : getgrgid(st.st_gid);
+                if (group)
+                        SAY("%susermod -aG %.32s %.64s, and log in again", sudo(), group->gr_name, user());
+                else
+                        SAY("%schgrp kvm %s && %schmod 0660 %s && %susermod -aG kvm %.64s, and log in again", sudo(), device, sudo(),
+                            device, sudo(), user());
+        } else if (error == -ENOENT || error == -ENODEV || error == -ENXIO) {
+                SAY("%smodprobe kvm_intel || %smodprobe kvm_amd", sudo(), sudo());
+        } else {
+                SAY("%s", "");
+        }
+}
+
+void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -EPERM)
+                SAY("%s", repair_system_daemon());
+        else if (error == -ECANCELED)
+                SAY("unset VMPOWER_TRACE");
+        else if (error == -ENOSYS)
+                SAY("%smodprobe kvm; boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as Debian's are", sudo());
+        else
+                SAY("%s", "");
+}
+
+void repair_directory(const char *variable, const char *path, mode_t mode, int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        switch (-error) {
+        case 0:
+                SAY("%s", "");
+                break;
+        case EROFS:
+                SAY("%smount -o remount,rw \"$(findmnt -nT '%.400s' -o TARGET)\"", sudo(), path);
+                break;
+        case ENOSPC:
+        case EDQUOT:
+                SAY("vmpower prune --larger-than 100M");
+                break;
+        case EACCES:
+        case EPERM:
+        case ENOTDIR:
+                SAY("%sinstall -d -m %04o -o %.64s '%.400s'", sudo(), (unsigned)mode, user(), path);
+                break;
+        default:
+                SAY("export %s=DIRECTORY", variable);
+                break;
+        }
+}
+
+void repair_hooks(const char *path, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        SAY("%schown -R %.64s '%.400s' && %schmod -R go-w '%.400s'", sudo(), user(), path, sudo(), path);
+}
