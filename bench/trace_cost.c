@@ -1,0 +1,237 @@
+/*
+ * What the programs in the kernel cost those whom they see: who sends a signal, and a guest that writes to ports without end.
+ *
+ *   trace_cost signals|ports [N]
+ *
+ * In one run, turn by turn: without the programs, with them and the process not watched, and watched.  One line of JSON.
+ */
+#include "basics/cleanup.h"
+#include "sources/trace/trace_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { ROUNDS = 9 };
+
+enum setting {
+        WITHOUT,
+        NOT_WATCHED,
+        WATCHED,
+        _SETTING_N,
+};
+static const char *const settings[] = { "without", "not_watched", "watched" };
+
+/* Of this thread's own time: what else the machine does is not in it. */
+static uint64_t now_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void fail(const char *what) {
+        perror(what);
+        exit(1);
+}
+
+static void on_report(void *userdata, struct evidence *evidence) {
+        ++*(size_t *)userdata;
+        evidence_deinit(evidence);
+}
+
+static void on_ended(void *userdata, enum evidence_source source) {
+}
+
+/* The programs, as the setting says, about that process. */
+struct seeing {
+        sd_event *event;
+        struct trace_source *source;
+        struct trace_watch *watch;
+        size_t n_facts;
+};
+
+static void see(struct seeing *seeing, enum setting setting, pid_t pid) {
+        const struct source_sink sink = { on_report, on_ended, &seeing->n_facts };
+        char why[TRACE_WHY_MAX];
+
+        *seeing = (struct seeing){ 0 };
+        if (setting == WITHOUT)
+                return;
+        if (sd_event_new(&seeing->event) < 0 || trace_source_open(&seeing->source, seeing->event, NULL, why)) {
+                fprintf(stderr, "%s\n", why);
+                exit(1);
+        }
+        if (setting == WATCHED &&
+            trace_watch_new(&seeing->watch, seeing->source, pid, 0, &(struct trace_machine){ .is_pc = true, .speaks = true }, &sink))
+                fail("watch");
+}
+
+static void unsee(struct seeing *seeing) {
+        trace_watch_free(seeing->watch);
+        trace_source_close(seeing->source);
+        sd_event_unref(seeing->event);
+}
+
+static int compare(const void *a, const void *b) {
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* Each setting in turn, so that what else the machine does falls on all of them. */
+static void measure(const char *name, double (*once)(enum setting setting, size_t n), size_t n) {
+        double ns[_SETTING_N][ROUNDS];
+
+        for (size_t round = 0; round < ROUNDS; round++)
+                for (size_t i = 0; i < _SETTING_N; i++)
+                        ns[i][round] = once((enum setting)i, n);
+        printf("{\"what\": \"%s\", \"n\": %zu", name, n);
+        for (size_t i = 0; i < _SETTING_N; i++) {
+                qsort(ns[i], ROUNDS, sizeof(double), compare);
+                printf(", \"%s_ns\": %.1f", settings[i], ns[i][ROUNDS / 2]);
+        }
+        printf(", \"ratio_not_watched\": %.3f, \"ratio_watched\": %.3f}\n", ns[NOT_WATCHED][ROUNDS / 2] / ns[WITHOUT][ROUNDS / 2],
+               ns[WATCHED][ROUNDS / 2] / ns[WITHOUT][ROUNDS / 2]);
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------- */
+
+/* A signal that would end him, but for him it waits for ever.  Read in between, so that none is lost; that is not measured. */
+static double send_signals(enum setting setting, size_t n) {
+        struct seeing seeing;
+        uint64_t spent_ns = 0;
+        sigset_t blocked;
+        pid_t child;
+
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGTERM);
+        sigprocmask(SIG_BLOCK, &blocked, NULL);
+        child = fork();
+        if (!child)
+                for (;;)
+                        pause();
+        see(&seeing, setting, child);
+        for (size_t sent = 0; sent < n; sent += 100) {
+                uint64_t begun_ns = now_ns();
+
+                for (size_t i = 0; i < 100; i++)
+                        kill(child, SIGTERM);
+                spent_ns += now_ns() - begun_ns;
+                trace_source_drain(seeing.source);
+        }
+        if (setting == WATCHED && seeing.n_facts != n) {
+                fprintf(stderr, "%zu signals were sent, and %zu seen\n", n, seeing.n_facts);
+                exit(1);
+        }
+        unsee(&seeing);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        return (double)spent_ns / (double)n;
+}
+
+/* What it costs the reader to take one of them. */
+static void measure_reading(size_t n) {
+        struct seeing seeing;
+        uint64_t spent_ns = 0;
+        sigset_t blocked;
+        pid_t child;
+
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGTERM);
+        sigprocmask(SIG_BLOCK, &blocked, NULL);
+        child = fork();
+        if (!child)
+                for (;;)
+                        pause();
+        see(&seeing, WATCHED, child);
+        for (size_t sent = 0; sent < n; sent += 100) {
+                uint64_t begun_ns;
+
+                for (size_t i = 0; i < 100; i++)
+                        kill(child, SIGTERM);
+                begun_ns = now_ns();
+                trace_source_drain(seeing.source);
+                spent_ns += now_ns() - begun_ns;
+        }
+        printf("{\"what\": \"reading\", \"n\": %zu, \"each_ns\": %.1f}\n", seeing.n_facts, (double)spent_ns / (double)seeing.n_facts);
+        unsee(&seeing);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------- */
+
+static unsigned char guest_port;
+
+/* A guest in real mode that does nothing but write to a port; each write comes back to its VMM, as with any device of a VMM's. */
+static double write_ports(enum setting setting, size_t n) {
+        /* again: out %al, $PORT; jmp again */
+        const unsigned char code[] = { 0xe6, guest_port, 0xeb, 0xfc };
+        struct kvm_userspace_memory_region region = { .memory_size = 0x1000 };
+        int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu;
+        struct seeing seeing;
+        struct kvm_sregs sregs;
+        struct kvm_regs regs = { .rflags = 2, .rax = 0x20 };
+        struct kvm_run *run;
+        uint64_t begun_ns;
+        int n_run;
+        void *memory;
+        double each_ns;
+
+        if (kvm < 0)
+                fail("/dev/kvm");
+        vm = ioctl(kvm, KVM_CREATE_VM, 0);
+        n_run = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+        memory = mmap(NULL, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (vm < 0 || n_run <= 0 || memory == MAP_FAILED)
+                fail("KVM_CREATE_VM");
+        memcpy(memory, code, sizeof(code));
+        region.userspace_addr = (uint64_t)memory;
+        vcpu = ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0);
+        run = vcpu < 0 ? MAP_FAILED : mmap(NULL, (size_t)n_run, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+        if (run == MAP_FAILED || ioctl(vcpu, KVM_GET_SREGS, &sregs) < 0)
+                fail("KVM_CREATE_VCPU");
+        sregs.cs.base = sregs.cs.selector = 0;
+        if (ioctl(vcpu, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu, KVM_SET_REGS, &regs) < 0)
+                fail("KVM_SET_REGS");
+        see(&seeing, setting, getpid());
+        begun_ns = now_ns();
+        for (size_t i = 0; i < n; i++)
+                if (ioctl(vcpu, KVM_RUN, 0) < 0 || run->exit_reason != KVM_EXIT_IO)
+                        fail("KVM_RUN");
+        each_ns = (double)(now_ns() - begun_ns) / (double)n;
+        unsee(&seeing);
+        munmap(run, (size_t)n_run);
+        munmap(memory, 0x1000);
+        close(vcpu);
+        close(vm);
+        close(kvm);
+        return each_ns;
+}
+
+int main(int argc, char **argv) {
+        size_t n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+
+        if (argc >= 2 && !strcmp(argv[1], "signals")) {
+                measure("signals", send_signals, n ? n : 10000);
+                measure_reading(n ? n : 10000);
+        } else if (argc >= 2 && !strcmp(argv[1], "ports")) {
+                guest_port = 0x80;
+                measure("writes to port 0x80", write_ports, n ? n : 1000000 / ROUNDS);
+                guest_port = 0x64;
+                measure("writes to port 0x64", write_ports, n ? n : 1000000 / ROUNDS);
+        } else {
+                fprintf(stderr, "usage: trace_cost signals|ports [N]\n");
+                return 2;
+        }
+        return 0;
+}
