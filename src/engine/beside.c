@@ -89,6 +89,8 @@ static void on_connected(void *userdata) {
 
         hello.hello.protocol = WIRE_PROTOCOL;
         hello.hello.sources = 1u << SOURCE_QMP | 1u << SOURCE_STDERR | 1u << SOURCE_PROCESS;
+        if (beside->vm.is_traced)
+                hello.hello.sources |= 1u << SOURCE_TRACE;
         text_set(hello.hello.program, sizeof(hello.hello.program), "vmpower run");
         if (store_identity(beside->store, hello.hello.database))
                 hello.hello.database[0] = '\0';

@@ -8,6 +8,7 @@
 
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 struct beside;
@@ -17,6 +18,7 @@ struct beside_vm {
         const struct policy *policy;     /* borrowed, too */
         const char *monitor;             /* the one that is held; borrowed */
         unsigned n_restarts;
+        bool is_traced;                  /* what the kernel sees of it is among what is told */
 };
 
 /* From now on, before its first fact.  0 or -ENOMEM. */

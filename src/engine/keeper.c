@@ -204,8 +204,9 @@ void keeper_present(const struct kept *kept, struct kept_vm *ret_vm) {
                 .monitor = kept->monitor,
                 .shared_monitor = kept_shared_path(kept),
                 .could_attach = kept->monitor || kept->wire ? NULL : kept->could_attach,
-                .sources = kept->wire ? keeper_wire_sources(kept)
-                                      : (kept->monitor ? 1u << SOURCE_QMP : 0) | (kept->watch ? 1u << SOURCE_PROCESS : 0),
+                .sources = (kept->wire ? keeper_wire_sources(kept)
+                                       : (kept->monitor ? 1u << SOURCE_QMP : 0) | (kept->watch ? 1u << SOURCE_PROCESS : 0)) |
+                           (kept->traced ? 1u << SOURCE_TRACE : 0),
                 .last_verdict = kept->last_verdict[0] ? kept->last_verdict : NULL,
                 .last_summary = kept->last_summary,
         };

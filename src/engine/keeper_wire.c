@@ -1,6 +1,7 @@
 #include "engine/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "engine/tracing.h"
 #include "sources/proc.h"
 #include "sources/wire/wire_listener.h"
 
@@ -232,6 +233,8 @@ static void on_evidence(struct wire_link *link, struct evidence *evidence) {
                 link->has_ended = true;
         if (is_known(link, &fact))
                 return;
+        /* What the kernel saw comes before what was told of it. */
+        tracing_drain(link->keeper->tracing);
         evidence->actor = NULL;
         if (!fact.time_ns)
                 fact.time_ns = source_time_ns();
@@ -311,6 +314,9 @@ static int keep_other(struct keeper *keeper, struct wire_peer *peer, const struc
         if (r)
                 return r;
         kept_leave_process(kept);
+        /* A user's own vmpower has no right to see who sends a signal. */
+        if (!((*ret_link)->sources & 1u << SOURCE_TRACE))
+                kept_trace_process(kept, (pid_t)kept_instance(kept)->pid);
         engine_vm_set_policy(kept->vm, &policy);
         engine_vm_set_restarts(kept->vm, (unsigned)hello->vm.n_restarts);
         read_known(*ret_link);
@@ -460,6 +466,8 @@ static void on_vm(struct wire_link *link, const struct wire_vm *vm) {
                 others_add(keeper->others, link->pid, (pid_t)vm->pid, identity.instance);
         } else if (engine_vm_rename(kept->vm, &identity, vm->pid)) {
                 keeper_say(keeper, "%.200s: out of memory", kept_name(kept));
+        } else if (!(link->sources & 1u << SOURCE_TRACE)) {
+                kept_trace_process(kept, (pid_t)vm->pid);
         }
         vm_list_update(&keeper->vms, kept);
 }

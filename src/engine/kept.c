@@ -82,18 +82,28 @@ static void on_process_report(void *userdata, struct evidence *evidence) {
                 source_report(engine_vm_sink(kept->vm), evidence);
 }
 
-void kept_watch_process(struct kept *kept, pid_t pid) {
-        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+static void trace(struct kept *kept, pid_t pid, bool is_monitored) {
         const struct traced_process process = {
                 .pid = pid,
                 .instance = kept_instance(kept)->identity.instance,
                 .command_line = kept_instance(kept)->command_line,
-                .is_monitored = kept->qemu && !kept->monitor_is_over,
+                .is_monitored = is_monitored,
         };
 
-        kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
         kept->traced_sink = (struct source_sink){ on_report, on_ended, kept };
+        traced_free(kept->traced);
         traced_new(&kept->traced, kept->home->tracing, &process, &kept->traced_sink);
+}
+
+void kept_trace_process(struct kept *kept, pid_t pid) {
+        trace(kept, pid, true);
+}
+
+void kept_watch_process(struct kept *kept, pid_t pid) {
+        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+
+        kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
+        trace(kept, pid, kept->qemu && !kept->monitor_is_over);
         if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
                 on_process_report(kept, &vanished);
 }

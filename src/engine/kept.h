@@ -83,6 +83,9 @@ void kept_note_verdict(struct kept *kept, const char *id, const char *summary, e
 void kept_watch_process(struct kept *kept, pid_t pid);
 void kept_leave_process(struct kept *kept);
 
+/* Somebody else watches its process and holds its monitor; what the kernel sees of it, we alone do. */
+void kept_trace_process(struct kept *kept, pid_t pid);
+
 /*
  * Hold its monitor: a connection with its past, taken over on success.  Others may use it through the shared monitor.  `listener`: that
  * one's socket from an earlier life; taken over in any case; -1: none.

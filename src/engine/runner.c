@@ -494,6 +494,7 @@ static void tell_beside(struct runner *runner) {
                 .monitor = runner->socket,
                 .policy = &runner->policy,
                 .n_restarts = count_restarts(runner),
+                .is_traced = runner->traced,
         };
 
         if (beside_new(&runner->beside, runner->event, runner->store, &vm))
@@ -524,8 +525,8 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
         }
         engine_vm_set_restarts(runner->vm, count_restarts(runner));
         runner->sink = (struct source_sink){ on_report, on_source_ended, runner };
-        tell_beside(runner);
         trace(runner, launch.pid, true);
+        tell_beside(runner);
         r = open_sources(runner, errors[0], launch.pid, ret_why);
         if (r) {
                 launch_cancel(&launch);

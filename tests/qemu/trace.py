@@ -8,6 +8,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -201,6 +202,40 @@ def run_names_it(world):
     pid = by_another(world, "sh", "-c", f"kill -KILL {run.vm_pid()}")
     assert run.wait() == DESTROYED
     (destroyed,) = world.history("vm")
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
+    is_named(destroyed, pid, "SIGKILL")
+
+
+@traced("`vmpower run` of a user beside root's daemon: he may not see who sends a signal, and the daemon tells")
+def beside_a_daemon(world):
+    daemon = watching(world)
+    os.chmod(world.directory, 0o711)
+    for path in (world.path("his"), os.path.join(world.rundir, "run")):
+        os.makedirs(path, 0o700, exist_ok=True)
+        os.chown(path, 65534, 65534)
+    for source, name in ((VMPOWER, "vmpower"), (os.path.join(GUESTS, "probe.rom"), "probe.rom")):
+        shutil.copy(source, world.path(name))
+        os.chmod(world.path(name), 0o755)
+    command = [world.path("probe.rom") if word.endswith("probe.rom") else word for word in probe("idle")]
+    run = popen(
+        [world.path("vmpower"), "run", "--name", "his", "--", *command],
+        env={**world.environment, "VMPOWER_STATE_DIR": world.path("his"), "HOME": world.path("his")},
+        user=65534, group=65534, extra_groups=[], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = Stream(run.stdout.fileno()), Stream(run.stderr.fileno())
+    out.wait_for("probe: idle")
+    while not (told := listed(world, "his")):
+        assert run.poll() is None, err.text()
+    assert "trace" in told["sources"], told
+    pid = by_another(world, "sh", "-c", f"kill -KILL {told['pid']}")
+    assert run.wait() == DESTROYED, err.text()
+    daemon.wait_told("his")
+    daemon.stop()
+    for stream in (out, err):
+        stream.wait_for_end()
+    run.stdout.close()
+    run.stderr.close()
+    (destroyed,) = world.history("his")
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
     is_named(destroyed, pid, "SIGKILL")
 
