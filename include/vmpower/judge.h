@@ -72,7 +72,8 @@ enum evidence_kind {
         EVIDENCE_OOM_KILL,          /* the kernel's OOM killer took a process of the VMM's cgroup: `count`; from the
                                        trace: took the VMM */
         EVIDENCE_LINE,              /* a line of the guest's console: `text` */
-        EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `actor` asked for it */
+        EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `mode` (poweroff, reboot … where it is known); `actor` asked for it */
+        EVIDENCE_STAYS_UP,          /* it is not, after all: what ends the VM from here on is not the host */
         EVIDENCE_HOST_RESTARTED,    /* the host was started anew since; `watched`: somebody looked after the VM until it went down */
         EVIDENCE_REQUEST,           /* somebody asked vmpower for it: `command` (QMP's word), `actor` */
         EVIDENCE_STORED_LATE,       /* a slow disk: such a request went on before it was on record: `command`, `ms` */

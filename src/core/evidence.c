@@ -11,6 +11,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_MONITOR_OPENED] = { .stays = true },
         [EVIDENCE_MONITOR_TAKEN] = { .stays = true },
         [EVIDENCE_GOING_DOWN] = { .stays = true },
+        [EVIDENCE_STAYS_UP] = { .stays = true },
         [EVIDENCE_STATUS] = { .may_burst = true, .fades = true },
         [EVIDENCE_SHUTDOWN] = { .changes_vm = true },
         [EVIDENCE_RESET] = { .changes_vm = true, .is_complete = true, .may_burst = true },

@@ -82,7 +82,7 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
         const struct evidence *found = NULL;
 
         if (rule->mechanism == MECHANISM_HOST_SHUTDOWN)
-                return scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX);
+                return scene_going_down(s, s->cause);
         /* A daemon that frees memory: its signal is the proof. */
         if (rule->mechanism == MECHANISM_OOM_KILL)
                 for (size_t i = 0; i < s->n_proof; i++)

@@ -331,6 +331,12 @@ static void world_host_restarted(struct world *world) {
         world_add(world, 60, SOURCE_PROCESS, EVIDENCE_VANISHED);
 }
 
+static void world_host_shutdown_unseen(struct world *world) {
+        going_down(world, 50, "systemctl");
+        world_host_restarted(world);
+        world->items[1].flag = TRISTATE_FALSE;
+}
+
 static void world_vanished(struct world *w) {
         process(w, 5, EVIDENCE_VANISHED, 0);
 }
@@ -393,6 +399,7 @@ const struct rule_world rule_worlds[] = {
         { "debug-exit", world_debug_exit, LEFT_GONE },
         { "vmm-failed", world_vmm_failed, LEFT_GONE },
         { "exit-unexplained", world_exit_unexplained, LEFT_GONE },
+        { "host-shutdown-unseen", world_host_shutdown_unseen, LEFT_GONE, "systemctl" },
         { "host-restarted", world_host_restarted, LEFT_GONE },
         { "vanished", world_vanished, LEFT_GONE },
         { "no-evidence", world_nothing, LEFT_GONE },

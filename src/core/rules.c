@@ -97,10 +97,18 @@ static bool is_hibernation(struct scene *s) {
         return cause_is(s, EVIDENCE_SUSPEND_DISK);
 }
 
+/* The button that was pressed last before the cause, if the host was going down by then. */
+static const struct evidence *button_of_going_down(const struct scene *s, uint64_t within_ns) {
+        const struct evidence *going_down = scene_going_down(s, s->cause);
+        const struct evidence *button = scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, within_ns);
+
+        return going_down && button && evidence_is_before(going_down, button) ? button : NULL;
+}
+
 /* While the host goes down: its toolstack pressed the button and the guest obeyed. */
 static bool is_host_shutdown_obeyed(struct scene *s) {
-        return is_guest_off(s) && prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX)) &&
-               prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, s->settings->button_likely_ns));
+        return is_guest_off(s) && prove(s, scene_going_down(s, s->cause)) &&
+               prove(s, button_of_going_down(s, s->settings->button_likely_ns));
 }
 
 /* Somebody on the host told the VMM to end, and it did: by its monitor, or by a signal. */
@@ -114,7 +122,7 @@ static bool is_ended_from_host(struct scene *s) {
 }
 
 static bool is_host_shutdown_ended(struct scene *s) {
-        return is_ended_from_host(s) && prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX));
+        return is_ended_from_host(s) && prove(s, scene_going_down(s, s->cause));
 }
 
 static bool is_button_pressed_within(struct scene *s, uint64_t within_ns) {
@@ -468,14 +476,27 @@ static bool is_exit_unexplained(struct scene *s) {
         return cause_is(s, EVIDENCE_EXITED);
 }
 
+/* It was there when its host went down, and was not seen to end before: whoever looked after it had to go, too. */
+static bool is_host_shutdown_unseen(struct scene *s) {
+        return cause_is(s, EVIDENCE_VANISHED) && prove(s, scene_first(s, EVIDENCE_HOST_RESTARTED)) &&
+               prove(s, scene_going_down(s, s->cause)) && !button_of_going_down(s, UINT64_MAX);
+}
+
 /* Whoever looked after it saw no end of it before the host's own. */
 static bool is_host_restarted(struct scene *s) {
         const struct evidence *restarted = scene_first(s, EVIDENCE_HOST_RESTARTED);
+        const struct evidence *going_down;
 
-        if (!cause_is(s, EVIDENCE_VANISHED) || !restarted || restarted->flag != TRISTATE_TRUE)
+        if (!cause_is(s, EVIDENCE_VANISHED) || !restarted)
+                return false;
+        going_down = scene_going_down(s, s->cause);
+        if (restarted->flag != TRISTATE_TRUE && !going_down)
                 return false;
         prove(s, restarted);
-        prove(s, scene_last_before(s, EVIDENCE_GOING_DOWN, NULL, s->cause, UINT64_MAX));
+        if (going_down) {
+                prove(s, going_down);
+                prove(s, button_of_going_down(s, UINT64_MAX));
+        }
         return true;
 }
 
@@ -551,6 +572,7 @@ const struct rule judge_rules[] = {
         RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
         RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
+        RULE("host-shutdown-unseen",   DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_unseen),
         RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),
         RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),
         RULE("no-evidence",            UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_anything),

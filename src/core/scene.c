@@ -38,6 +38,20 @@ const struct evidence *scene_last_before(const struct scene *s, enum evidence_ki
         return found;
 }
 
+const struct evidence *scene_going_down(const struct scene *s, const struct evidence *limit) {
+        const struct evidence *stays_up = scene_last_before(s, EVIDENCE_STAYS_UP, NULL, limit, UINT64_MAX), *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != EVIDENCE_GOING_DOWN || !evidence_is_before(e, limit) || (stays_up && evidence_is_before(e, stays_up)))
+                        continue;
+                if (!found || (e->actor && !found->actor) || (!e->actor == !found->actor && evidence_is_before(found, e)))
+                        found = e;
+        }
+        return found;
+}
+
 const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start) {
         const struct evidence *found = NULL;
 

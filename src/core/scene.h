@@ -39,6 +39,12 @@ const struct evidence *scene_first(const struct scene *s, enum evidence_kind kin
 const struct evidence *scene_last_before(const struct scene *s, enum evidence_kind kind, const char *word,
                                          const struct evidence *limit, uint64_t within_ns);
 
+/*
+ * That the host was going down when `limit` happened: the newest such fact that nobody took back, one that names who asked for it before one
+ * that does not.  NULL: it was not.
+ */
+const struct evidence *scene_going_down(const struct scene *s, const struct evidence *limit);
+
 /* The first fact of this kind that happened after `start`. */
 const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start);
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* {name} the VM; {who} the actor, or "somebody"; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
+/* {name} the VM; {who} the actor, or "somebody"; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
 static const struct {
         const char *rule;
         const char *sentence;
@@ -17,8 +17,8 @@ static const struct {
         { "crash-kernel", "{name}'s guest kernel panicked and its crash kernel took over." },
         { "panic-device", "{name}'s guest kernel panicked, and said so through its panic device." },
         { "hibernate", "{name} was hibernated by its own guest (ACPI S4, suspend to disk)." },
-        { "host-shutdown-obeyed", "{name} powered itself off because the host was shutting down and asked it to." },
-        { "host-shutdown-ended", "{name} was ended because the host was shutting down." },
+        { "host-shutdown-obeyed", "{name} powered itself off because the host was shutting down{asked} and asked it to." },
+        { "host-shutdown-ended", "{name} was ended because the host was shutting down{asked}." },
         { "power-button", "{name} powered itself off {button} after {who} had pressed its power button; the guest obeyed." },
         { "power-button-slow",
           "{name} powered itself off {button} after {who} had pressed its power button; most likely it obeyed." },
@@ -76,6 +76,7 @@ static const struct {
         { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
         { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
+        { "host-shutdown-unseen", "{name} was ended with its host, which was shutting down{asked} and was started anew." },
         { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
         { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
         { "no-evidence", "Why {name} stopped is not known: there is no evidence." },
@@ -148,6 +149,15 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
                 else
                         snprintf(ret, n_ret, "somebody");
                 return 5;
+        }
+        if (!strncmp(placeholder, "{asked}", 7)) {
+                if (verdict->actor) {
+                        char who[200];
+
+                        describe_actor(verdict->actor, who, sizeof(who));
+                        snprintf(ret, n_ret, " on the word of %s", who);
+                }
+                return 7;
         }
         if (!strncmp(placeholder, "{signal}", 8)) {
                 describe_signal(verdict, items, ret, n_ret);

@@ -213,7 +213,7 @@ static void a_tally_at_rest_owns_nothing(void **state) {
 static void what_cannot_burst_always_passes(void **state) {
         static const enum evidence_kind kinds[] = {
                 EVIDENCE_SHUTDOWN, EVIDENCE_SUSPEND_DISK, EVIDENCE_EXITED, EVIDENCE_KILLED, EVIDENCE_VANISHED,
-                EVIDENCE_REGISTERS, EVIDENCE_SIGNAL, EVIDENCE_OOM_KILL, EVIDENCE_GOING_DOWN, EVIDENCE_GAP,
+                EVIDENCE_REGISTERS, EVIDENCE_SIGNAL, EVIDENCE_OOM_KILL, EVIDENCE_GOING_DOWN, EVIDENCE_STAYS_UP, EVIDENCE_GAP,
                 EVIDENCE_MONITOR_OPENED, EVIDENCE_MONITOR_CLOSED,
         };
         cleanup(free_listener) struct listener *l = new_listener();
