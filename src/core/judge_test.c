@@ -97,6 +97,7 @@ static void the_truth_table_holds(void **state) {
                 ROW("oom-cgroup", DESTROY, HOST, OOM_KILL, FALSE),
                 ROW("oom-daemon", DESTROY, HOST, OOM_KILL, FALSE),
                 ROW("host-shutdown-ended", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
+                ROW("host-shutdown-exit", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-shutdown-unseen", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-restarted", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-shutdown-obeyed", POWEROFF, HOST, HOST_SHUTDOWN, TRUE),

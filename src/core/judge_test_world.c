@@ -331,6 +331,10 @@ static void world_host_restarted(struct world *world) {
         world_add(world, 60, SOURCE_PROCESS, EVIDENCE_VANISHED);
 }
 
+static void world_host_shutdown_exit(struct world *world) {
+        going_down(world, 4, "systemctl");
+        process(world, 5, EVIDENCE_EXITED, 0);
+}
 static void world_host_shutdown_unseen(struct world *world) {
         going_down(world, 50, "systemctl");
         world_host_restarted(world);
@@ -398,6 +402,7 @@ const struct rule_world rule_worlds[] = {
         { "signal-exit", world_signal_exit, LEFT_GONE, "sh" },
         { "debug-exit", world_debug_exit, LEFT_GONE },
         { "vmm-failed", world_vmm_failed, LEFT_GONE },
+        { "host-shutdown-exit", world_host_shutdown_exit, LEFT_GONE, "systemctl" },
         { "exit-unexplained", world_exit_unexplained, LEFT_GONE },
         { "host-shutdown-unseen", world_host_shutdown_unseen, LEFT_GONE, "systemctl" },
         { "host-restarted", world_host_restarted, LEFT_GONE },

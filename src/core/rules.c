@@ -476,6 +476,11 @@ static bool is_exit_unexplained(struct scene *s) {
         return cause_is(s, EVIDENCE_EXITED);
 }
 
+/* Without its monitor, and without whoever sent the signal: its guest may have powered it off all the same. */
+static bool is_host_shutdown_exit(struct scene *s) {
+        return cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0 && prove(s, scene_going_down(s, s->cause));
+}
+
 /* It was there when its host went down, and was not seen to end before: whoever looked after it had to go, too. */
 static bool is_host_shutdown_unseen(struct scene *s) {
         return cause_is(s, EVIDENCE_VANISHED) && prove(s, scene_first(s, EVIDENCE_HOST_RESTARTED)) &&
@@ -571,6 +576,7 @@ const struct rule judge_rules[] = {
         RULE("signal-exit",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_signal_exit),
         RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
         RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
+        RULE("host-shutdown-exit",     DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_shutdown_exit),
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
         RULE("host-shutdown-unseen",   DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_unseen),
         RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),

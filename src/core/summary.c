@@ -75,6 +75,7 @@ static const struct {
         { "signal-exit", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
         { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
         { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
+        { "host-shutdown-exit", "{name} ended while the host was shutting down{asked}; most likely it was ended by that." },
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
         { "host-shutdown-unseen", "{name} was ended with its host, which was shutting down{asked} and was started anew." },
         { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
