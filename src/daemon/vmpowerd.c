@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 
 /* So long those who are being told may take when it ends; then they are told again by the next one. */
@@ -172,6 +173,17 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         return r;
 }
 
+static int on_told_to_end(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct daemon *daemon = userdata;
+
+        sd_notify(0, "STOPPING=1");
+        if (daemon->keeper)
+                keeper_end(daemon->keeper);
+        else
+                sd_event_exit(daemon->event, 0);
+        return 0;
+}
+
 static int run(const struct configuration *configuration) {
         static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
         struct daemon daemon = { 0 };
@@ -186,15 +198,14 @@ static int run(const struct configuration *configuration) {
 
         r = sd_event_new(&daemon.event);
         if (r >= 0)
-                r = sd_event_add_signal(daemon.event, NULL, SIGTERM, NULL, NULL);
+                r = sd_event_add_signal(daemon.event, NULL, SIGTERM, on_told_to_end, &daemon);
         if (r >= 0)
-                r = sd_event_add_signal(daemon.event, NULL, SIGINT, NULL, NULL);
+                r = sd_event_add_signal(daemon.event, NULL, SIGINT, on_told_to_end, &daemon);
         if (r >= 0)
                 r = start(&daemon, configuration);
         if (r >= 0) {
                 sd_notifyf(0, "READY=1\nSTATUS=Looking after %zu VMs", keeper_n_vms(daemon.keeper));
                 r = sd_event_loop(daemon.event);
-                sd_notify(0, "STOPPING=1");
                 keeper_settle(daemon.keeper);
                 outbox_settle(telling_outbox(daemon.telling), SETTLE_NS);
         }

@@ -208,7 +208,8 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
                 vm_take(arrivals[i].vm, arrivals[i].evidence);
         }
         for (size_t i = 0; engine->events.recorded && i < n_arrivals; i++)
-                if (arrivals[i].evidence->kind == EVIDENCE_REQUEST || arrivals[i].evidence->kind == EVIDENCE_MONITOR_OPENED)
+                if (arrivals[i].evidence->kind == EVIDENCE_REQUEST || arrivals[i].evidence->kind == EVIDENCE_MONITOR_OPENED ||
+                    arrivals[i].evidence->kind == EVIDENCE_GOING_DOWN)
                         engine->events.recorded(arrivals[i].vm, arrivals[i].evidence, result, engine->events.userdata);
         if (result)
                 keep_for_later(engine, batch, result, why);

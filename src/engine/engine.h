@@ -32,7 +32,8 @@ struct engine_events {
         /* Nothing of this VM can follow, and all that was told is on disk.  The owner may remove it, but not in this call. */
         void (*over)(struct engine_vm *vm, void *userdata);
         /*
-         * A request of somebody's (EVIDENCE_REQUEST), or that a monitor was opened (EVIDENCE_MONITOR_OPENED), is on disk, or (result is a
+         * What somebody waits for is on disk: a request (EVIDENCE_REQUEST), that a monitor was opened (EVIDENCE_MONITOR_OPENED), that the host
+         * goes down (EVIDENCE_GOING_DOWN).  Or (result is a
          * negative errno) could not be stored and is kept in memory.  May be NULL.
          */
         void (*recorded)(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata);

@@ -3,6 +3,7 @@
 #include "engine/discovery.h"
 #include "engine/stale_sockets.h"
 #include "engine/tracing.h"
+#include "sources/host/host_source.h"
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/halt_ticks.h"
@@ -71,6 +72,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                 keeper_answer_opened(keeper, kept);
                 keeper_wire_forget(kept);
                 vm_list_remove(&keeper->vms, kept);
+                keeper_outlasted(keeper, kept);
                 keeper->n_waiting -= kept->own_name != NULL;
                 keeper_give_name(keeper, kept_instance(kept));
                 kept_free(kept);
@@ -173,13 +175,16 @@ static void on_over(struct engine_vm *vm, void *userdata) {
 }
 
 static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata) {
+        struct keeper *keeper = userdata;
         struct kept *kept = engine_vm_userdata(vm);
 
-        if (kept && evidence->kind == EVIDENCE_MONITOR_OPENED) {
+        if (evidence->kind == EVIDENCE_GOING_DOWN) {
+                host_source_release(keeper->host);
+        } else if (kept && evidence->kind == EVIDENCE_MONITOR_OPENED) {
                 kept_hand_over(kept);
-                keeper_answer_opened(userdata, kept);
+                keeper_answer_opened(keeper, kept);
         } else if (kept && !strcmp(evidence->word, DETACH)) {
-                keeper_answer_given_back(userdata, kept);
+                keeper_answer_given_back(keeper, kept);
         } else if (kept) {
                 kept_recorded(kept, evidence);
         }
@@ -302,6 +307,8 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         }
         if (r >= 0)
                 r = discovery_new(&keeper->discovery, keeper->event, &(struct discovery_events){ on_found, on_blind, keeper });
+        if (r >= 0)
+                keeper_look_at_host(keeper);
         return r;
 }
 
@@ -342,6 +349,7 @@ void keeper_settle(struct keeper *keeper) {
 struct keeper *keeper_free(struct keeper *keeper) {
         if (!keeper)
                 return NULL;
+        keeper_free_host(keeper);
         discovery_free(keeper->discovery);
         others_free(keeper->others);
         keeper_free_openings(keeper);

@@ -104,6 +104,12 @@ struct keeper_request {
 int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
 
 /*
+ * Told to end: leaves the loop (sd_event_exit) at once, or, while the host goes down, after the VMs that end with it, at most 25 seconds later.
+ * Told twice: at once.
+ */
+void keeper_end(struct keeper *keeper);
+
+/*
  * Store what waits, and write down that nobody looks after the VMs from now on (waits for the disk).  Only keeper_free() comes after
  * that.
  */

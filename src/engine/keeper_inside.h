@@ -23,6 +23,10 @@ struct keeper {
         struct tracing *tracing;
         struct discovery *discovery;
         struct others *others;
+        struct host_source *host;  /* NULL: it cannot be looked at */
+        bool is_ending;            /* we were told to */
+        size_t n_outlasted;        /* VMs that end before we do */
+        sd_event_source *patience; /* … or so long */
         sd_event_source *child_signal;
         sd_event_source *clearing; /* what is over goes outside of its own calls */
         struct kept *to_clear;
@@ -117,6 +121,17 @@ void keeper_wire_judged(struct kept *kept, const struct verdict_record *record);
 void keeper_wire_forget(struct kept *kept);
 /* The vmpower that told of it has ended: a VM that it wrote down itself is on nobody's list now. */
 void keeper_wire_left(struct keeper *keeper, const char *instance);
+
+/* keeper_host.c */
+
+void keeper_look_at_host(struct keeper *keeper);
+void keeper_free_host(struct keeper *keeper);
+
+/* What is known of the host comes to that VM's record, unless it says so already.  Has anything come? */
+bool keeper_tell_host(struct keeper *keeper, struct kept *kept);
+
+/* That VM is over: was it the last that was waited for? */
+void keeper_outlasted(struct keeper *keeper, const struct kept *kept);
 
 /* keeper.c */
 /* Nothing was ever seen of it: it ends on record without a verdict. */

@@ -122,6 +122,10 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
         ret_record->knows_machine = past_has(&past, EVIDENCE_MACHINE);
         ret_record->was_opened = past_has(&past, EVIDENCE_MONITOR_OPENED);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
+        if (kept) {
+                kept->is_going_down = past_is_going_down(&past);
+                keeper_tell_host(keeper, kept);
+        }
         if (kept && past.has_verdict)
                 kept_note_verdict(kept, past.told.id, past.told.summary, past.told.left, past.told.time_ns);
         past_deinit(&past);
@@ -222,6 +226,7 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         *ret_kept = add(keeper, vm);
         if (!*ret_kept)
                 return -ENOMEM;
+        keeper_tell_host(keeper, *ret_kept);
         (*ret_kept)->own_name = take_pointer(own_name);
         keeper->n_waiting += (*ret_kept)->own_name != NULL;
         return 0;

@@ -51,6 +51,8 @@ struct kept {
         char last_verdict[VERDICT_ID_MAX];
         char *last_summary; /* owned */
 
+        bool is_going_down;  /* its record says that the host goes down */
+        bool is_outlasted;   /* we end after it */
         char *own_name;      /* what its command line calls it, while it waits for that name; owned */
         bool is_over;        /* its story is told */
         bool monitor_is_over;

@@ -127,6 +127,21 @@ bool past_has(const struct past *past, enum evidence_kind kind) {
         return has_kind(past->episode.items, past->episode.n_items, kind) || has_kind(past->later, past->n_later, kind);
 }
 
+static void find_host_fact(const struct evidence **found, const struct evidence *items, size_t n_items) {
+        for (size_t i = 0; i < n_items; i++)
+                if ((items[i].kind == EVIDENCE_GOING_DOWN || items[i].kind == EVIDENCE_STAYS_UP) &&
+                    (!*found || evidence_is_before(*found, &items[i])))
+                        *found = &items[i];
+}
+
+bool past_is_going_down(const struct past *past) {
+        const struct evidence *found = NULL;
+
+        find_host_fact(&found, past->episode.items, past->episode.n_items);
+        find_host_fact(&found, past->later, past->n_later);
+        return found && found->kind == EVIDENCE_GOING_DOWN;
+}
+
 void past_deinit(struct past *past) {
         episode_deinit(&past->episode);
         for (size_t i = 0; i < past->n_later; i++)

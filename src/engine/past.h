@@ -31,3 +31,6 @@ void past_deinit(struct past *past);
 
 /* Is there a fact of this kind, in its episode or after it? */
 bool past_has(const struct past *past, enum evidence_kind kind);
+
+/* Is the last that was heard of the host that it goes down? */
+bool past_is_going_down(const struct past *past);

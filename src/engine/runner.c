@@ -6,6 +6,7 @@
 #include "engine/recover.h"
 #include "engine/tracing.h"
 #include "engine/vm_processes.h"
+#include "sources/host/host_source.h"
 #include "sources/command_line.h"
 #include "sources/proc.h"
 #include "sources/qemu/qemu_options.h"
@@ -38,6 +39,7 @@ struct runner {
         struct runner_events events;
         struct qemu_options options;
         struct policy policy;
+        struct host_source *host; /* NULL: it cannot be looked at */
         char *program;
         char **words;     /* the command line with our monitor; its strings belong to config.argv and added */
         char **added;     /* one allocation */
@@ -64,6 +66,7 @@ struct runner {
         size_t n_restarts;
         int vmm_status; /* of the last instance */
         bool is_finished;
+        bool host_went; /* it went down, if only for a while */
 };
 
 static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]);
@@ -215,6 +218,44 @@ static void on_refused(void *userdata, const char *command, const char *why) {
         say(runner, "%s: QEMU refused %s: %s", vm_name(runner), command, why);
         if (!strcmp(command, "quit") && runner->decision.result == RESULT_PENDING)
                 set_decision_result(runner, RESULT_FAILED);
+}
+
+/* --- the host ---------------------------------------------------------------------------------------------------- */
+
+/* A VM that has just been written down knows nothing of it; that the host stays up is no news to such a one. */
+static void tell_host(struct runner *runner, bool is_new) {
+        const struct evidence *fact = host_source_fact(runner->host);
+        struct evidence copy;
+
+        if (!runner->vm || !fact || (is_new && fact->kind == EVIDENCE_STAYS_UP) || evidence_copy(&copy, fact))
+                return;
+        source_report(&runner->sink, &copy);
+}
+
+static void on_host_changed(void *userdata, const struct evidence *fact) {
+        struct runner *runner = userdata;
+
+        if (fact->kind == EVIDENCE_GOING_DOWN)
+                runner->host_went = true;
+        if (runner->host_went)
+                tell_host(runner, false);
+}
+
+static void on_host_trouble(void *userdata, const char *line) {
+}
+
+/* Where there is no system bus, or no right to it, the verdict knows that much less. */
+static void look_at_host(struct runner *runner) {
+        const struct host_events events = { on_host_changed, on_host_trouble, runner };
+
+        host_source_new(&runner->host, runner->event, NULL, &events);
+}
+
+static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata) {
+        struct runner *runner = userdata;
+
+        if (evidence->kind == EVIDENCE_GOING_DOWN)
+                host_source_release(runner->host);
 }
 
 /* --- verdicts and what follows from them ------------------------------------------------------------------------- */
@@ -527,6 +568,7 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
         runner->sink = (struct source_sink){ on_report, on_source_ended, runner };
         trace(runner, launch.pid, true);
         tell_beside(runner);
+        tell_host(runner, true);
         r = open_sources(runner, errors[0], launch.pid, ret_why);
         if (r) {
                 launch_cancel(&launch);
@@ -552,7 +594,7 @@ bool runner_only_informs(char *const *argv, size_t n_argv) {
 
 int runner_start(struct runner **ret_runner, sd_event *event, struct store *store, const struct runner_config *config,
                  const struct runner_events *events, char ret_why[static STORE_WHY_MAX]) {
-        struct engine_events engine_events = { .verdict = on_verdict, .over = on_over, .trouble = on_engine_trouble };
+        struct engine_events engine_events = { .verdict = on_verdict, .over = on_over, .recorded = on_recorded, .trouble = on_engine_trouble };
         struct runner *runner = calloc(1, sizeof(*runner));
         int r;
 
@@ -597,6 +639,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
                 say(runner, "%s", ret_why);
         if (r >= 0) {
                 remove_dead_sockets(config->monitor_directory);
+                look_at_host(runner);
                 r = start_instance(runner, ret_why);
         }
         if (r < 0) {
@@ -612,6 +655,7 @@ struct runner *runner_free(struct runner *runner) {
                 return NULL;
         if (runner->engine)
                 clear_away(runner);
+        host_source_free(runner->host);
         engine_free(runner->engine);
         tracing_free(runner->tracing);
         sd_event_source_disable_unref(runner->child_signal);

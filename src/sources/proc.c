@@ -271,6 +271,12 @@ int proc_peer_actor(int fd, const char *via, struct actor *ret_actor) {
         return -ESRCH;
 }
 
+void proc_actor_of_user(uid_t uid, const char *via, struct actor *ret_actor) {
+        *ret_actor = (struct actor){ .uid = uid };
+        text_set(ret_actor->via, sizeof(ret_actor->via), via);
+        proc_user_name(ret_actor->user, sizeof(ret_actor->user), uid);
+}
+
 pid_t proc_session_leader(pid_t pid) {
         struct proc_stat stat;
         int r = proc_stat_read(&stat, pid);

@@ -43,6 +43,9 @@ int proc_peer_actor(int fd, const char *via, struct actor *ret_actor);
 /* What the host's user database calls that user; "" where it does not know it. */
 void proc_user_name(char *ret_name, size_t n_name, uid_t uid);
 
+/* The same, where no more than the user is known. */
+void proc_actor_of_user(uid_t uid, const char *via, struct actor *ret_actor);
+
 /* The leader of the process's session.  A pid, or -errno. */
 pid_t proc_session_leader(pid_t pid);
 
