@@ -7,86 +7,16 @@ and what was installed. It needs root, and a kernel that lets it; where none can
 import json
 import os
 import re
-import select
 import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from booted_systemd import PATIENCE, SYSTEMD, Host
 from tap import Failed, Skip, expect, run
 
 BUILD = os.path.abspath(sys.argv[1])
-PATIENCE = 30  # seconds: for one answer
 NOBODY, ALICE_ID = "65534", "1000"
-SYSTEMD = "/lib/systemd/systemd"
-
-# The control group is ours for as long as our standard input is open.
-OUTER = r"""
-set -e
-mkdir cgroup root
-mount -t cgroup2 none cgroup
-mkdir "cgroup/vmpower-test-$$"
-sh -c 'echo $$ >"cgroup/vmpower-test-$1/cgroup.procs"
-       exec unshare --cgroup --ipc --pid --uts --fork --kill-child=KILL sh ./inner' sh $$ &
-child=$!
-echo $child
-read -r _ || :
-kill -KILL $child
-wait $child || :
-# A process that was killed leaves its group a little later.
-for _ in $(seq 100); do
-        find "cgroup/vmpower-test-$$" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
-        [ -e "cgroup/vmpower-test-$$" ] || break
-done
-"""
-
-# A root with nothing of this host's but its programs; the units that want hardware, a network or a disk are off.
-INNER = r"""
-set -e
-r=$PWD/root
-mount -t tmpfs -o mode=755 tmpfs "$r"
-cd "$r"
-mkdir -p usr etc/systemd/system var/lib var/log var/tmp tmp run proc sys dev root home
-mount --rbind /usr usr
-mount -o remount,bind,ro usr
-for link in bin sbin lib lib32 lib64 libx32; do
-        if [ -L /$link ]; then cp -a /$link .; elif [ -e /$link ]; then mkdir $link; mount --bind /$link $link; fi
-done
-mount -t tmpfs -o mode=755 tmpfs ".$PREFIX"
-cp -a "../installed$PREFIX/." ".$PREFIX"
-printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n' >etc/passwd
-printf 'root:x:0:\nnogroup:x:65534:\nalice:x:1000:\n' >etc/group
-mkdir home/alice
-chown 1000:1000 home/alice
-echo 76d3d0d5c9f54f6e8f8d6f6a5f1c0b2a >etc/machine-id
-cp -a /etc/ld.so.* etc
-for unit in systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket systemd-journald-audit.socket \
-        systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service \
-        systemd-logind.service systemd-timesyncd.service systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service \
-        systemd-sysusers.service systemd-update-utmp.service systemd-remount-fs.service systemd-modules-load.service \
-        systemd-sysctl.service systemd-random-seed.service systemd-firstboot.service systemd-machine-id-commit.service \
-        ldconfig.service dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-        sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount timers.target local-fs.target swap.target; do
-        ln -s /dev/null etc/systemd/system/$unit
-done
-printf '[Unit]\nDescription=A test\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n' >etc/systemd/system/default.target
-cp ../vm.service ../alice.service etc/systemd/system
-mkdir -p etc/systemd/system/vmpowerd.service.d etc/systemd/user
-cp ../sanitizer.conf etc/systemd/system/vmpowerd.service.d
-cp -r etc/systemd/system/vmpowerd.service.d etc/systemd/user
-mount -t proc proc proc
-mount -t sysfs sysfs sys
-mount -t cgroup2 none sys/fs/cgroup
-mount -t tmpfs -o mode=755 tmpfs dev
-mkdir dev/shm
-for device in null zero full random urandom tty; do touch dev/$device; mount --bind /dev/$device dev/$device; done
-mount -t tmpfs -o mode=755 tmpfs run
-exec chroot . env -i container=other "NOTIFY_SOCKET=$NOTIFY_SOCKET" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
-        "$SYSTEMD" --system --log-target=console --log-level=warning --show-status=no
-"""
 
 # Who is connected to a monitor is looked for by its path in the whole network namespace, which is the host's: the path is ours alone.
 HIS = f"his-{os.getpid()}"
@@ -111,83 +41,6 @@ Environment=XDG_RUNTIME_DIR=/run/user/1000
 ExecStart=/lib/systemd/systemd --user
 """
 
-# A leak is looked for with ptrace(), which does not go through the sandbox.
-SANITIZER = "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n"
-
-
-class Host:
-    """A systemd that has come up.  Everything of it ends with close()."""
-
-    def __init__(self):
-        self.directory = tempfile.mkdtemp(prefix="vmpower-booted-")
-        self.log = open(self.directory + "/log", "w", encoding="utf-8")
-        self.process = None
-        try:
-            self._boot()
-        except BaseException:
-            self.close()
-            raise
-
-    def _boot(self):
-        options = json.loads(subprocess.run(["meson", "introspect", "--buildoptions", BUILD], stdout=subprocess.PIPE, check=True).stdout)
-        prefix = next(option["value"] for option in options if option["name"] == "prefix")
-        if prefix == "/usr":
-            raise Skip("this host's own /usr is not written to")
-        subprocess.run(["meson", "install", "--no-rebuild", "-C", BUILD, "--destdir", self.directory + "/installed"],
-                       stdout=subprocess.DEVNULL, check=True)
-        for name, text in (("outer", OUTER), ("inner", INNER), ("vm.service", VM), ("alice.service", ALICE),
-                           ("sanitizer.conf", SANITIZER)):
-            with open(f"{self.directory}/{name}", "w", encoding="utf-8") as file:
-                file.write(text)
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind("\0vmpower-booted-%d" % os.getpid())
-        # A session of its own: it cleans up even when all of us are killed.
-        self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "./outer"], cwd=self.directory, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
-            env={**os.environ, "PREFIX": prefix, "SYSTEMD": SYSTEMD, "NOTIFY_SOCKET": "@vmpower-booted-%d" % os.getpid()})
-        child = self.process.stdout.readline().strip()
-        if not child:
-            raise Skip(f"no namespaces here: {self.said()}")
-        ended, deadline = os.pidfd_open(int(child)), time.monotonic() + PATIENCE
-        try:
-            while True:
-                ready, _, _ = select.select([notify, ended], [], [], max(0, deadline - time.monotonic()))
-                if notify not in ready:
-                    raise Skip(f"no systemd can be booted here: {self.said()}")
-                if "READY=1" in notify.recv(65536).decode().splitlines():
-                    break
-        finally:
-            os.close(ended)
-            notify.close()
-        with open(f"/proc/{child}/task/{child}/children", encoding="ascii") as file:
-            self.init = file.read().split()[0]
-
-    def said(self):
-        with open(self.directory + "/log", encoding="utf-8", errors="replace") as file:
-            return " / ".join(file.read().splitlines()[-3:]) or "nothing was said"
-
-    def __call__(self, *command, status=0, user=None):
-        """Run a command there, and return what it says."""
-        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "env", f"XDG_RUNTIME_DIR=/run/user/{user}"]
-        done = subprocess.run(
-            ["nsenter", "-t", self.init, "-m", "-p", "-r", "-w", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-             *(as_user if user else []), *command], capture_output=True, text=True, check=False, timeout=PATIENCE)
-        if status is not None and done.returncode != status:
-            raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}{self.said()}")
-        return done.stdout.strip()
-
-    def shows(self, unit, name):
-        return self("systemctl", "show", "--value", f"--property={name}", unit)
-
-    def close(self):
-        if self.process:
-            self.process.stdin.close()
-            self.process.stdout.close()
-            self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.directory)
-
 
 host = None
 
@@ -199,7 +52,7 @@ def systemd_boots():
     for program in (SYSTEMD, "unshare", "nsenter", "qemu-system-x86_64"):
         if not shutil.which(program):
             raise Skip(f"{program} is not here")
-    host = Host()
+    host = Host(BUILD, {"vm.service": VM, "alice.service": ALICE})
 
 
 def booted(function):
@@ -234,10 +87,7 @@ def why():
 
 @booted
 def what_the_readme_says_starts_it():
-    host("systemd-sysusers", "vmpower.conf")
-    host("systemd-tmpfiles", "--create", "vmpower.conf")
-    host("systemctl", "daemon-reload")
-    host("systemctl", "enable", "--now", "vmpowerd.socket", "vmpowerd")
+    host.start_vmpowerd()
     expect(f"{unit} is {state}" for unit in ("vmpowerd.socket", "vmpowerd.service") if (state := host.shows(unit, "ActiveState")) != "active")
 
 

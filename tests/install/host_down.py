@@ -1,0 +1,251 @@
+"""A host that goes down: a real systemd with a real logind, in namespaces of its own, is told to, with VMs in units and beside them. What became
+of them is read from what vmpowerd has left behind.
+
+    host_down.py BUILD VMPOWER
+"""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from booted_systemd import PATIENCE, SYSTEMD, Host
+from tap import Failed, Skip, expect, run
+
+BUILD, VMPOWER = (os.path.abspath(path) for path in sys.argv[1:])
+
+# Who is connected to a monitor is looked for by its path in the whole network namespace, which is the host's: the paths are ours alone.
+RUN = f"down-{os.getpid()}"
+
+# As a toolstack's stop script would do it: it takes its time, asks the guest, and waits for it.
+PRESS = """import socket, sys, time
+time.sleep(1)
+monitor = socket.socket(socket.AF_UNIX)
+monitor.connect(sys.argv[1])
+monitor.sendall(b'{"execute": "qmp_capabilities"} {"execute": "system_powerdown"}')
+while monitor.recv(4096):
+    pass
+"""
+
+# Asks logind, and stays: systemctl goes as soon as it has been answered, and on a busy machine before the bus can be asked who it was.
+ASK = """import ctypes, sys, time
+systemd = ctypes.CDLL("libsystemd.so.0")
+bus = ctypes.c_void_p()
+systemd.sd_bus_open_system(ctypes.byref(bus))
+print(systemd.sd_bus_call_method(bus, b"org.freedesktop.login1", b"/org/freedesktop/login1", b"org.freedesktop.login1.Manager",
+                                 sys.argv[1].encode(), None, None, b"b", 0))
+time.sleep(60)
+"""
+
+
+def path_of(name, kind="qmp"):
+    return f"/run/{RUN}-{name}/{kind}"
+
+
+def command(name, action="idle"):
+    return (
+        f"qemu-system-x86_64 -M pc -m 2 -name {name} -display none -nodefaults -bios /etc/systemd/system/probe.rom "
+        f"-fw_cfg name=opt/vmpower/action,string={action} -serial file:{path_of(name, 'console')} "
+        f"-qmp unix:{path_of(name)},server=on,wait=off -qmp unix:{path_of(name, 'own')},server=on,wait=off")
+
+
+def unit(name, *lines, action="idle"):
+    return "\n".join(["[Service]", "Type=exec", f"RuntimeDirectory={RUN}-{name}", f"ExecStart={command(name, action)}", *lines, ""])
+
+
+host = None
+state = tempfile.mkdtemp(prefix="vmpower-down-")
+verdicts = {}
+
+
+def until(what, condition):
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise Failed(f"{what}: never")
+        time.sleep(0.02)
+    return found
+
+
+def attach(name):
+    host("vmpower", "attach", name, "--qmp", path_of(name))
+
+
+def holds_the_lock():
+    return any(line.split()[0] == "vmpower" and line.split()[-1] == "delay"
+               for line in host("systemd-inhibit", "--list", "--no-legend").splitlines() if line.strip())
+
+
+def the_host_is_up():
+    global host
+    if os.geteuid():
+        raise Skip("only root can boot one")
+    for program in (SYSTEMD, "/lib/systemd/systemd-logind", "dbus-daemon", "unshare", "nsenter", "qemu-system-x86_64", "/usr/bin/python3"):
+        if not shutil.which(program):
+            raise Skip(f"{program} is not here")
+    with open(BUILD + "/guests/probe.rom", "rb") as file:
+        rom = file.read()
+    # Another boot than that of whoever reads it later: then the host has been restarted.
+    host = Host(BUILD, {"probe.rom": rom, "press.py": PRESS, "ask.py": ASK,
+                        "ask.service": "[Service]\nExecStart=/usr/bin/python3 /etc/systemd/system/ask.py PowerOff\n",
+                        "early.service": unit("early"), "late.service": unit("late"), "asked.service": unit("asked"),
+                        "killed.service": unit("killed", "KillSignal=SIGKILL"), "quiet.service": unit("quiet"),
+                        "obeys.service": unit("obeys", f"ExecStop=/usr/bin/python3 /etc/systemd/system/press.py {path_of('obeys', 'own')}",
+                                              action="button-obey")},
+                logind=True, state=state, boot_id=str(uuid.uuid4()))
+    host("mkdir", f"/run/{RUN}-stray")
+    stray = host("sh", "-c", command("stray") + " >/dev/null 2>&1 & echo $!")
+    host.start_vmpowerd("early", "late", "asked", "killed", "quiet", "obeys")
+    # As if a hook had started it: it is in the daemon's control group, and no unit's stop ends it.
+    host("sh", "-c", f"echo {stray} >/sys/fs/cgroup{host.shows('vmpowerd', 'ControlGroup')}/cgroup.procs")
+    for name in ("early", "late", "asked", "obeys"):
+        attach(name)
+    until("the guest that obeys is ready", lambda: "probe: ready" in host("cat", path_of("obeys", "console")))
+    until("vmpowerd delays a shutdown", holds_the_lock)
+
+
+def up(function):
+    def test():
+        if not host:
+            raise Skip("nothing was booted")
+        function()
+
+    test.__name__ = function.__name__
+    return test
+
+
+@up
+def one_is_stopped_by_an_operator():
+    host("systemctl", "stop", "early")
+
+
+@up
+def a_scheduled_shutdown_that_is_cancelled_is_nothing():
+    host("shutdown", "--no-wall", "+1")
+    expect(["nothing is scheduled"] if not host("cat", "/run/systemd/shutdown/scheduled") else [])
+    host("shutdown", "-c", "--no-wall")
+
+
+@up
+def a_shutdown_is_called_off():
+    """logind waits for another's lock, and cannot do it then."""
+    host("systemd-run", "--quiet", "--unit=hold", "--service-type=exec", "systemd-inhibit", "--what=shutdown", "--mode=delay", "sleep", "100")
+    until("somebody else delays, too", lambda: "sleep 100" in host("systemd-inhibit", "--list", "--no-legend"))
+    host("systemctl", "halt", "--no-wall")
+    until("vmpowerd has let go", lambda: not holds_the_lock())
+    host("systemctl", "mask", "--quiet", "--runtime", "halt.target")
+    host("systemctl", "stop", "hold")
+    until("vmpowerd delays the next one", holds_the_lock)
+
+
+@up
+def one_is_killed_by_an_operator_after_that():
+    host("kill", host.shows("late", "MainPID"))
+    until("its verdict", lambda: host("vmpower", "why", "late", status=None))
+
+
+@up
+def it_goes_down():
+    ended = os.pidfd_open(int(host.init))
+    began = time.monotonic()
+    host("systemctl", "start", "--no-block", "ask", status=None)
+    if not select.select([ended], [], [], PATIENCE)[0]:
+        raise Failed(f"it does not: {host.said()}")
+    os.close(ended)
+    took = time.monotonic() - began
+    expect([f"it took {took:.1f} s: somebody was waited for in vain"] if took > 20 else [])
+
+
+@up
+def everything_has_one_verdict():
+    environment = {**os.environ, "VMPOWER_STATE_DIR": state, "VMPOWER_RUN_DIR": state + "/run"}
+    done = subprocess.run([VMPOWER, "history", "--json"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    for verdict in json.loads(done.stdout or "[]"):
+        verdicts.setdefault(verdict["vm"]["name"], []).append(verdict)
+    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "late", "asked", "killed", "quiet", "obeys", "stray")
+            if len(verdicts.get(name, [])) != 1] + [done.stderr] * bool(done.stderr))
+
+
+def says(name, transition, initiator, mechanism, graceful, rule, actor=None, kinds=()):
+    if name not in verdicts:
+        raise Skip("there is no verdict")
+    verdict = verdicts[name][0]
+    who = verdict["actor"] and (verdict["actor"]["comm"], verdict["actor"]["user"])
+    got = (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["graceful"], verdict["rule"], who)
+    wanted = (transition, initiator, mechanism, graceful, rule, actor)
+    found = [fact["kind"] for fact in verdict["evidence"] if fact["source"] == "host"]
+    expect([f"{name} was {got}, not {wanted}"] * (got != wanted) + [f"the host's facts are {found}, not {list(kinds)}"] * (found != list(kinds)))
+    return verdict
+
+
+def traced(name):
+    """Did the kernel's trace see who sent the signal?  Where it may not look, less is known, and less is said."""
+    return any(fact["source"] == "trace" and fact["kind"] == "signal" for fact in verdicts.get(name, [{"evidence": []}])[0]["evidence"])
+
+
+BY_ASK = ("python3", "root")
+TWICE = ("going-down", "stays-up", "going-down")
+
+
+def who_is_stopped_while_nothing_goes_down_is_an_operators():
+    says("early", "destroy", "operator", "signal", False, "signal-asked", ("systemd", "root") if traced("early") else None)
+
+
+def who_is_ended_once_it_was_called_off_is_an_operators():
+    verdict = says("late", "destroy", "operator", "signal", False, "signal-asked", ("kill", "root") if traced("late") else None,
+                   TWICE[:2])
+    going_down = next(fact for fact in verdict["evidence"] if fact["kind"] == "going-down")
+    expect([f"it was {going_down['data']}"] if going_down["data"]["mode"] != "halt" else [])
+
+
+def who_is_ended_by_it_says_who_asked_for_it():
+    for name in ("asked", "killed"):
+        verdict = says(name, "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, TWICE)
+        expect([f"{name}: {verdict['actor']}"] if not verdict["actor"]["cmdline"].endswith("ask.py PowerOff") else [])
+        expect([f"{name} is {verdict['confidence']}"] if verdict["confidence"] != "certain" else [])
+
+
+def who_just_exits_then_was_ended_by_it_most_likely():
+    """Nobody holds its monitor: that it was SIGTERM, only the trace can see."""
+    seen = traced("quiet")
+    verdict = says("quiet", "destroy", "host", "host-shutdown", False, "host-shutdown-ended" if seen else "host-shutdown-exit", BY_ASK, TWICE)
+    expect([f"it is {verdict['confidence']}"] if verdict["confidence"] != ("certain" if seen else "likely") else [])
+
+
+def who_is_asked_and_obeys_goes_in_order():
+    """A second after the daemon was told to end, which waits for that."""
+    says("obeys", "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, TWICE)
+
+
+def who_outlives_the_daemon_ended_with_the_host():
+    says("stray", "destroy", "host", "host-shutdown", False, "host-shutdown-unseen", BY_ASK, (*TWICE, "host-restarted"))
+
+
+TESTS = (
+    the_host_is_up,
+    one_is_stopped_by_an_operator,
+    a_scheduled_shutdown_that_is_cancelled_is_nothing,
+    a_shutdown_is_called_off,
+    one_is_killed_by_an_operator_after_that,
+    it_goes_down,
+    everything_has_one_verdict,
+    who_is_stopped_while_nothing_goes_down_is_an_operators,
+    who_is_ended_once_it_was_called_off_is_an_operators,
+    who_is_ended_by_it_says_who_asked_for_it,
+    who_just_exits_then_was_ended_by_it_most_likely,
+    who_is_asked_and_obeys_goes_in_order,
+    who_outlives_the_daemon_ended_with_the_host,
+)
+
+try:
+    run([(function.__name__, function) for function in TESTS])
+finally:
+    if host:
+        host.close()
+    shutil.rmtree(state)
