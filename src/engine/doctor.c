@@ -166,7 +166,6 @@ static void look_at_run_directory(const struct doctor *doctor) {
         }
         r_peers = socket_try(path, found);
         if (!r) {
-                /* A socket that is not seen was made all the same. */
                 const bool is_made = !r_peers || r_peers == -ENODATA;
                 char line[FOUND_MAX];
 

@@ -103,6 +103,14 @@ def the_sandbox_lets_it_find_and_attach_another_users_vm():
 
 
 @booted
+def its_doctor_finds_what_systemd_gives_it():
+    told = json.loads(host("vmpower", "doctor", "--quick", "--json", status=None))
+    checks = {check["name"]: check for check in told["checks"]}
+    expect(f"{name}: {checks[name]}" for name in ("daemon", "descriptor-store", "store", "run-directory", "sock-diag", "rights", "qmp")
+           if not checks[name]["works"])
+
+
+@booted
 def its_owner_may_ask_too():
     expect(["he does not see it"] if "his-vm" not in vms(user=NOBODY) else [])
 
@@ -179,6 +187,7 @@ TESTS = (
     systemd_boots,
     what_the_readme_says_starts_it,
     the_sandbox_lets_it_find_and_attach_another_users_vm,
+    its_doctor_finds_what_systemd_gives_it,
     its_owner_may_ask_too,
     the_sandbox_is_there,
     killed_it_is_back_and_nobody_has_noticed,

@@ -89,6 +89,30 @@ def given_to_nobody(world):
         os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
 
 
+# Runs a command to which the kernel refuses a system call, whatever it is asked (or with that first argument): number, argument, errno.
+REFUSING = """
+import ctypes, os, struct, sys
+number, argument, error = (int(word) for word in sys.argv[1:4])
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+code = [(LOAD, 0, 0, 0), (EQUAL, 0, 3 if argument >= 0 else 1, number)]
+if argument >= 0:
+    code += [(LOAD, 0, 0, 16), (EQUAL, 0, 1, argument)]
+code += [(RETURN, 0, 0, 0x50000 | error), (RETURN, 0, 0, 0x7fff0000)]
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in code))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(filter)))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+os.execvp(sys.argv[4], sys.argv[4:])
+"""
+PIDFD_OPEN, SOCKET, BPF, READLINKAT = 434, 41, 321, 267  # x86-64
+
+
+def refusing(number, argument=-1, error=errno.EPERM):
+    if os.uname().machine != "x86_64":
+        raise Skip("it knows the numbers of x86-64 alone")
+    return [sys.executable, "-c", REFUSING, str(number), str(argument), str(int(error))]
+
+
 def left_behind(world):
     return [os.path.join(root, name) for root, _, names in os.walk(world.directory) for name in names if "try-" in name]
 
@@ -264,6 +288,38 @@ def _(world):
     told = Told(world, "--quick", before=apart)
     told.works("kvm")
     told.lacks("kvm-uevents", "was not heard", "VMs that start after vmpowerd", "outside of the container")
+
+
+@test("where processes cannot be watched, an end is not seen")
+def _(world):
+    told = Told(world, "--quick", before=refusing(PIDFD_OPEN))
+    for name in ("process", "process-of-others"):
+        told.lacks(name, "a process cannot be watched: Operation not permitted", "", "")
+    told.lacks("process", "", "the end of a VM is not seen", None)
+
+
+@test("where the kernel's sockets cannot be had, it is heard of no VM, and no monitor is known to be free")
+def _(world):
+    told = Told(world, "--quick", before=refusing(SOCKET, socket.AF_NETLINK, errno.EAFNOSUPPORT))
+    told.lacks("sock-diag", "does not tell who is connected", "`vmpower attach` is refused", None)
+    told.lacks("kvm-uevents", "cannot be listened to: Address family not supported", "VMs that start after vmpowerd", None)
+    told.works("process", "run-directory", "qmp")
+
+
+@test("where the kernel takes no programs, a kill -9 has no sender")
+def _(world):
+    told = Told(world, "--quick", before=refusing(BPF))
+    told.lacks("trace-signals", "", "a `kill -9` will be seen, its sender will not", "")
+
+
+@test("outside of every memory cgroup the OOM killer is not told from another who kills")
+def _(world):
+    needs_root()
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', "sh"]
+    if popen([*hidden, "true"], stderr=subprocess.DEVNULL).wait():
+        raise Skip("no mount namespace can be made")
+    told = Told(world, "--quick", before=hidden)
+    told.lacks("cgroup-oom", "no memory cgroup", "OOM killer", "systemd-run --scope -p MemoryAccounting=yes")
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

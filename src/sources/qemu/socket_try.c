@@ -37,7 +37,7 @@ static int look(const struct sockaddr_un *address, char ret_found[static FOUND_M
         if (!r && (peers.use != SOCKET_TAKEN || peers.n_clients != 1 || fstat(client, &st) < 0 || st.st_ino != peers.clients[0]))
                 r = -ENODATA;
         if (r)
-                return found_say(ret_found, r, "the kernel does not tell who is connected to a socket: %s", strerror(-r));
+                return found_say(ret_found, -ENODATA, "the kernel does not tell who is connected to a socket: %s", strerror(-r));
         return found_say(ret_found, 0, "a socket was connected to, and seen to be");
 }
 
