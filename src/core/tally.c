@@ -57,6 +57,17 @@ static void number_firmware_start(struct tally *tally, struct evidence *reset) {
         reset->number = tally->firmware.number;
 }
 
+void tally_take_up(struct tally *tally, const struct evidence *evidence) {
+        if (evidence->kind != EVIDENCE_RESET || evidence->number <= 0)
+                return;
+        if (tally->firmware.number == evidence->number && !strcmp(tally->firmware.reason, evidence->word) &&
+            since_ns(tally->firmware.began_ns, evidence->at_ns) < FIRMWARE_START_NS)
+                return;
+        tally->firmware.began_ns = evidence->at_ns;
+        tally->firmware.number = evidence->number;
+        memcpy(tally->firmware.reason, evidence->word, sizeof(tally->firmware.reason));
+}
+
 static bool is_quiet(const struct tally_burst *burst, uint64_t now_ns) {
         return !burst->let_out_ns && since_ns(burst->last_ns, now_ns) >= TALLY_QUIET_NS;
 }

@@ -32,6 +32,9 @@ struct tally {
 
 void tally_deinit(struct tally *tally);
 
+/* A fact that is on record, in the order in which they happened: a loop of resets goes on where somebody else has left it. */
+void tally_take_up(struct tally *tally, const struct evidence *evidence);
+
 /*
  * Does this fact overtake what is held?  It changes the VM and would pass at once, while what was held back happened
  * before it: then let all of that out first.

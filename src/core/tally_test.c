@@ -111,6 +111,24 @@ static void a_reset_that_is_heard_late_belongs_to_the_firmware_start_that_is(voi
         assert_int_equal(l->heard[3].number, 2);
 }
 
+static void a_loop_of_resets_goes_on_where_somebody_else_has_left_it(void **state) {
+        cleanup(free_listener) struct listener *l = new_listener();
+        struct evidence facts[] = { make(EVIDENCE_RESET, SECOND, "guest-reset"), make(EVIDENCE_RESET, 3 * SECOND, "guest-reset"),
+                                    make(EVIDENCE_RESET, 3 * SECOND + 400 * MS, "guest-reset"), make(EVIDENCE_STOP, 4 * SECOND, "") };
+
+        facts[0].number = 1;
+        facts[1].number = facts[2].number = 2;
+        for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+                tally_take_up(&l->tally, &facts[i]);
+        /* The firmware start that was begun, and the next one. */
+        assert_true(reset(l, 3 * SECOND + 450 * MS));
+        assert_int_equal(l->heard[0].number, 2);
+        assert_true(reset(l, 3 * SECOND + 600 * MS));
+        assert_int_equal(l->heard[1].number, 3);
+        assert_true(reset(l, 20 * SECOND));
+        assert_int_equal(l->heard[2].number, 1);
+}
+
 static void the_instant_zero_is_an_instant(void **state) {
         cleanup(free_listener) struct listener *l = new_listener();
 
@@ -315,6 +333,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(resets_within_half_a_second_are_one_firmware_start),
                 cmocka_unit_test(a_reset_that_is_heard_late_belongs_to_the_firmware_start_that_is),
+                cmocka_unit_test(a_loop_of_resets_goes_on_where_somebody_else_has_left_it),
                 cmocka_unit_test(the_instant_zero_is_an_instant),
                 cmocka_unit_test(the_first_eight_pass_and_the_last_eight_come_later_with_a_number),
                 cmocka_unit_test(nothing_is_omitted_where_the_ring_holds_all),
