@@ -66,7 +66,7 @@ static void on_ended(void *userdata, enum evidence_source source) {
 }
 
 static int watch(struct bench *bench, struct watched *watched, const char *directory, size_t i) {
-        struct qemu_source_events events = { on_connected, on_waiting, on_refused, watched };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, watched };
         struct source_sink sink = { on_report, on_ended, watched };
         struct policy policy = policy_default(false);
         struct store_vm instance = { .pid = 1, .uid = 0, .began_ns = source_time_ns() };

@@ -35,6 +35,7 @@ struct engine_vm {
         struct policy policy;
         unsigned n_restarts;
         sd_event_source *deadline;
+        unsigned n_unstored;   /* facts that are not on disk, and wait for it in memory at most */
         unsigned in_flight;    /* batches of this VM with the writer */
         bool waits_for_disk;   /* what is to judge is not stored: the disk is given some time */
         char told_id[VERDICT_ID_MAX];
@@ -93,7 +94,9 @@ static void vm_store(struct engine_vm *vm, struct evidence *evidence) {
         if (!batch || store_batch_add_evidence(batch, vm->instance.id, evidence)) {
                 trouble(vm->engine, "%s: out of memory: a fact was lost", vm->instance.identity.name);
                 evidence_deinit(evidence);
+                return;
         }
+        vm->n_unstored++;
 }
 
 static void vm_let_out(struct evidence *evidence, void *userdata) {
@@ -205,6 +208,7 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
         qsort(arrivals, n_arrivals, sizeof(*arrivals), compare_arrivals);
         for (size_t i = 0; i < n_arrivals; i++) {
                 arrivals[i].vm->in_flight--;
+                arrivals[i].vm->n_unstored -= !result || !backlog_is_for(result);
                 vm_take(arrivals[i].vm, arrivals[i].evidence);
         }
         for (size_t i = 0; engine->events.recorded && i < n_arrivals; i++)
@@ -229,6 +233,7 @@ static bool vm_lacks_storage(const struct engine_vm *vm) {
 static void vm_take_id(struct engine_vm *vm, const struct evidence *stored) {
         struct episode *episode = &vm->episode;
 
+        vm->n_unstored -= vm->n_unstored > 0;
         if (episode_wake(episode))
                 return;
         for (size_t i = 0; i < episode->n_items; i++) {
@@ -366,6 +371,8 @@ static void vm_take(struct engine_vm *vm, struct evidence *evidence) {
 static void vm_consider(struct engine_vm *vm) {
         bool is_over;
 
+        if (vm->engine->events.stored && engine_vm_is_stored(vm))
+                vm->engine->events.stored(vm, vm->engine->events.userdata);
         if (vm->in_flight)
                 return;
         is_over = episode_is_over(&vm->episode);
@@ -504,6 +511,7 @@ int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char
         if (!vm)
                 return -ENOMEM;
         fill_place(engine, vm, instance, policy, false);
+        past_take_up(past, &vm->tally);
         vm->episode = past->episode;
         past->episode = (struct episode){ 0 };
         if (past->has_verdict) {
@@ -539,6 +547,10 @@ struct engine_vm *engine_remove_vm(struct engine_vm *vm) {
         store_vm_deinit(&vm->instance);
         free(vm);
         return NULL;
+}
+
+bool engine_vm_is_stored(const struct engine_vm *vm) {
+        return !vm->n_unstored && tally_next_deadline(&vm->tally) == UINT64_MAX;
 }
 
 const struct source_sink *engine_vm_sink(struct engine_vm *vm) {

@@ -37,6 +37,8 @@ struct engine_events {
          * negative errno) could not be stored and is kept in memory.  May be NULL.
          */
         void (*recorded)(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata);
+        /* All that was reported of the VM is on disk.  May be NULL. */
+        void (*stored)(struct engine_vm *vm, void *userdata);
         /* What the user has to know, in one line. */
         void (*trouble)(const char *line, void *userdata);
         void *userdata;
@@ -89,6 +91,9 @@ void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);
 
 /* The decision of that verdict came to this. */
 int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct decision *decision);
+
+/* Is all that was reported of it on disk? */
+bool engine_vm_is_stored(const struct engine_vm *vm);
 
 /* It never came to be: its instance ends without a verdict. */
 int engine_vm_abandon(struct engine_vm *vm);

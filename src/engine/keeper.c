@@ -190,6 +190,13 @@ static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, i
         }
 }
 
+static void on_stored(struct engine_vm *vm, void *userdata) {
+        struct kept *kept = engine_vm_userdata(vm);
+
+        if (kept)
+                kept_stored(kept);
+}
+
 static void on_trouble(const char *line, void *userdata) {
         on_say(userdata, line);
 }
@@ -271,7 +278,7 @@ static void make_shared_directory(struct keeper *keeper) {
 }
 
 static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
-        const struct engine_events engine_events = { on_verdict, on_over, on_recorded, on_trouble, keeper };
+        const struct engine_events engine_events = { on_verdict, on_over, on_recorded, on_stored, on_trouble, keeper };
         int r;
 
         r = proc_instance(getpid(), keeper->watcher);

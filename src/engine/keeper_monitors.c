@@ -89,6 +89,21 @@ static int look_at_owner(struct keeper *keeper, pid_t pid, struct survey_vmm *re
         return r > 0 ? -ESRCH : r;
 }
 
+static bool has_ended(struct keeper *keeper, const char *instance) {
+        struct store_vm known = { 0 };
+        bool is_ending, is_over;
+
+        if (store_find_vm(keeper->store, instance, &known))
+                return false;
+        /* One that was ours has ended, but that is not on disk yet. */
+        is_ending = !known.ended_ns && known.watcher && !strcmp(known.watcher, keeper->watcher) && !vm_list_find_instance(&keeper->vms, instance);
+        is_over = is_ending || known.ended_ns;
+        if (is_ending)
+                engine_settle(keeper->engine);
+        store_vm_deinit(&known);
+        return is_over;
+}
+
 /*
  * A monitor in a process that is no VM: the socket's inode stands behind the process's instance, and a number where that one has ended, for
  * it was given back, or lost with a daemon that was killed.
@@ -99,11 +114,7 @@ static void name_instance(struct keeper *keeper, char instance[static VM_INSTANC
         snprintf(instance + n, VM_INSTANCE_MAX - n, ":%" PRIu64, inode);
         n = strlen(instance);
         for (unsigned number = 2; number < MONITOR_LIVES_MAX; number++) {
-                struct store_vm known = { 0 };
-                bool has_ended = !store_find_vm(keeper->store, instance, &known) && known.ended_ns;
-
-                store_vm_deinit(&known);
-                if (!has_ended)
+                if (!has_ended(keeper, instance))
                         return;
                 snprintf(instance + n, VM_INSTANCE_MAX - n, ".%u", number);
         }
@@ -133,6 +144,12 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
                 *instance.identity.uuid = '\0';
         }
         survey_vmm_deinit(&vmm);
+        *ret_kept = vm_list_find_instance(&keeper->vms, instance.identity.instance);
+        if (*ret_kept && !is_vm && !(*ret_kept)->qemu) {
+                snprintf(ret_why, STORE_WHY_MAX, "the monitor of %.200s is being opened, or given back; try again", kept_name(*ret_kept));
+                store_vm_deinit(&instance);
+                return -EBUSY;
+        }
         r = keeper_keep(keeper, &instance, ret_kept);
         if (r == -EBUSY) {
                 snprintf(ret_why, STORE_WHY_MAX, "another vmpower looks after pid %d, or it has ended", (int)check->pid);

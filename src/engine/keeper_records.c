@@ -102,9 +102,31 @@ static void watch(struct kept *kept) {
 /* --- writing it down, or taking up what was written down ---------------------------------------------------------- */
 
 struct record {
+        struct qemu_known *known; /* what its monitor said last; owned */
+        size_t n_known;
+        uint64_t newest_ns;
         bool knows_machine;
         bool was_opened; /* its monitor, ever */
 };
+
+static void note_facts(struct record *record, const struct evidence *facts, size_t n_facts) {
+        for (size_t i = 0; i < n_facts; i++)
+                if (facts[i].source == SOURCE_QMP)
+                        record->known[record->n_known++] = (struct qemu_known){ facts[i].kind, facts[i].time_ns };
+}
+
+static void note_known(struct record *record, const struct past *past) {
+        *record = (struct record){ .newest_ns = past->newest_ns };
+        record->known = calloc(past->episode.n_items + past->n_later + 1, sizeof(*record->known));
+        if (!record->known)
+                return;
+        note_facts(record, past->episode.items, past->episode.n_items);
+        note_facts(record, past->later, past->n_later);
+}
+
+static void record_deinit(struct record *record) {
+        free(record->known);
+}
 
 /* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success. */
 static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap, struct record *ret_record) {
@@ -119,6 +141,7 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
                 return NULL;
         }
         policy_read(&policy, vm->policy ? vm->policy : "");
+        note_known(ret_record, &past);
         ret_record->knows_machine = past_has(&past, EVIDENCE_MACHINE);
         ret_record->was_opened = past_has(&past, EVIDENCE_MONITOR_OPENED);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
@@ -258,9 +281,9 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
 
 /* The VM as the keeper has it, or has it from now on.  -EBUSY: it is another vmpower's, or it has ended. */
 int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept) {
+        cleanup(record_deinit) struct record record = {};
         struct policy policy = policy_default(false);
         struct store_vm known = { 0 };
-        struct record record;
         pid_t run;
         int r;
 
@@ -321,10 +344,10 @@ static void drop_handed(struct keeper *keeper, char kind, int64_t id) {
 /* Its monitor was handed over: nothing was missed, though the process may have ended meanwhile. */
 static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
+        cleanup(record_deinit) struct record record = {};
         struct qemu_source_past past = { .is_negotiated = true };
         char name[HANDOVER_NAME_MAX];
         cleanup(closep) int fd = -1, listener = -1;
-        struct record record;
         struct kept *kept;
         int64_t id = vm->id;
         bool has_listener;
@@ -343,6 +366,9 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
         if (!kept)
                 return false;
         past.knows_machine = record.knows_machine;
+        past.known = record.known;
+        past.n_known = record.n_known;
+        past.newest_ns = record.newest_ns;
         past.greeting = monitor.greeting;
         past.n_greeting = strlen(monitor.greeting);
         r = kept_hold_monitor(kept, monitor.path, fd, &past, take_fd(&listener));
@@ -362,8 +388,8 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
 /* One that is on record as not ended, and whose watcher has gone. */
 void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
+        cleanup(record_deinit) struct record record = {};
         char why[STORE_WHY_MAX] = "";
-        struct record record;
         struct kept *kept;
 
         if (vm_list_find_instance(&keeper->vms, vm->identity.instance) || take_up_handed(keeper, vm))

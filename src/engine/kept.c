@@ -136,6 +136,14 @@ static void on_connected(void *userdata, pid_t pid, uid_t uid) {
 static void on_waiting(void *userdata) {
 }
 
+/* What is on record need not be read again by a later life. */
+static void on_was_read(void *userdata) {
+        struct kept *kept = userdata;
+
+        if (engine_vm_is_stored(kept->vm))
+                qemu_source_consume(kept->qemu);
+}
+
 static void on_refused(void *userdata, const char *command, const char *why) {
         say(userdata, "QEMU refused %s: %s", command, why);
 }
@@ -262,12 +270,13 @@ static void take_back(struct kept *kept, char kind, bool *is_handed) {
 int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct qemu_source_past *past, int listener) {
         struct qemu_source_config config = { .halt_after_ns = kept->home->halt_after_ns, .ticks = kept->home->ticks,
                                              .is_shared = true };
-        struct qemu_source_events events = { on_connected, on_waiting, on_refused, kept };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, on_was_read, kept };
         char *copy = strdup(path);
         int r = copy ? 0 : -ENOMEM;
 
         kept->qemu_sink = (struct source_sink){ on_qemu_report, on_qemu_ended, kept };
         kept->monitor_is_over = false;
+        kept_take_back(kept);
         if (!r)
                 r = qemu_source_adopt(&kept->qemu, kept->home->event, fd, past, &config, &events, &kept->qemu_sink);
         if (r) {
@@ -296,6 +305,21 @@ void kept_hand_over(struct kept *kept) {
                 return;
         hand_over(kept, 'm', qemu_source_fd(kept->qemu), &kept->is_monitor_handed);
         hand_over(kept, 'q', kept->shared ? shared_monitor_fd(kept->shared) : -1, &kept->is_listener_handed);
+        if (handover_is_offered(kept->home->handover) && kept->is_monitor_handed && qemu_source_keep_unread(kept->qemu))
+                say(kept, "what its monitor says in the moment in which the daemon is killed is lost");
+}
+
+/* What a connection that has ended still holds is a later life's until it is on record. */
+void kept_take_back(struct kept *kept) {
+        take_back(kept, 'm', &kept->is_monitor_handed);
+        take_back(kept, 'q', &kept->is_listener_handed);
+}
+
+void kept_stored(struct kept *kept) {
+        if (kept->qemu)
+                qemu_source_consume(kept->qemu);
+        else
+                kept_take_back(kept);
 }
 
 static void drop_requests(struct kept *kept) {
@@ -310,8 +334,6 @@ static void drop_requests(struct kept *kept) {
 void kept_close_monitor(struct kept *kept) {
         if (!kept->qemu)
                 return;
-        take_back(kept, 'm', &kept->is_monitor_handed);
-        take_back(kept, 'q', &kept->is_listener_handed);
         traced_set_monitored(kept->traced, false);
         kept->shared = shared_monitor_close(kept->shared);
         kept->qemu = qemu_source_close(kept->qemu);
@@ -321,6 +343,8 @@ void kept_close_monitor(struct kept *kept) {
         drop_requests(kept);
         if (!kept->is_over)
                 engine_vm_set_monitor(kept->vm, NULL);
+        if (engine_vm_is_stored(kept->vm))
+                kept_take_back(kept);
 }
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */
@@ -389,6 +413,7 @@ struct kept *kept_free(struct kept *kept) {
         if (!kept)
                 return NULL;
         kept_close_monitor(kept);
+        kept_take_back(kept);
         return destroy(kept);
 }
 

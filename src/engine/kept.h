@@ -97,6 +97,12 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
 /* Its monitor is on record: a later life that is handed the connection knows whose it is. */
 void kept_hand_over(struct kept *kept);
 
+/* It is not handed to a later life any more. */
+void kept_take_back(struct kept *kept);
+
+/* All that was said of it is on record: no later life has to read it again. */
+void kept_stored(struct kept *kept);
+
 /* Its connection is at its end, or is given up: close it. */
 void kept_close_monitor(struct kept *kept);
 

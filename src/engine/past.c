@@ -142,6 +142,13 @@ bool past_is_going_down(const struct past *past) {
         return found && found->kind == EVIDENCE_GOING_DOWN;
 }
 
+void past_take_up(const struct past *past, struct tally *tally) {
+        for (size_t i = 0; i < past->episode.n_items; i++)
+                tally_take_up(tally, &past->episode.items[i]);
+        for (size_t i = 0; i < past->n_later; i++)
+                tally_take_up(tally, &past->later[i]);
+}
+
 void past_deinit(struct past *past) {
         episode_deinit(&past->episode);
         for (size_t i = 0; i < past->n_later; i++)

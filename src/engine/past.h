@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/episode.h"
+#include "core/tally.h"
 #include "store/store.h"
 
 struct past {
@@ -28,6 +29,9 @@ struct past {
 /* `has_process`: as episode_init().  0 or -errno, with the reason in ret_why; nothing is owned then. */
 int past_read(struct past *ret_past, struct store *store, int64_t vm, bool has_process, char ret_why[static STORE_WHY_MAX]);
 void past_deinit(struct past *past);
+
+/* A loop of resets goes on where it was left. */
+void past_take_up(const struct past *past, struct tally *tally);
 
 /* Is there a fact of this kind, in its episode or after it? */
 bool past_has(const struct past *past, enum evidence_kind kind);

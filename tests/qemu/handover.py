@@ -189,6 +189,105 @@ def lost(world):
     manager.end(daemon)
 
 
+# --- a daemon that is killed at the worst moment ----------------------------------------------------------------------
+
+
+def scripted_under_manager(world):
+    """A VM that is nothing but a monitor, held, and its machine on record."""
+    os.mkdir(world.path("farm"))
+    farm = Farm(world.path("farm"), 1, environment=world.environment)
+    manager = ServiceManager(world)
+    daemon = manager.start()
+    assert http(world, "POST", "/v1/vms", {"name": "one", "qmp": farm.path(0)})[0] == 201
+    manager.wait(lambda: any(name.startswith("q.") for name in manager.kept))
+    return manager, farm, daemon
+
+
+def wait_until(at_ns):
+    while (left := at_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) > 0:
+        time.sleep(left / 1e9)
+
+
+@test("a reboot of which one half is read by the next daemon, late, is one reboot")
+def halved(world):
+    manager, farm, daemon = scripted_under_manager(world)
+    guest = '{"guest": true, "reason": "guest-reset"}'
+    farm.say(0, "RESET", '{"guest": false, "reason": "host-qmp-system-reset"}')
+    daemon.wait_told("one")
+    daemon.kill()
+    at_ns = farm.say(0, "RESET", guest)
+    wait_until(at_ns + 1_000_000_000)
+    daemon = manager.start()
+    farm.say(0, "STOP")
+    daemon.wait_told("one")
+    assert story(world.history("one")) == [("reboot", "operator", "qmp-reset"), ("pause", "operator", "qmp-stop")]
+    farm.close()
+    manager.end(daemon)
+
+
+@test("a loop of resets goes on with the next daemon, and is one reboot")
+def looping(world):
+    manager, farm, daemon = scripted_under_manager(world)
+    guest = '{"guest": true, "reason": "guest-reset"}'
+    at_ns = farm.say(0, "RESET", guest)
+    daemon.wait_told("one")
+    daemon.kill()
+    daemon = manager.start()
+    wait_until(at_ns + 1_000_000_000)
+    farm.say(0, "RESET", guest)
+    farm.say(0, "STOP")
+    daemon.wait_told("one")
+    reboot, pause = world.history("one")
+    assert story([reboot, pause]) == [("reboot", "guest", "guest-reset"), ("pause", "operator", "qmp-stop")]
+    assert reboot["count"] == 2, reboot
+    farm.close()
+    manager.end(daemon)
+
+
+@test("what waited for the daemon happened when QEMU said it, not when it was read")
+def waited(world):
+    manager, farm, daemon = scripted_under_manager(world)
+    daemon.kill()
+    before = time.time()
+    at_ns = farm.say(0, "STOP")
+    after = time.time()
+    wait_until(at_ns + 1_000_000_000)
+    daemon = manager.start()
+    daemon.wait_told("one")
+    ((told_ns, told_at_ns),) = rows(world, "SELECT time_ns, at_ns FROM verdict WHERE name = 'one'")
+    assert before - 0.001 <= told_ns / 1e9 <= after, (before, told_ns, after)
+    assert abs(told_at_ns - at_ns) < 100_000_000, (told_at_ns, at_ns)
+    farm.close()
+    manager.end(daemon)
+
+
+@test("what was read and is not on record when the daemon is killed is read again by the next one")
+def read_again(world):
+    manager, farm, daemon = scripted_under_manager(world)
+    farm.say(0, "SUSPEND")
+    daemon.wait_told("one")
+    # Nobody else can write now.
+    lock = sqlite3.connect(os.path.join(world.state, "vmpower.db"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    farm.say(0, "WAKEUP")
+    farm.say(0, "STOP")
+    farm.end(0, "quit")
+    for _ in range(3):  # it answers, so it has read what came before the question
+        http(world, "GET", "/v1/vms/one", None)
+    daemon.kill()
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert len(rows(world, "SELECT number FROM verdict WHERE name = 'one'")) == 1
+    daemon = manager.start()
+    daemon.wait_told("one", 3)
+    assert story(world.history("one")) == [
+        ("suspend", "guest", "acpi-s3"), ("wake", "unknown", "acpi-s3"), ("pause", "operator", "qmp-stop"),
+        ("destroy", "operator", "qmp-quit"),
+    ], story(world.history("one"))  # fmt: skip
+    farm.close()
+    manager.end(daemon)
+
+
 # --- nobody keeps anything ------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,9 @@
 #define REFUSED_RETRY_USEC 5000
 /* One wakeup reads at most this many buffers, so that a flood cannot keep the loop from its other work. */
 #define READS_AT_ONCE 64
+/* So much stays in the socket at most: it holds about 200 KiB, of which a short message takes nearly one, and then QEMU waits. */
+#define PEEKED_MAX          ((size_t)32 * 1024)
+#define PEEKED_MESSAGES_MAX 64
 
 /* A message, or what is left of it, that the socket did not take yet. */
 struct unsent {
@@ -37,6 +40,9 @@ struct qemu_monitor {
         struct unsent *unsent; /* the oldest first */
         size_t n_unsent;       /* bytes of our own among them */
         bool is_reading;
+        bool keeps_unread;
+        size_t n_peeked; /* bytes that were read and are still in the socket */
+        size_t n_peeked_messages;
 };
 
 static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *userdata);
@@ -59,6 +65,7 @@ static void drop_unsent(struct qemu_monitor *monitor) {
 static void disconnect(struct qemu_monitor *monitor) {
         monitor->stream = sd_event_source_disable_unref(monitor->stream);
         close_fd(&monitor->fd);
+        monitor->n_peeked = 0;
         qmp_framer_deinit(&monitor->framer);
         qmp_framer_init(&monitor->framer, QMP_FRAMING_LINES);
         while (monitor->unsent)
@@ -80,6 +87,7 @@ static void take_messages(struct qemu_monitor *monitor) {
         while (monitor->fd >= 0 && (r = qmp_framer_next(&monitor->framer, &line, &n_line)) != QMP_NEEDS_MORE) {
                 struct qmp_message message;
 
+                monitor->n_peeked_messages++;
                 if (r == QMP_LINE_TOO_LONG) {
                         monitor->events->malformed(monitor->userdata, "", 0, "a message is longer than 1 MiB");
                         continue;
@@ -93,6 +101,40 @@ static void take_messages(struct qemu_monitor *monitor) {
         }
 }
 
+/* What stays in the socket is no reason to wake up: then an edge counts. */
+static void wait_for(struct qemu_monitor *monitor, uint32_t what) {
+        sd_event_source_set_io_events(monitor->stream, what | (monitor->keeps_unread ? EPOLLET : 0));
+}
+
+/* With a peek offset each MSG_PEEK goes on where the last one ended: socket(7), SO_PEEK_OFF.  It is the socket's, and its next reader's, too. */
+int qemu_monitor_keep_unread(struct qemu_monitor *monitor) {
+        const int offset = 0;
+
+        if (setsockopt(monitor->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0)
+                return -errno;
+        monitor->keeps_unread = true;
+        wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+        return 0;
+}
+
+void qemu_monitor_consume(struct qemu_monitor *monitor) {
+        size_t n_begun = monitor->framer.n_filled - monitor->framer.start, n;
+        char ignored[4096];
+
+        if (monitor->fd < 0 || monitor->n_peeked <= n_begun)
+                return;
+        monitor->n_peeked_messages = 0;
+        n = monitor->n_peeked - n_begun;
+        while (n) {
+                ssize_t n_taken = recv(monitor->fd, ignored, n < sizeof(ignored) ? n : sizeof(ignored), MSG_DONTWAIT);
+
+                if (n_taken <= 0)
+                        return;
+                monitor->n_peeked -= (size_t)n_taken;
+                n -= (size_t)n_taken;
+        }
+}
+
 /* Reads until there is nothing more: false; true: there may be more, the loop comes back. */
 static bool read_some(struct qemu_monitor *monitor) {
         ssize_t space, n;
@@ -103,7 +145,7 @@ static bool read_some(struct qemu_monitor *monitor) {
                 finish(monitor, (int)space);
                 return false;
         }
-        n = recv(monitor->fd, buffer, (size_t)space, MSG_DONTWAIT);
+        n = recv(monitor->fd, buffer, (size_t)space, MSG_DONTWAIT | (monitor->keeps_unread ? MSG_PEEK : 0));
         if (n < 0) {
                 int error = errno;
 
@@ -115,8 +157,12 @@ static bool read_some(struct qemu_monitor *monitor) {
                         finish(monitor, error == ECONNRESET ? 0 : -error);
                 return false;
         }
+        if (monitor->keeps_unread)
+                monitor->n_peeked += (size_t)n;
         qmp_framer_fill(&monitor->framer, (size_t)n);
         take_messages(monitor);
+        if (monitor->n_peeked > PEEKED_MAX || monitor->n_peeked_messages > PEEKED_MESSAGES_MAX)
+                qemu_monitor_consume(monitor);
         if (n == 0 && monitor->fd >= 0)
                 finish(monitor, 0);
         return n > 0 && monitor->fd >= 0;
@@ -169,7 +215,7 @@ static void flush(struct qemu_monitor *monitor) {
                 if (unsent->n_sent == unsent->n_text)
                         drop_unsent(monitor);
         }
-        sd_event_source_set_io_events(monitor->stream, EPOLLIN);
+        wait_for(monitor, EPOLLIN);
         monitor->events->drained(monitor->userdata);
 }
 
@@ -179,10 +225,17 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
         if (revents & EPOLLOUT)
                 flush(monitor);
         if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+                bool is_more = true;
+
                 monitor->is_reading = true;
-                for (size_t i = 0; i < READS_AT_ONCE && monitor->fd >= 0 && read_some(monitor); i++)
-                        ;
+                for (size_t i = 0; i < READS_AT_ONCE && is_more; i++)
+                        is_more = read_some(monitor);
                 monitor->is_reading = false;
+                /* Of what is there already no edge tells. */
+                if (is_more && monitor->keeps_unread)
+                        wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+                if (monitor->events->was_read)
+                        monitor->events->was_read(monitor->userdata);
         }
         return 0;
 }
@@ -283,7 +336,7 @@ static int keep(struct qemu_monitor *monitor, const char *text, size_t n_text, c
         *end = unsent;
         if (is_own)
                 monitor->n_unsent += n_text;
-        sd_event_source_set_io_events(monitor->stream, EPOLLIN | EPOLLOUT);
+        wait_for(monitor, EPOLLIN | EPOLLOUT);
         return 0;
 }
 

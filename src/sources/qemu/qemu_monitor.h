@@ -27,6 +27,8 @@ struct qemu_monitor_events {
         void (*closed)(void *userdata, int error);
         /* What waited for a QEMU that did not read has been sent. */
         void (*drained)(void *userdata);
+        /* What has come was read. */
+        void (*was_read)(void *userdata);
 };
 
 struct qemu_monitor;
@@ -44,6 +46,14 @@ struct qemu_monitor *qemu_monitor_close(struct qemu_monitor *monitor);
 
 /* Its connection, to be handed over to a later life; -1: none.  It stays the monitor's. */
 int qemu_monitor_fd(const struct qemu_monitor *monitor);
+
+/*
+ * From now on what is read stays in the socket until qemu_monitor_consume(), so that a later life, to which the connection is handed over,
+ * reads it again.  Much of it does not stay: QEMU is not to wait for us.  0 or -errno: it does not stay.
+ */
+int qemu_monitor_keep_unread(struct qemu_monitor *monitor);
+/* The whole messages that were read so far are on record: they are taken from the socket. */
+void qemu_monitor_consume(struct qemu_monitor *monitor);
 
 /* Look for the socket now rather than when the directory says so.  0: connected; -ENOTCONN: not there yet. */
 int qemu_monitor_try(struct qemu_monitor *monitor);

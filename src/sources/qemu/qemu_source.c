@@ -32,6 +32,7 @@ enum question {
         ASK_PM1_CONTROL,
         ASK_REGISTERS,
         ASK_QUIT,
+        ASK_RESUMED_STATUS, /* what was said before is answered; goes by another id */
         _ASK_N,
 };
 
@@ -52,6 +53,8 @@ struct qemu_source {
         const struct qemu_source_tap *tap; /* NULL: the monitor is not shared */
         char *greeting;                    /* for those who share it; owned */
         uint64_t first_id; /* that is free for them */
+        uint64_t resumed_id; /* of ASK_RESUMED_STATUS; 0: it is not asked */
+        struct qemu_replay replay; /* of a connection that goes on, until what waited was read */
         bool has_oob;
         bool is_greeted;
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
@@ -63,20 +66,28 @@ struct qemu_source {
 };
 
 static void report(struct qemu_source *source, struct evidence evidence) {
+        if (source->replay.is_on)
+                qemu_replay_stamp(&source->replay, &evidence, source_now_ns(), source_time_ns());
+        else if (evidence.time_ns)
+                evidence.at_ns = source_now_ns();
         source_report(&source->sink, &evidence);
 }
 
-static void ask(struct qemu_source *source, enum question question, const char *command, json_t *arguments) {
+static void ask_by(struct qemu_source *source, uint64_t id, const char *command, json_t *arguments) {
         cleanup(freep) char *text = NULL;
         size_t n_text;
         int r;
 
-        r = qmp_encode_command(&text, &n_text, command, arguments, question);
+        r = qmp_encode_command(&text, &n_text, command, arguments, id);
         if (!r)
                 r = qemu_monitor_send(source->monitor, text, n_text);
         if (r && r != -ENOTCONN)
                 source->events.refused(source->events.userdata, command, strerror(-r));
         json_decref(arguments);
+}
+
+static void ask(struct qemu_source *source, enum question question, const char *command, json_t *arguments) {
+        ask_by(source, question, command, arguments);
 }
 
 static void ask_human(struct qemu_source *source, enum question question, const char *line) {
@@ -302,6 +313,7 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
 
         if (!qmp_evidence_from_event(&evidence, event->name, event->data))
                 return;
+        evidence.time_ns = qemu_event_time(event, source_time_ns());
 
         if (evidence.kind == EVIDENCE_RESUME && source->expects_resume) {
                 source->expects_resume = false;
@@ -314,7 +326,8 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 give_status(source, &source->transient_status);
         else if (evidence.kind == EVIDENCE_RESUME)
                 forget_status(&source->transient_status);
-        report(source, evidence);
+        if (!qemu_replay_knows(&source->replay, &evidence))
+                report(source, evidence);
 
         if (evidence.kind == EVIDENCE_STOP) {
                 source->is_running = false;
@@ -355,6 +368,11 @@ static void take_return(struct qemu_source *source, enum question question, cons
                 source->vcpus = source->n_vcpus ? reallocarray(threads, source->n_vcpus, sizeof(*threads)) : NULL;
                 if (!source->vcpus)
                         free(threads);
+                break;
+        case ASK_RESUMED_STATUS:
+                take_status(source, value, true);
+                update_look(source);
+                qemu_replay_end(&source->replay);
                 break;
         case ASK_FIRST_STATUS:
                 take_status(source, value, true);
@@ -406,7 +424,10 @@ static void take_error(struct qemu_source *source, enum question question, const
 static void on_message(void *userdata, const struct qmp_message *message, const char *text, size_t n_text) {
         struct qemu_source *source = userdata;
         json_int_t id = json_is_integer(message->id) ? json_integer_value(message->id) : 0;
-        enum question question = id > 0 && id < _ASK_N ? (enum question)id : ASK_NOTHING;
+        enum question question = id > 0 && id < ASK_RESUMED_STATUS ? (enum question)id : ASK_NOTHING;
+
+        if (source->resumed_id && id > 0 && (uint64_t)id == source->resumed_id)
+                question = ASK_RESUMED_STATUS;
 
         switch (message->kind) {
         case QMP_GREETING:
@@ -493,12 +514,20 @@ static void on_closed(void *userdata, int error) {
                 source->tap->closed(source->tap->userdata);
 }
 
+static void on_was_read(void *userdata) {
+        struct qemu_source *source = userdata;
+
+        if (source->events.was_read)
+                source->events.was_read(source->events.userdata);
+}
+
 static const struct qemu_monitor_events monitor_events = {
         .connected = on_connected,
         .message = on_message,
         .malformed = on_malformed,
         .closed = on_closed,
         .drained = on_drained,
+        .was_read = on_was_read,
 };
 
 static struct qemu_source *make(sd_event *event, const struct qemu_source_config *config,
@@ -517,13 +546,16 @@ static struct qemu_source *make(sd_event *event, const struct qemu_source_config
 }
 
 /* Of a connection that goes on: how the VM is now.  What it says of that is told like anything else. */
-static void resume(struct qemu_source *source, const struct qmp_message *greeting, bool knows_machine) {
+static void resume(struct qemu_source *source, const struct qmp_message *greeting, const struct qemu_source_past *past) {
         keep_greeting(source, greeting);
+        qemu_replay_begin(&source->replay, past->known, past->n_known, past->newest_ns);
         source->first_id = QEMU_SOURCE_IDS + source_now_ns();
-        if (!knows_machine)
+        if (!past->knows_machine)
                 ask_machine(source);
         ask(source, ASK_VCPUS, "query-cpus-fast", NULL);
-        ask(source, ASK_FIRST_STATUS, "query-status", NULL);
+        /* By an id that no earlier life has used: its answers may still come. */
+        source->resumed_id = source->first_id++;
+        ask_by(source, source->resumed_id, "query-status", NULL);
 }
 
 int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, const struct qemu_source_past *past,
@@ -553,7 +585,7 @@ int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, 
         *ret_source = source;
         source->events.connected(source->events.userdata, peer.pid, peer.uid);
         if (past->is_negotiated)
-                resume(source, &greeting, past->knows_machine);
+                resume(source, &greeting, past);
         else
                 take_greeting(source, &greeting);
         qmp_message_deinit(&greeting);
@@ -589,8 +621,18 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
         sd_event_unref(source->event);
         free(source->vcpus);
         free(source->greeting);
+        qemu_replay_end(&source->replay);
         free(source);
         return NULL;
+}
+
+int qemu_source_keep_unread(struct qemu_source *source) {
+        return qemu_monitor_keep_unread(source->monitor);
+}
+
+void qemu_source_consume(struct qemu_source *source) {
+        if (source && source->monitor)
+                qemu_monitor_consume(source->monitor);
 }
 
 int qemu_source_fd(const struct qemu_source *source) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "qmp/qmp_message.h"
+#include "sources/qemu/qemu_replay.h"
 #include "sources/source.h"
 
 #include <sys/types.h>
@@ -23,6 +24,8 @@ struct qemu_source_events {
         void (*waiting)(void *userdata);
         /* A command of ours was refused, in QEMU's words. */
         void (*refused)(void *userdata, const char *command, const char *why);
+        /* What has come was read; may be NULL. */
+        void (*was_read)(void *userdata);
         void *userdata;
 };
 
@@ -52,6 +55,10 @@ struct qemu_source_past {
         size_t n_greeting;
         bool is_negotiated; /* in an earlier life of ours: it is in use, and no word of it was missed */
         bool knows_machine; /* that life has told what machine it is, and its devices */
+        /* Of that life: events that are on record, and may be read again; and when the newest fact happened. */
+        const struct qemu_known *known;
+        size_t n_known;
+        uint64_t newest_ns;
 };
 
 /*
@@ -61,6 +68,11 @@ struct qemu_source_past {
 int qemu_source_adopt(struct qemu_source **ret_source, sd_event *event, int fd, const struct qemu_source_past *past,
                       const struct qemu_source_config *config, const struct qemu_source_events *events,
                       const struct source_sink *sink);
+
+/* As qemu_monitor_keep_unread() and qemu_monitor_consume(). */
+int qemu_source_keep_unread(struct qemu_source *source);
+void qemu_source_consume(struct qemu_source *source);
+
 struct qemu_source *qemu_source_close(struct qemu_source *source);
 
 /* Its connection, to be handed over to a later life; -1: none.  It stays the source's. */

@@ -3,6 +3,7 @@
 #include "sources/qemu/halt_look.h"
 #include "sources/qemu/qemu_source.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,7 +163,7 @@ static void world_begin(struct world *world) {
 
 /* Run until the fact `until`, the end of the source, or (a failure) ten seconds. */
 static int world_run(struct world *world, struct qemu_source_config config) {
-        struct qemu_source_events events = { on_connected, on_waiting, on_refused, world };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, world };
         struct source_sink sink = { on_report, on_ended, world };
 
         config.path = world->path;
@@ -391,8 +392,46 @@ static void a_busy_vcpu_is_never_looked_at(void **state) {
                 assert_false(halt_look_tick(&look, i * 500000000, 1000000000));
 }
 
+/* Two lives before this one have asked their questions, and nobody has read the answers; QEMU's clock has its events at 1 s and 2 s past. */
+static void what_an_earlier_life_has_on_record_is_not_told_again_whatever_answers_still_come(void **state) {
+        static const char greeting[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, \"package\": \"\"},"
+                                       " \"capabilities\": []}}";
+        uint64_t second = source_time_ns() / UINT64_C(1000000000) - 3;
+        const struct qemu_known known = { EVIDENCE_STOP, second * UINT64_C(1000000000) };
+        const struct qemu_source_past past = { .greeting = greeting, .n_greeting = strlen(greeting), .is_negotiated = true,
+                                               .knows_machine = true, .known = &known, .n_known = 1, .newest_ns = 1 };
+        struct world world = { .until = EVIDENCE_SHUTDOWN };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, &world };
+        struct source_sink sink = { on_report, on_ended, &world };
+        char text[512];
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+        assert_true(sd_event_new(&world.event) >= 0);
+        world.client = fds[0];
+        for (int id = 1; id < 30; id++) {
+                snprintf(text, sizeof(text), "{\"return\": {\"status\": \"running\", \"running\": true}, \"id\": %d}\r\n", id);
+                send_text(&world, text);
+        }
+        snprintf(text, sizeof(text),
+                 "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n"
+                 "{\"event\": \"SHUTDOWN\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n",
+                 second, second + 1);
+        send_text(&world, text);
+        assert_int_equal(qemu_source_adopt(&world.source, world.event, fds[1], &past, &(struct qemu_source_config){ 0 }, &events, &sink), 0);
+        assert_true(sd_event_add_time_relative(world.event, NULL, CLOCK_MONOTONIC, 10000000, 0, on_too_long, world.event) >= 0);
+        assert_int_equal(sd_event_loop(world.event), 0);
+        assert_null(strstr(world.order, "stop"));
+        assert_int_equal(fact(&world, EVIDENCE_SHUTDOWN)->time_ns, (second + 1) * UINT64_C(1000000000));
+        assert_in_range(source_now_ns() - fact(&world, EVIDENCE_SHUTDOWN)->at_ns, UINT64_C(2000000000), UINT64_C(13000000000));
+        qemu_source_close(world.source);
+        close(fds[0]);
+        sd_event_unref(world.event);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_an_earlier_life_has_on_record_is_not_told_again_whatever_answers_still_come),
                 cmocka_unit_test(a_monitor_that_somebody_else_has_taken_is_said_to_be),
                 cmocka_unit_test(our_own_monitor_is_waited_for),
                 cmocka_unit_test(the_resume_that_answers_our_own_start_is_kept_to_ourselves),

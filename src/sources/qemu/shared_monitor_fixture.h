@@ -164,7 +164,7 @@ static inline void say(struct world *world, int fd, const char *text) {
 
 static inline void world_begin(struct world *world, bool greets) {
         struct qemu_source_config config = { .is_shared = true };
-        struct qemu_source_events events = { on_connected, on_waiting, on_refused, world };
+        struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, world };
         struct source_sink sink = { on_report, on_ended, world };
 
         memset(world, 0, sizeof(*world));

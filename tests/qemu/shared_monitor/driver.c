@@ -76,7 +76,7 @@ static void on_dropped(void *userdata, const struct actor *client, const char *w
 int main(int argc, char **argv) {
         struct driver driver = { .release_ms = argc > 3 ? atoi(argv[3]) : 0 };
         const struct qemu_source_config config = { .path = argv[1], .is_shared = true };
-        const struct qemu_source_events events = { on_connected, on_waiting, on_refused, &driver };
+        const struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, &driver };
         const struct shared_monitor_events shared_events = { on_request, on_late, on_dropped, &driver };
         const struct source_sink sink = { on_report, on_ended, &driver };
         struct qemu_source *source = NULL;
