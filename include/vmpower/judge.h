@@ -62,7 +62,7 @@ enum evidence_kind {
         EVIDENCE_MONITOR_TAKEN,     /* somebody else holds the monitor: connected, but no greeting came */
         EVIDENCE_MALFORMED,         /* the monitor sent what is no QMP: `text` */
         EVIDENCE_SIGNAL,            /* a signal was sent to the VMM: `signal`, `name`, `actor`; not what it
-                                       raised itself: abort(), a fault */
+                                       raised itself: abort(), a fault; `unit`: the VMM's, where a service manager sent it */
         EVIDENCE_MESSAGE,           /* a line that the VMM wrote to its standard error: `text` */
         EVIDENCE_EXITED,            /* the VMM exited: `exit_status` */
         EVIDENCE_KILLED,            /* the VMM was ended by a signal: `signal`, `name`, `core` */

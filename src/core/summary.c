@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* {name} the VM; {who} the actor, or "somebody"; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
+/* {name} the VM; {who} the actor, or "somebody"; {vmm}: "its VMM", or the unit
+   that a service manager ended; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
 static const struct {
         const char *rule;
         const char *sentence;
@@ -49,7 +50,7 @@ static const struct {
         { "migrated-and-quit", "{name} was migrated away, most likely: it was told to quit in the migration's last phase." },
         { "qmp-quit", "{name} was destroyed from the host: {who} told its monitor to quit." },
         { "window-closed", "{name} was destroyed from the host: somebody closed its window." },
-        { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
         { "vmm-error", "{name}'s VMM failed and shut the VM down." },
         { "shutdown-unexplained", "{name} was shut down; its VMM did not say why." },
         { "suspend", "{name} was suspended to RAM by its own guest (ACPI S3)." },
@@ -68,11 +69,11 @@ static const struct {
         { "oom-victim", "{name} was killed by the host's OOM killer." },
         { "oom-daemon", "{name} was killed by {who}, because the host was short of memory." },
         { "oom-cgroup", "{name} was killed, most likely by the host's OOM killer: it took a process of its cgroup." },
-        { "signal-by-someone", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "signal-by-someone", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
         { "kill-unseen", "{name} was destroyed from the host: somebody sent SIGKILL to its VMM; who did was not seen." },
         { "vmm-fault", "{name}'s VMM crashed ({signal}){said}" },
         { "signal-end", "{name} was destroyed from the host: somebody sent {signal} to its VMM; who did was not seen." },
-        { "signal-exit", "{name} was destroyed from the host: {who} sent {signal} to its VMM." },
+        { "signal-exit", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
         { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
         { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
         { "host-shutdown-exit", "{name} ended while the host was shutting down{asked}; most likely it was ended by that." },
@@ -149,6 +150,14 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
                         describe_actor(verdict->actor, ret, n_ret);
                 else
                         snprintf(ret, n_ret, "somebody");
+                return 5;
+        }
+        if (!strncmp(placeholder, "{vmm}", 5)) {
+                e = proof_of_kind(verdict, items, EVIDENCE_SIGNAL);
+                if (e && e->text[0])
+                        snprintf(ret, n_ret, "its unit %.160s", e->text);
+                else
+                        snprintf(ret, n_ret, "its VMM");
                 return 5;
         }
         if (!strncmp(placeholder, "{asked}", 7)) {

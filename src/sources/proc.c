@@ -181,6 +181,20 @@ static void set_cgroup(struct actor *actor, pid_t pid) {
                 text_set(actor->cgroup, sizeof(actor->cgroup), path);
 }
 
+void proc_unit(char *ret_unit, size_t n_unit, pid_t pid) {
+        char text[CGROUP_MAX], path[CGROUP_MAX];
+        ssize_t n = read_of(pid, "cgroup", text, sizeof(text));
+
+        *ret_unit = '\0';
+        if (n < 0)
+                return;
+        if (!proc_cgroup_parse(path, sizeof(path), text, (size_t)n, "name=systemd"))
+                proc_unit_of_cgroup(ret_unit, n_unit, path);
+        /* A systemd in a container may have the one where the host's has the other. */
+        if (!*ret_unit && !proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL))
+                proc_unit_of_cgroup(ret_unit, n_unit, path);
+}
+
 /* From the nearest parent up to the leader of a session; a parent is never younger than its child. */
 static void set_parents(struct actor *actor, const struct proc_stat *child) {
         struct proc_stat stat = *child;

@@ -40,6 +40,12 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor);
  */
 int proc_peer_actor(int fd, const char *via, struct actor *ret_actor);
 
+/*
+ * The unit (a service, a scope) that the process's control group is, or is in; "" where it is in none, or is gone.  A process of a user's own service
+ * manager is in a unit of that one.
+ */
+void proc_unit(char *ret_unit, size_t n_unit, pid_t pid);
+
 /* What the host's user database calls that user; "" where it does not know it. */
 void proc_user_name(char *ret_name, size_t n_name, uid_t uid);
 

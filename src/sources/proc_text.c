@@ -163,6 +163,23 @@ int proc_cgroup_parse(char *ret_path, size_t n_path, const char *text, size_t n_
         return -ENOENT;
 }
 
+static bool ends_with(const char *text, size_t n, const char *end) {
+        return n > strlen(end) && !memcmp(text + n - strlen(end), end, strlen(end));
+}
+
+void proc_unit_of_cgroup(char *ret_unit, size_t n_unit, const char *path) {
+        *ret_unit = '\0';
+        while (*path) {
+                size_t n = strcspn(path, "/");
+
+                if ((ends_with(path, n, ".service") || ends_with(path, n, ".scope")) && n < n_unit) {
+                        memcpy(ret_unit, path, n);
+                        ret_unit[n] = '\0';
+                }
+                path += n + (path[n] == '/');
+        }
+}
+
 int proc_instance_parse(struct proc_instance *ret_instance, const char *text) {
         struct proc_instance instance = { 0 };
         const char *end = text + strlen(text);

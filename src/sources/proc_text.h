@@ -45,6 +45,9 @@ int proc_number_parse(uint64_t *ret_number, const char *text, size_t n_text);
  */
 int proc_cgroup_parse(char *ret_path, size_t n_path, const char *text, size_t n_text, const char *controller);
 
+/* The unit that a control group is, or is in: the last part of its path that is called so; "" where none is. */
+void proc_unit_of_cgroup(char *ret_unit, size_t n_unit, const char *path);
+
 /*
  * "BOOTID:PID:STARTTIME"; what stands behind one more colon tells apart the VMs of one process.  0, or -EINVAL.
  */

@@ -104,6 +104,30 @@ static void a_cgroup_is_found_by_its_controller(void **state) {
         assert_int_equal(proc_cgroup_parse(path, sizeof(path), "junk\n:\n", 7, NULL), -ENOENT);
 }
 
+static void a_unit_is_the_last_part_that_is_called_so(void **state) {
+        static const struct {
+                const char *path, *unit;
+        } rows[] = {
+                { "/system.slice/vm.service", "vm.service" },
+                { "/user.slice/user-1000.slice/user@1000.service/app.slice/vm.service", "vm.service" },
+                { "/user.slice/user-1000.slice/session-3.scope", "session-3.scope" },
+                { "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt/emulator", "machine-qemu\\x2d1\\x2dweb.scope" },
+                { "/system.slice", "" },
+                { "/", "" },
+                { "", "" },
+                { "/.service/x", "" },
+                { "/../../system.slice/vm.service/", "vm.service" },
+        };
+        char unit[48], little[8];
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                proc_unit_of_cgroup(unit, sizeof(unit), rows[i].path);
+                assert_string_equal(unit, rows[i].unit);
+        }
+        proc_unit_of_cgroup(little, sizeof(little), "/a-long-one.service");
+        assert_string_equal(little, "");
+}
+
 static void an_instance_reads_back(void **state) {
         struct proc_instance instance;
 
@@ -139,6 +163,7 @@ int main(void) {
                 cmocka_unit_test(what_is_no_stat_is_refused),
                 cmocka_unit_test(a_status_names_process_and_user),
                 cmocka_unit_test(a_cgroup_is_found_by_its_controller),
+                cmocka_unit_test(a_unit_is_the_last_part_that_is_called_so),
                 cmocka_unit_test(an_instance_reads_back),
                 cmocka_unit_test(what_is_no_instance_is_refused),
         };

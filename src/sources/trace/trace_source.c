@@ -86,6 +86,16 @@ static void complete_sender(struct evidence *evidence, const struct trace_signal
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
 }
 
+/* A service manager ends units, and its signal is one to this one. */
+static void complete_unit(struct evidence *evidence, pid_t pid) {
+        char unit[EVIDENCE_TEXT_MAX];
+
+        if (strcmp(evidence->actor->comm, "systemd"))
+                return;
+        proc_unit(unit, sizeof(unit), pid);
+        evidence_set_text(evidence, unit, strlen(unit));
+}
+
 static void take_signal(struct trace_watch *watch, const struct trace_signal *signal) {
         struct evidence evidence;
 
@@ -95,6 +105,8 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
                 complete_leader(&evidence, signal);
         else if (evidence.actor)
                 complete_sender(&evidence, signal);
+        if (evidence.actor)
+                complete_unit(&evidence, watch->pid);
         report(watch, &evidence);
 }
 
