@@ -47,6 +47,9 @@ struct engine_events {
 int engine_new(struct engine **ret_engine, sd_event *event, struct store *store, const struct engine_events *events);
 struct engine *engine_free(struct engine *engine);
 
+/* So long engine_add_vm() waits for the disk (0, as it begins: as long as it takes); then it is -EAGAIN, and the VM may be on record later. */
+void engine_set_add_patience(struct engine *engine, unsigned ms);
+
 /*
  * Look after a VM from now on: writes its instance and its policy (waits for the disk) and opens its episode.  `instance` is taken over on success.  Errors as
  * store_add_vm(), which sets ret_other.

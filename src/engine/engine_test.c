@@ -1,7 +1,9 @@
 #include "engine/engine.h"
 
 #include <setjmp.h>
+#include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -346,6 +348,41 @@ static void a_wall_clock_that_is_set_back_changes_no_order(void **state) {
         assert_string_equal(history(world, &(struct store_query){ .limit = 1 }), strcat(world->told[8].id, " "));
 }
 
+/* Somebody else has the database locked: what is in hand waits, the loop does not. */
+static void a_vm_that_is_added_while_the_disk_takes_nothing_holds_up_nobody(void **state) {
+        struct world *world = *state;
+        struct policy policy = policy_default(false);
+        struct store_vm other = { 0 }, known = { 0 };
+        struct engine_vm *vm;
+        sqlite3 *lock;
+        char why[STORE_WHY_MAX];
+        uint64_t began_ns;
+
+        assert_int_equal(sqlite3_open(store_path(world->store), &lock), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(lock, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        engine_set_add_patience(world->engine, 50);
+        began_ns = source_now_ns();
+        for (size_t i = 0; i < 2; i++) {
+                struct store_vm instance = { .pid = 1, .uid = -1, .began_ns = 1, .command_line = strdup("qemu") };
+
+                /* The first is with the writer, the second has not been begun with. */
+                snprintf(instance.identity.name, sizeof(instance.identity.name), "late-%zu", i);
+                snprintf(instance.identity.instance, sizeof(instance.identity.instance), "boot:10%zu:1", i);
+                strcpy(instance.identity.backend, "qemu");
+                assert_int_equal(engine_add_vm(world->engine, &instance, &policy, true, &vm, &other, why), -EAGAIN);
+                assert_non_null(strstr(why, "the disk takes too long"));
+                store_vm_deinit(&instance);
+        }
+        assert_in_range(source_now_ns() - began_ns, UINT64_C(100000000), UINT64_C(2000000000));
+        assert_int_equal(sqlite3_exec(lock, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(lock), SQLITE_OK);
+        power_off(world, 0);
+        run_until(world, 1, 1);
+        assert_int_equal(store_find_vm(world->store, "boot:100:1", &known), 0);
+        store_vm_deinit(&known);
+        assert_int_equal(store_find_vm(world->store, "boot:101:1", &known), -ENOENT);
+}
+
 static int count_resets(const struct evidence *evidence, void *userdata) {
         int64_t *n = userdata;
 
@@ -381,6 +418,7 @@ int main(void) {
                 SENTENCE(a_disk_that_is_sick_for_a_moment_delays_the_verdict_no_more),
                 cmocka_unit_test_setup_teardown(what_is_beyond_the_bound_is_dropped_and_is_a_gap, world_begin_small, world_end),
                 SENTENCE(a_wall_clock_that_is_set_back_changes_no_order),
+                SENTENCE(a_vm_that_is_added_while_the_disk_takes_nothing_holds_up_nobody),
                 SENTENCE(what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left),
         };
 

@@ -15,6 +15,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* A VM that is born while the disk is sick holds up nobody else for longer: it is looked for again. */
+#define ADD_PATIENCE_MS 1000
+
 void keeper_say(struct keeper *keeper, const char *format, ...) {
         char line[STORE_WHY_MAX + 128];
         va_list arguments;
@@ -284,6 +287,8 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         r = proc_instance(getpid(), keeper->watcher);
         if (!r)
                 r = engine_new(&keeper->engine, keeper->event, keeper->store, &engine_events);
+        if (!r)
+                engine_set_add_patience(keeper->engine, ADD_PATIENCE_MS);
         if (!r)
                 r = tracing_new(&keeper->tracing, keeper->event, keeper->config.handover, on_say, keeper);
         keeper->home.tracing = keeper->tracing;

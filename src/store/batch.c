@@ -56,6 +56,11 @@ struct store_batch *store_batch_free(struct store_batch *batch) {
                 verdict_record_deinit(&batch->verdicts[i].record);
         for (size_t i = 0; i < batch->n_ops; i++)
                 op_deinit(&batch->ops[i]);
+        if (batch->addition) {
+                store_vm_deinit(&batch->addition->vm);
+                store_vm_deinit(&batch->addition->other);
+        }
+        free(batch->addition);
         free(batch->evidence);
         free(batch->verdicts);
         free(batch->ops);

@@ -65,6 +65,11 @@ struct batch_verdict {
         struct verdict_record record;
 };
 
+/* A VM that is added, and the one that has its place. */
+struct batch_addition {
+        struct store_vm vm, other;
+};
+
 struct store_batch {
         struct batch_op *ops;
         size_t n_ops, n_ops_max;
@@ -72,6 +77,7 @@ struct store_batch {
         size_t n_evidence, n_evidence_max;
         struct batch_verdict *verdicts;
         size_t n_verdicts, n_verdicts_max;
+        struct batch_addition *addition; /* owned; NULL: none */
         size_t n_bytes; /* about; what the writer's queue is bounded by */
 
         /* While it is with the writer. */
@@ -79,6 +85,7 @@ struct store_batch {
         store_done_fn done;
         void *userdata;
         bool has_waiter;
+        bool is_given_up; /* by who waited for it: it is freed when it is done */
         bool is_done;
         int result;
         char why[STORE_WHY_MAX];

@@ -114,18 +114,46 @@ void store_vm_deinit(struct store_vm *vm) {
 
 int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other,
                  char ret_why[static STORE_WHY_MAX]) {
+        return store_add_vm_within(store, vm, 0, ret_other, ret_why);
+}
+
+int store_add_vm_within(struct store *store, struct store_vm *vm, unsigned patience_ms, struct store_vm *ret_other,
+                        char ret_why[static STORE_WHY_MAX]) {
         cleanup(store_batch_freep) struct store_batch *batch = NULL;
+        struct batch_addition *addition;
         int r;
 
         if (!store->writer)
                 return database_fail_errno(store->reader.path, -EROFS, ret_why);
         r = store_batch_new(&batch);
-        if (!r)
-                r = store_batch_add_vm(batch, vm, ret_other);
+        if (!r && !(batch->addition = calloc(1, sizeof(*batch->addition))))
+                r = -ENOMEM;
         if (r)
                 return database_fail_errno(store->reader.path, r, ret_why);
-        r = store_writer_run(store->writer, batch);
-        if (r)
+        addition = batch->addition;
+        addition->vm = *vm;
+        r = store_batch_add_vm(batch, &addition->vm, &addition->other);
+        if (r) {
+                addition->vm = (struct store_vm){};
+                return database_fail_errno(store->reader.path, r, ret_why);
+        }
+        r = store_writer_run(store->writer, batch, patience_ms);
+        if (r == STORE_WRITER_GIVEN_UP) {
+                /* The writer still reads them. */
+                vm->command_line = vm->policy = vm->watcher = NULL;
+                take_pointer(batch);
+                r = -EAGAIN;
+        } else {
+                *vm = addition->vm;
+                addition->vm = (struct store_vm){};
+        }
+        if (ret_other && (r == -EEXIST || r == -EALREADY)) {
+                *ret_other = addition->other;
+                addition->other = (struct store_vm){};
+        }
+        if (r == -EAGAIN)
+                snprintf(ret_why, STORE_WHY_MAX, "%.256s: the disk takes too long", store->reader.path);
+        else if (r)
                 snprintf(ret_why, STORE_WHY_MAX, "%s", batch->why);
         return r;
 }

@@ -68,6 +68,9 @@ void store_vm_deinit(struct store_vm *vm);
  */
 int store_add_vm(struct store *store, struct store_vm *vm, struct store_vm *ret_other,
                  char ret_why[static STORE_WHY_MAX]);
+/* Waits no longer than that (0: as long as it takes).  -EAGAIN: it is not known to the store, or will be in a while; its owned texts may be gone. */
+int store_add_vm_within(struct store *store, struct store_vm *vm, unsigned patience_ms, struct store_vm *ret_other,
+                        char ret_why[static STORE_WHY_MAX]);
 
 /* Instances that have not ended (all, or those called `name` unless it is NULL), oldest first.  The array is yours. */
 int store_list_open_vms(struct store *store, const char *name, struct store_vm **ret_vms, size_t *ret_n);

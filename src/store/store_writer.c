@@ -88,6 +88,12 @@ static bool finish_group(struct store_writer *writer, struct batch_list group) {
 
                 writer->n_written++;
                 batch->is_done = true;
+                if (batch->is_given_up) {
+                        writer->n_bytes -= batch->n_bytes;
+                        writer->n_dispatched++;
+                        store_batch_free(batch);
+                        continue;
+                }
                 if (batch->has_waiter)
                         continue;
                 list_append(&writer->finished, batch);
@@ -264,16 +270,58 @@ int store_writer_submit(struct store_writer *writer, struct store_batch *batch) 
         return r;
 }
 
-int store_writer_run(struct store_writer *writer, struct store_batch *batch) {
+/* Under the lock.  Take it out if nobody has begun with it. */
+static bool take_back(struct store_writer *writer, const struct store_batch *batch) {
+        struct store_batch *before = NULL, *at = writer->queue.first;
+
+        for (; at && at != batch; at = at->next)
+                before = at;
+        if (!at)
+                return false;
+        if (before)
+                before->next = at->next;
+        else
+                writer->queue.first = at->next;
+        if (writer->queue.last == at)
+                writer->queue.last = before;
+        return true;
+}
+
+static struct timespec ms_from_now(unsigned ms) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += ms / 1000 + (until.tv_nsec / 1000000 + ms % 1000) / 1000;
+        until.tv_nsec = (until.tv_nsec + ms % 1000 * 1000000) % 1000000000;
+        return until;
+}
+
+int store_writer_run(struct store_writer *writer, struct store_batch *batch, unsigned patience_ms) {
+        struct timespec until = ms_from_now(patience_ms);
+        int r = 0;
+
         pthread_mutex_lock(&writer->lock);
         batch->has_waiter = true;
         enqueue(writer, batch);
-        while (!batch->is_done)
-                pthread_cond_wait(&writer->has_finished, &writer->lock);
-        writer->n_bytes -= batch->n_bytes;
-        writer->n_dispatched++;
+        while (!batch->is_done && !r)
+                if (patience_ms)
+                        r = pthread_cond_timedwait(&writer->has_finished, &writer->lock, &until);
+                else
+                        pthread_cond_wait(&writer->has_finished, &writer->lock);
+        if (batch->is_done) {
+                writer->n_bytes -= batch->n_bytes;
+                writer->n_dispatched++;
+                r = batch->result;
+        } else if (take_back(writer, batch)) {
+                writer->n_bytes -= batch->n_bytes;
+                writer->n_submitted--;
+                r = -EAGAIN;
+        } else {
+                batch->is_given_up = true;
+                r = STORE_WRITER_GIVEN_UP;
+        }
         pthread_mutex_unlock(&writer->lock);
-        return batch->result;
+        return r;
 }
 
 int store_writer_fd(const struct store_writer *writer) {

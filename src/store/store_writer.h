@@ -20,8 +20,12 @@ struct store_writer *store_writer_free(struct store_writer *writer);
 /* 0 or -EAGAIN: STORE_QUEUE_MAX bytes wait already. */
 int store_writer_submit(struct store_writer *writer, struct store_batch *batch);
 
-/* Write this batch, after all that was submitted before, and wait for it.  Its result. */
-int store_writer_run(struct store_writer *writer, struct store_batch *batch);
+/*
+ * Write this batch, after all that was submitted before, and wait for it; patience_ms: for so long (0: as long as it takes).  Its result;
+ * -EAGAIN: that was over before it was begun, and it is not written; STORE_WRITER_GIVEN_UP: it is being written, and is the writer's to free.
+ */
+#define STORE_WRITER_GIVEN_UP 1
+int store_writer_run(struct store_writer *writer, struct store_batch *batch, unsigned patience_ms);
 
 int store_writer_fd(const struct store_writer *writer);
 
