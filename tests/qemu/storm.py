@@ -2,7 +2,7 @@
 """vmpowerd is killed again and again while VMs live and die: nothing is told twice, nothing that was acknowledged is lost, nobody is forgotten.
 
     VMPOWER_SEED   of the storm; printed
-    VMPOWER_SOAK   hundreds of kills, thousands of VMs
+    VMPOWER_SOAK   hundreds of kills, hundreds of VMs
 """
 
 import os
@@ -238,7 +238,7 @@ def kept(world):
     def may_be_missed(storm, at_ns):
         return False
 
-    storm = weather(world, manager, *((1000, 30, 150) if IS_SOAK else (100, 6, 10)), may_be_missed)
+    storm = weather(world, manager, *((500, 20, 150) if IS_SOAK else (100, 6, 10)), may_be_missed)
     manager.end(storm.daemon)
 
 
@@ -248,7 +248,7 @@ def by_hand(world):
     def may_be_missed(storm, at_ns):
         return any(killed - WINDOW_NS <= at_ns <= ready + ATTACHING_NS for killed, ready in storm.away)
 
-    storm = weather(world, None, *((500, 20, 100) if IS_SOAK else (20, 6, 5)), may_be_missed)
+    storm = weather(world, None, *((200, 20, 60) if IS_SOAK else (20, 6, 5)), may_be_missed)
     storm.daemon.stop()
 
 
