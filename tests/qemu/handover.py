@@ -29,6 +29,15 @@ def kinds(verdict):
     return [evidence["kind"] for evidence in verdict["evidence"]]
 
 
+def has_told_machine(world, vm, times=1):
+    """Its monitor has been negotiated so often, and what it said first is on record."""
+    statement = "SELECT e.id FROM evidence e JOIN vm ON vm.id = e.vm WHERE e.kind = 'machine' AND vm.name = ?"
+    deadline = time.monotonic() + PATIENCE
+    while len(rows(world, statement, vm.name)) < times:
+        assert time.monotonic() < deadline, "the machine is not on record"
+        time.sleep(0.01)
+
+
 def held(world, *words, **named):
     """A VM that a daemon under a service manager holds."""
     manager = ServiceManager(world)
@@ -37,10 +46,7 @@ def held(world, *words, **named):
     attached(world, vm)
     manager.wait(lambda: len(manager.kept) == 4)
     # A daemon that is killed now knows what it has written down by now.
-    deadline = time.monotonic() + PATIENCE
-    while not rows(world, "SELECT e.id FROM evidence e JOIN vm ON vm.id = e.vm WHERE e.kind = 'machine' AND vm.name = ?", vm.name):
-        assert time.monotonic() < deadline, "the machine is not on record"
-        time.sleep(0.01)
+    has_told_machine(world, vm)
     return manager, vm, daemon
 
 
@@ -180,6 +186,7 @@ def lost(world):
             os.close(manager.kept.pop(name))
     daemon = manager.start()
     is_attached_again(world, vm)
+    has_told_machine(world, vm, 2)
     vm.own.quit()
     vm.is_over()
     daemon.wait_told(vm.name)
