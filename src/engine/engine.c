@@ -11,6 +11,7 @@
 
 uint64_t engine_patience_ns = UINT64_C(3000000000);
 size_t engine_backlog_max = BACKLOG_BYTES_MAX;
+unsigned engine_add_patience_ms;
 
 struct engine {
         sd_event *event;
@@ -21,7 +22,6 @@ struct engine {
         struct store_batch *batch;
         struct backlog *backlog; /* what a sick disk did not take */
         uint64_t patient_until_ns; /* then what is not on disk is judged all the same */
-        unsigned add_patience_ms;  /* 0: as long as it takes */
         bool is_kept;              /* the batch that could not even be submitted went to the backlog */
         struct engine_vm **vms; /* by rising id */
         size_t n_vms;
@@ -464,10 +464,6 @@ static void fill_place(struct engine *engine, struct engine_vm *vm, struct store
         engine->n_vms++;
 }
 
-void engine_set_add_patience(struct engine *engine, unsigned ms) {
-        engine->add_patience_ms = ms;
-}
-
 static char *format_policy(const struct policy *policy) {
         char text[POLICY_TEXT_MAX];
 
@@ -486,7 +482,7 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
         }
         free(instance->policy);
         instance->policy = format_policy(policy);
-        r = store_add_vm_within(engine->store, instance, engine->add_patience_ms, ret_other, ret_why);
+        r = store_add_vm_within(engine->store, instance, engine_add_patience_ms, ret_other, ret_why);
         if (r) {
                 free(vm);
                 return r;
@@ -613,7 +609,6 @@ int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct 
 }
 
 int engine_vm_leave(struct engine_vm *vm, const char *reason) {
-        /* Whoever looks after it next counts on from what is on record. */
         tally_let_out(&vm->tally, 0, true, vm_let_out, vm);
         if (reason)
                 vm_report_gap(vm, reason);

@@ -48,7 +48,7 @@ int engine_new(struct engine **ret_engine, sd_event *event, struct store *store,
 struct engine *engine_free(struct engine *engine);
 
 /* So long engine_add_vm() waits for the disk (0, as it begins: as long as it takes); then it is -EAGAIN, and the VM may be on record later. */
-void engine_set_add_patience(struct engine *engine, unsigned ms);
+extern unsigned engine_add_patience_ms;
 
 /*
  * Look after a VM from now on: writes its instance and its policy (waits for the disk) and opens its episode.  `instance` is taken over on success.  Errors as
@@ -102,7 +102,7 @@ bool engine_vm_is_stored(const struct engine_vm *vm);
 int engine_vm_abandon(struct engine_vm *vm);
 
 /*
- * Nobody looks after it from here on, though it may run on: the reason is evidence.  NULL: whoever takes it up will know whether anything
+ * What was held back of a burst goes to the store.  Nobody looks after it from here on, though it may run on: the reason is evidence.  NULL: whoever takes it up will know whether anything
  * was missed.
  */
 int engine_vm_leave(struct engine_vm *vm, const char *reason);

@@ -288,7 +288,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (!r)
                 r = engine_new(&keeper->engine, keeper->event, keeper->store, &engine_events);
         if (!r)
-                engine_set_add_patience(keeper->engine, ADD_PATIENCE_MS);
+                engine_add_patience_ms = ADD_PATIENCE_MS;
         if (!r)
                 r = tracing_new(&keeper->tracing, keeper->event, keeper->config.handover, on_say, keeper);
         keeper->home.tracing = keeper->tracing;

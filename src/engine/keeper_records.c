@@ -221,6 +221,9 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         char why[STORE_WHY_MAX];
         int r;
 
+        /* The disk was sick a moment ago: one at a time waits for it. */
+        if (sd_event_source_get_enabled(keeper->missed, NULL) > 0)
+                return -EAGAIN;
         r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
                 /* It has ended, but not here yet: it is started again at once, or nobody looked after it. */
