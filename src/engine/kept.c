@@ -82,12 +82,13 @@ static void on_process_report(void *userdata, struct evidence *evidence) {
                 source_report(engine_vm_sink(kept->vm), evidence);
 }
 
-static void trace(struct kept *kept, pid_t pid, bool is_monitored) {
+static void trace(struct kept *kept, pid_t pid, bool is_monitored, bool is_child) {
         const struct traced_process process = {
                 .pid = pid,
                 .instance = kept_instance(kept)->identity.instance,
                 .command_line = kept_instance(kept)->command_line,
                 .is_monitored = is_monitored,
+                .is_child = is_child,
         };
 
         kept->traced_sink = (struct source_sink){ on_report, on_ended, kept };
@@ -96,14 +97,14 @@ static void trace(struct kept *kept, pid_t pid, bool is_monitored) {
 }
 
 void kept_trace_process(struct kept *kept, pid_t pid) {
-        trace(kept, pid, true);
+        trace(kept, pid, true, true);
 }
 
 void kept_watch_process(struct kept *kept, pid_t pid) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
 
         kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
-        trace(kept, pid, kept->qemu && !kept->monitor_is_over);
+        trace(kept, pid, kept->qemu && !kept->monitor_is_over, false);
         if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
                 on_process_report(kept, &vanished);
 }

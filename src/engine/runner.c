@@ -115,6 +115,7 @@ static void trace(struct runner *runner, pid_t pid, bool is_known) {
                 .argv = is_known ? runner->config.argv : NULL,
                 .n_argv = is_known ? runner->config.n_argv : 0,
                 .is_monitored = true,
+                .is_child = true,
         };
 
         traced_free(runner->traced);

@@ -160,6 +160,7 @@ void traced_new(struct traced **ret_traced, struct tracing *tracing, const struc
                 return;
         read_machine(&traced->machine, process);
         traced->machine.speaks = process->is_monitored;
+        traced->machine.is_child = process->is_child;
         if (trace_watch_new(&traced->watch, tracing->source, instance.pid, instance.start_time, &traced->machine, sink)) {
                 free(traced);
                 return;

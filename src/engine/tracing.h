@@ -40,6 +40,7 @@ struct traced_process {
         size_t n_argv;
         const char *command_line; /* the same as a text, where it may be gone; NULL: not known */
         bool is_monitored;        /* its monitor is held */
+        bool is_child;            /* of ours, or whoever tells of it: its stops are told */
 };
 
 /* One VM's process, from now on.  What is not to be had is no error: *ret_traced may be NULL. */

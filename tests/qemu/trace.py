@@ -8,6 +8,7 @@
 
 import ctypes
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,50 @@ for killing in ("KILL", "SEGV", "ABRT", "QUIT"):
     sent_by_another(killing, "signal-by-someone", "certain")
 for asking in ("TERM", "INT", "HUP"):
     sent_by_another(asking, "signal-exit", "likely")
+
+
+@traced("a VM that the daemon found is stopped and continued: a pause and a resume, and by whom")
+def stopped_and_continued(world):
+    vm = runs(world)
+    daemon = watching(world)
+    stopper = by_another(world, "sh", "-c", f"kill -STOP {vm.pid}")
+    daemon.wait_told(vm.name)
+    continuer = by_another(world, "sh", "-c", f"kill -CONT {vm.pid}")
+    daemon.wait_told(vm.name, 2)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name, 3)
+    daemon.stop()
+    pause, resume, _ = vm.history()
+    says(pause, "pause", "operator", "signal", None, rule="signal-stop", left="paused")
+    is_named(pause, stopper, "SIGSTOP")
+    says(resume, "resume", "operator", "signal", None, rule="signal-cont", left="running")
+    is_named(resume, continuer, "SIGCONT")
+
+
+@traced("^C on the terminal that a VM runs in is of who sits there: the session's leader")
+def terminal(world):
+    daemon = watching(world)
+    pid, terminal_fd = pty.fork()
+    if pid == 0:
+        name = f"t{os.getpid()}-c"
+        words = [*probe("idle", serial=False), "-serial", "file:" + world.path("serial"), "-name", name]
+        os.execve("/bin/sh", ["sh", "-c", "trap : INT; " + " ".join(words) + "; exit 7"], world.environment)
+    name = f"t{pid}-c"
+    world.later(os.close, terminal_fd)
+    wait_for_content(world.path("serial"), "probe: idle")
+    (vm,) = [child for child in descendants_of(pid) if comm_of(child).startswith("qemu")]
+    # Under software emulation nothing tells of a VM that begins: the next daemon finds it.
+    daemon.stop()
+    daemon = watching(world)
+    os.write(terminal_fd, b"\x03")
+    wait_for_end(vm)
+    daemon.wait_told(name)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    daemon.stop()
+    (destroyed,) = world.history(name)
+    says(destroyed, *BY_SIGNAL, confidence="likely", rule="signal-exit")
+    actor = destroyed["actor"]
+    assert (actor["pid"], actor["via"], actor["comm"], actor["uid"], actor["confidence"]) == (pid, "SIGINT", "sh", 0, "likely"), actor
 
 
 @traced("a monitor's word and the kernel's: a SIGTERM is certain, and so is its sender")

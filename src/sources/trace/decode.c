@@ -91,7 +91,7 @@ static struct evidence fact_of(const struct trace_head *head, enum evidence_kind
 
 bool trace_signal_is_from_terminal(const struct trace_signal *signal) {
         /* drivers/tty: kill_pgrp(…, 1) and the like. */
-        return signal->code == SI_KERNEL && signal->leader.tgid &&
+        return signal->code == SI_KERNEL && signal->leader.tgid && signal->leader.tgid != signal->head.tgid &&
                (signal->signal == SIGINT || signal->signal == SIGQUIT || signal->signal == SIGHUP || signal->signal == SIGTSTP ||
                 signal->signal == SIGCONT);
 }
@@ -182,6 +182,23 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
                 return r;
         *ret_evidence = evidence;
         return 0;
+}
+
+bool trace_stop_decode(struct evidence *ret_evidence, const struct trace_signal *signal, bool *is_stopped) {
+        char name[SIGNAL_NAME_MAX];
+
+        /* SIGSTOP cannot be ignored; SIGTSTP and its like may be handled, and tell nothing. */
+        if (signal->signal == (*is_stopped ? SIGCONT : SIGSTOP)) {
+                *ret_evidence = fact_of(&signal->head, *is_stopped ? EVIDENCE_CONTINUED : EVIDENCE_STOPPED, 1);
+                if (!*is_stopped) {
+                        signal_name(signal->signal, name);
+                        ret_evidence->number = signal->signal;
+                        evidence_set_word(ret_evidence, name);
+                }
+                *is_stopped = !*is_stopped;
+                return true;
+        }
+        return false;
 }
 
 /* --- ends -------------------------------------------------------------------------------------------------------- */

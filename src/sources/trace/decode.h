@@ -29,6 +29,12 @@ bool trace_signal_is_from_terminal(const struct trace_signal *signal);
  */
 int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal);
 
+/*
+ * A process that is no child of ours was stopped, or continued, by this signal: then true, and STOPPED or CONTINUED.  `is_stopped`: was it, before
+ * and after.
+ */
+bool trace_stop_decode(struct evidence *ret_evidence, const struct trace_signal *signal, bool *is_stopped);
+
 /* EXITED or KILLED. */
 void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record);
 /* OOM_KILL. */
@@ -39,6 +45,7 @@ struct trace_machine {
         bool is_pc;     /* QEMU's pc or q35 */
         bool no_reboot; /* a reset ends it */
         bool speaks;    /* its monitor tells what became of it, so nothing is to be concluded here */
+        bool is_child;  /* wait(2) tells whoever reports it that it was stopped */
 };
 
 /*

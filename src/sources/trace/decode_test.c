@@ -92,6 +92,10 @@ static void a_terminals_signal_is_its_sessions_leaders(void **state) {
         assert_int_equal(e.actor->pid, 77);
         assert_int_equal(e.actor->confidence, CONFIDENCE_LIKELY);
         evidence_deinit(&e);
+        /* One that leads its own session has nobody above it. */
+        signal.leader.tgid = signal.head.tgid;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_null(e.actor);
 }
 
 static void a_signal_that_was_ignored_did_nothing_but_to_continue(void **state) {
@@ -104,6 +108,26 @@ static void a_signal_that_was_ignored_did_nothing_but_to_continue(void **state) 
         signal.signal = SIGCONT;
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         evidence_deinit(&e);
+}
+
+static void a_stop_and_its_end_are_told_once_each(void **state) {
+        struct trace_signal signal = a_kill();
+        bool is_stopped = false;
+        struct evidence e;
+
+        signal.signal = SIGCONT;
+        assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+        signal.signal = SIGTSTP;
+        assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+        signal.signal = SIGSTOP;
+        assert_true(trace_stop_decode(&e, &signal, &is_stopped));
+        assert_int_equal(e.kind, EVIDENCE_STOPPED);
+        assert_string_equal(e.word, "SIGSTOP");
+        assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+        signal.signal = SIGCONT;
+        assert_true(trace_stop_decode(&e, &signal, &is_stopped));
+        assert_int_equal(e.kind, EVIDENCE_CONTINUED);
+        assert_false(is_stopped);
 }
 
 static void a_torn_record_is_refused(void **state) {
@@ -273,6 +297,7 @@ int main(void) {
                 cmocka_unit_test(the_kernels_own_kill_has_no_sender),
                 cmocka_unit_test(a_terminals_signal_is_its_sessions_leaders),
                 cmocka_unit_test(a_signal_that_was_ignored_did_nothing_but_to_continue),
+                cmocka_unit_test(a_stop_and_its_end_are_told_once_each),
                 cmocka_unit_test(a_torn_record_is_refused),
                 cmocka_unit_test(a_record_that_points_beyond_itself_is_refused),
                 cmocka_unit_test(a_path_of_the_longest_names_fits),

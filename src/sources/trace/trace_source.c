@@ -45,6 +45,7 @@ struct trace_watch {
         struct source_sink sink;
         struct trace_exit end; /* as the kernel saw it */
         bool has_end;
+        bool is_stopped;
         sd_event_source *deadline;
         void (*done)(void *userdata, const struct evidence *end);
         void *userdata;
@@ -108,6 +109,8 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
         if (evidence.actor)
                 complete_unit(&evidence, watch->pid);
         report(watch, &evidence);
+        if (!watch->machine.is_child && trace_stop_decode(&evidence, signal, &watch->is_stopped))
+                report(watch, &evidence);
 }
 
 /* Before it was watched. */
