@@ -149,7 +149,12 @@ static void exits_with_7(void) {
         _exit(7);
 }
 
+/* Once the first thread has gone: then it is a zombie, while the process is not over. */
 static void *exits_all(void *userdata) {
+        struct proc_stat stat;
+
+        while (!proc_stat_read(&stat, getpid()) && stat.state != 'Z')
+                sched_yield();
         syscall(SYS_exit_group, 9);
         return NULL;
 }
@@ -272,9 +277,9 @@ static void who_had_the_pid_before_or_after_is_another(void **state) {
         start(&stranger, does_nothing);
         assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
         others->source = heard->source;
+        self = watch(heard, stranger.pid, 0);
         before = watch(others, stranger.pid, stat.start_time - 1);
         after = watch(others, stranger.pid, stat.start_time + 1);
-        self = watch(heard, stranger.pid, 0);
         /* Those who had it go; he is watched on. */
         before = trace_watch_free(before);
         kill(stranger.pid, SIGKILL);
