@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+uint64_t trace_record_wait_usec;
+
 uint32_t trace_source_version(void) {
         return 0;
 }

@@ -14,8 +14,7 @@
 
 #define TICK_NS UINT64_C(10000000)
 
-/* An end that was seen by its pidfd, and whose record does not come: it was lost. */
-#define RECORD_WAIT_USEC UINT64_C(1000000)
+uint64_t trace_record_wait_usec = 1000000;
 
 struct trace_source {
         sd_event *event;
@@ -293,7 +292,7 @@ void trace_watch_finish(struct trace_watch *watch, void (*done)(void *userdata, 
         watch->done = done;
         watch->userdata = userdata;
         if (watch->has_end || trace_source_lacks(source, TRACE_EXITS) || count_lost(watch) ||
-            sd_event_add_time_relative(source->event, &watch->deadline, CLOCK_MONOTONIC, RECORD_WAIT_USEC, 0, on_deadline, watch) < 0)
+            sd_event_add_time_relative(source->event, &watch->deadline, CLOCK_MONOTONIC, trace_record_wait_usec, 0, on_deadline, watch) < 0)
                 complete(watch);
 }
 

@@ -220,6 +220,28 @@ static void is_our_kill(const struct heard *heard) {
         assert_true(e->actor->exe[0] == '/' && e->actor->cmdline[0]);
 }
 
+/* As where a record before it is still being written. */
+static void an_end_is_waited_for_where_its_record_comes_late(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard;
+
+        need_trace();
+        trace_record_wait_usec = 30000000;
+        heard = hear();
+        start(&stranger, exits_with_7);
+        trace = watch(heard, stranger.pid, 0);
+        trace_watch_finish(trace, on_done, heard);
+        assert_false(heard->is_done);
+        go(&stranger);
+        while (!heard->is_done)
+                assert_true(sd_event_run(heard->event, UINT64_MAX) >= 0);
+        assert_true(heard->has_end);
+        assert_int_equal(heard->end.number, 7);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
 static void a_sender_is_seen_before_the_end_that_he_makes(void **state) {
         struct stranger stranger;
         struct trace_watch *trace;
@@ -427,6 +449,7 @@ int main(void) {
                 cmocka_unit_test(the_exit_status_of_a_process_that_is_not_ours_is_known),
                 cmocka_unit_test(a_threads_exit_is_its_processs_once_it_is_the_last),
                 cmocka_unit_test(what_a_process_raises_itself_has_no_sender),
+                cmocka_unit_test(an_end_is_waited_for_where_its_record_comes_late),
                 cmocka_unit_test(a_sender_is_seen_before_the_end_that_he_makes),
                 cmocka_unit_test(a_signal_to_a_stranger_is_known_when_he_is_watched_later),
                 cmocka_unit_test(who_had_the_pid_before_or_after_is_another),
