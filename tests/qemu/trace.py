@@ -332,11 +332,19 @@ def oom(world):
 # --- KVM ------------------------------------------------------------------------------------------------------------
 
 
+def held(world, *words, action):
+    """A VM under KVM that is there, and runs no instruction until it is told to (`cont`)."""
+    vm = Vm(world, "-S", *words, action=action, accelerator="kvm")
+    vm.own.connect()
+    return vm
+
+
 def goes(action, row, rule, *words, left="running"):
     @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
     def went(world):
-        vm = Vm(world, *words, action=action, accelerator="kvm", delay_ms=1500).greets()
+        vm = held(world, *words, action=action)
         daemon = watching(world)
+        vm.own.send("cont")
         daemon.wait_told(vm.name)
         if left != "gone":
             vm.own.quit()
@@ -358,8 +366,9 @@ goes("triple-fault", ("reboot", "guest", "triple-fault", None), "triple-fault")
 
 @on_kvm("a reset that ends the VM (-no-reboot) is a reboot that left it gone")
 def no_reboot(world):
-    vm = Vm(world, "-no-reboot", action="reset-8042", accelerator="kvm", delay_ms=1500).greets()
+    vm = held(world, "-no-reboot", action="reset-8042")
     daemon = watching(world)
+    vm.own.send("cont")
     vm.is_over()
     daemon.wait_told(vm.name)
     daemon.stop()
@@ -399,9 +408,10 @@ def killed_meanwhile(world):
 def goes_meanwhile(action, row, rule, left):
     @on_kvm(f"a guest's {action} while the daemon is away is told afterwards")
     def went(world):
-        vm = Vm(world, action=action, accelerator="kvm", delay_ms=2500).greets()
+        vm = held(world, action=action)
         manager = ServiceManager(world)
         manager.start().kill()
+        vm.own.send("cont")
         if left == "gone":
             vm.is_over()
         else:
