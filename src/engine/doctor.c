@@ -6,6 +6,7 @@
 #include "engine/launch.h"
 #include "outlets/hook_directory.h"
 #include "outlets/journald_outlet.h"
+#include "sources/host/host_try.h"
 #include "sources/process/kvm_try.h"
 #include "sources/process/process_try.h"
 #include "sources/qemu/qemu_try.h"
@@ -134,6 +135,21 @@ static void look_at_trace(const struct doctor *doctor) {
                 repair_trace(found.results[i], repair);
                 tell(doctor, &parts[i], found.results[i], found.found[i], repair);
         }
+}
+
+static void look_at_host(const struct doctor *doctor) {
+        static const struct check host = { "host", true, "a VM that the host's shutdown ends is said to be ended by somebody's signal" };
+        static const struct check lock = { "host-lock", true,
+                "the host's shutdown does not wait until it is on record, so that a VM that it ends at once may be said to be ended by somebody" };
+        char repair[DOCTOR_REPAIR_MAX];
+        struct host_try found;
+
+        host_try(&found);
+        repair_bus(found.bus, repair);
+        tell(doctor, &host, found.bus, found.bus_found, repair);
+        if (!found.bus)
+                repair_logind(found.lock, repair);
+        tell(doctor, &lock, found.lock, found.lock_found, repair);
 }
 
 /* --- what is kept, and told -------------------------------------------------------------------------------------- */
@@ -266,7 +282,7 @@ void doctor_look(void (*tell_finding)(const struct doctor_finding *finding, void
         look_at_processes(&doctor);
         look_at_kvm(&doctor);
         look_at_trace(&doctor);
-        tell_not_built(&doctor, "host", "a shutdown of the host is not told from somebody who ends every VM");
+        look_at_host(&doctor);
         tell_not_built(&doctor, "console", "what a guest says last on its console is not heard");
         tell_not_built(&doctor, "libvirt", "what was asked of libvirt is not known; its VMs are watched by process and kernel");
         tell_not_built(&doctor, "xen", "Xen's domains are not seen");

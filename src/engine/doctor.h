@@ -2,7 +2,7 @@
  * Doctor: whether each source, and each part that costs something when it is missing, works here and now.
  *
  * Has each try itself, in the order of what a VM's ending needs, and says of what does not work what that costs and which command repairs
- * it.  Changes nothing: what a try makes, it takes away.  Does not know how it is told.
+ * it.  What a try makes it takes away, but for the directories that whoever runs a VM makes, too.  Does not know how it is told.
  */
 #pragma once
 

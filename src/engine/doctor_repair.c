@@ -55,6 +55,21 @@ void repair_kvm(const char *device, int error, char ret_repair[static DOCTOR_REP
         }
 }
 
+void repair_bus(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -ENXIO)
+                SAY("%ssystemctl start systemd-logind", sudo());
+        else
+                SAY("%sapt install dbus && %ssystemctl start dbus.socket", sudo(), sudo());
+}
+
+/* It asks polkit who may. */
+void repair_logind(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -EACCES)
+                SAY("%sapt install polkitd", sudo());
+        else
+                SAY("%ssystemctl start systemd-logind", sudo());
+}
+
 void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
         if (error == -EPERM)
                 SAY("%s", repair_system_daemon());

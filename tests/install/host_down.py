@@ -121,6 +121,12 @@ def up(function):
 
 
 @up
+def the_doctor_hears_of_the_host():
+    told = json.loads(host("vmpower", "doctor", "--quick", "--json", status=None))
+    expect(str(check) for check in told["checks"] if check["name"] in ("host", "host-lock") and not check["works"])
+
+
+@up
 def one_is_stopped_by_an_operator():
     host("systemctl", "stop", "early")
 
@@ -230,6 +236,7 @@ def who_outlives_the_daemon_ended_with_the_host():
 
 TESTS = (
     the_host_is_up,
+    the_doctor_hears_of_the_host,
     one_is_stopped_by_an_operator,
     a_scheduled_shutdown_that_is_cancelled_is_nothing,
     a_shutdown_is_called_off,

@@ -6,10 +6,10 @@ from daemon_world import *
 
 CHECKS = [
     "qmp", "stderr", "process", "process-of-others", "cgroup-oom", "kvm", "kvm-uevents", "trace-signals", "trace-oom", "trace-exits",
-    "trace-ports", "trace-kvm-exits", "host", "console", "libvirt", "xen", "store", "run-directory", "sock-diag", "journald", "hooks",
+    "trace-ports", "trace-kvm-exits", "host", "host-lock", "console", "libvirt", "xen", "store", "run-directory", "sock-diag", "journald", "hooks",
     "rights", "daemon", "descriptor-store",
 ]  # fmt: skip
-NOT_BUILT = ["host", "console", "libvirt", "xen"]
+NOT_BUILT = ["console", "libvirt", "xen"]
 # By the way in which the VM is ended.
 VERDICTS = {
     "poweroff": ("poweroff", "guest", "acpi-s5"),
@@ -260,6 +260,29 @@ def _(world):
 def _(world):
     told = Told(world, "--quick", VMPOWER_TRACE="no")
     told.lacks("trace-signals", "switches it off", "a `kill -9` will be seen, its sender will not", "unset VMPOWER_TRACE")
+
+
+@test("without a system bus, and on one where nobody speaks for the host, its shutdown would not be heard")
+def _(world):
+    told = Told(world, "--quick", DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={world.path('bus')}")
+    told.lacks("host", "the system bus cannot be used: No such file", "ended by somebody's signal", "systemctl start dbus.socket")
+    told.lacks("host-lock", "no logind", "does not wait until it is on record", "systemctl start dbus.socket")
+    if not shutil.which("dbus-daemon"):
+        raise Skip("there is no dbus-daemon")
+    configuration = world.write("bus.conf", f"""<busconfig><type>system</type><listen>unix:path={world.path('bus')}</listen>
+        <auth>EXTERNAL</auth><policy context='default'><allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/>
+        <allow own='*'/><allow user='*'/></policy></busconfig>""")
+    bus = popen(["dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile", "--print-address=1"], env=world.environment,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    said = Stream(bus.stdout.fileno())
+    said.wait_for("unix:path=")
+    told = Told(world, "--quick", DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={world.path('bus')}")
+    told.lacks("host", "neither systemd nor logind", "ended by somebody's signal", "systemctl start systemd-logind")
+    bus.kill()
+    wait_for_end(bus.pid)
+    bus.wait()
+    said.thread.join(5)
+    bus.stdout.close()
 
 
 @test("a daemon that nobody keeps the descriptors of is said to miss what happens while it is restarted")
