@@ -116,9 +116,27 @@ void kept_leave_process(struct kept *kept) {
 
 /* --- its monitor ------------------------------------------------------------------------------------------------- */
 
+/* Until a verdict has told it: what QEMU says of the VM when its monitor is opened (QEMU, qapi/run-state.json, RunState). */
+static void note_status(struct kept *kept, const char *status) {
+        static const struct {
+                const char *status;
+                enum left left;
+        } states[] = {
+                { "running", LEFT_RUNNING },      { "paused", LEFT_PAUSED },  { "prelaunch", LEFT_PAUSED },
+                { "io-error", LEFT_PAUSED },      { "debug", LEFT_PAUSED },   { "watchdog", LEFT_PAUSED },
+                { "suspended", LEFT_SUSPENDED },  { "shutdown", LEFT_OFF },   { "guest-panicked", LEFT_PRESERVED },
+        };
+
+        for (size_t i = 0; !kept->last_verdict[0] && i < N_ELEMENTS(states); i++)
+                if (!strcmp(states[i].status, status))
+                        kept->state = left_name(states[i].left);
+}
+
 static void on_qemu_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
+        if (evidence->kind == EVIDENCE_STATUS)
+                note_status(kept, evidence->word);
         tracing_drain(kept->home->tracing);
         source_report(engine_vm_sink(kept->vm), evidence);
 }

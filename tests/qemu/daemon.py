@@ -290,6 +290,22 @@ def attached_and_paused(world):
     ]  # fmt: skip
 
 
+@test("a VM that was paused before it is attached is listed so, and that is no story")
+def attached_while_paused(world):
+    vm = runs(world)
+    vm.own.ask("stop")
+    daemon = Daemon(world)
+    attached(world, vm)
+    deadline = time.monotonic() + PATIENCE
+    while listed(world, vm.name)["state"] != "paused":
+        assert time.monotonic() < deadline, listed(world, vm.name)
+        time.sleep(0.05)
+    assert vm.history() == []
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+
+
 @test("attach calls the VM as it is asked to")
 def attach_renames(world):
     vm = runs(world)
