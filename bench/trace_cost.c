@@ -66,7 +66,7 @@ static void see(struct seeing *seeing, enum setting setting, pid_t pid) {
         *seeing = (struct seeing){ 0 };
         if (setting == WITHOUT)
                 return;
-        if (sd_event_new(&seeing->event) < 0 || trace_source_open(&seeing->source, seeing->event, NULL, why)) {
+        if (sd_event_new(&seeing->event) < 0 || trace_source_open(&seeing->source, seeing->event, TRACE_HOST, NULL, why)) {
                 fprintf(stderr, "%s\n", why);
                 exit(1);
         }

@@ -71,7 +71,7 @@ int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *
                 return 0;
         if (handover)
                 take_descriptors(&handed, handover);
-        r = trace_source_open(&tracing->source, event, handover ? &handed : NULL, why);
+        r = trace_source_open(&tracing->source, event, handover ? TRACE_HOST : TRACE_ONE, handover ? &handed : NULL, why);
         if (!r && handover)
                 keep_descriptors(tracing, handover);
         if (r && say) {

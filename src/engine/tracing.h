@@ -18,7 +18,7 @@ struct traced;
 
 /*
  * $VMPOWER_TRACE=no switches it off.  `say`: what does not work, in one line each; NULL: nobody wants to know.  Through
- * `handover` (NULL: none) the kernel goes on seeing over a restart; then tracing_begin() is due.  0 or -ENOMEM.
+ * `handover` (NULL: this is of one VM alone) the kernel goes on seeing over a restart; then tracing_begin() is due.  0 or -ENOMEM.
  */
 int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *handover, void (*say)(void *userdata, const char *line), void *userdata);
 struct tracing *tracing_free(struct tracing *tracing);

@@ -40,6 +40,9 @@ enum {
 /* The reader's pid namespace; 0: it is the first one, which counts as the kernel does. */
 const volatile uint32_t pid_namespace;
 
+/* The reader has one VM, from its birth. */
+const volatile bool forgets_others;
+
 uint64_t n_records;
 
 struct {
@@ -287,7 +290,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
         if (!tgid)
                 return 0;
         about = find_watched(tgid);
-        if (!about && !(BIT(signal) & FATAL))
+        if (!about && (forgets_others || !(BIT(signal) & FATAL)))
                 return 0;
         record = bpf_map_lookup_elem(&scratch, &zero);
         if (!record)

@@ -10,7 +10,7 @@ uint32_t trace_source_version(void) {
         return 0;
 }
 
-int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
                       char ret_why[static TRACE_WHY_MAX]) {
         for (size_t i = 0; handed && i < TRACE_DESCRIPTORS; i++)
                 close_fd(&handed->fds[i]);

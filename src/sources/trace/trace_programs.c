@@ -89,7 +89,13 @@ static bool victim_is_a_task(void) {
         return is_task;
 }
 
-static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N]) {
+/* A restart of the VM is another process, with the same programs; a few may be there at once. */
+enum {
+        ONE_RING = 1 << 18,
+        ONE_WATCHED = 16,
+};
+
+static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum trace_scope scope) {
         struct trace_bpf *bpf = trace_bpf__open();
         struct stat namespace;
 
@@ -97,13 +103,19 @@ static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N]) {
                 return NULL;
         if (!stat("/proc/self/ns/pid", &namespace) && namespace.st_ino != PROC_PID_INIT_INO)
                 bpf->rodata->pid_namespace = (uint32_t)namespace.st_ino;
+        if (scope == TRACE_ONE) {
+                bpf->rodata->forgets_others = true;
+                bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
+                bpf_map__set_max_entries(bpf->maps.watched, ONE_WATCHED);
+                bpf_map__set_max_entries(bpf->maps.strangers, 1);
+        }
         for (size_t i = 0; i < _PROGRAM_N; i++)
                 bpf_program__set_autoload(program_of(bpf, (enum program)i), wanted[i]);
         return bpf;
 }
 
-static int load_with(struct trace_bpf **ret_bpf, const bool wanted[static _PROGRAM_N]) {
-        struct trace_bpf *bpf = open_with(wanted);
+static int load_with(struct trace_bpf **ret_bpf, const bool wanted[static _PROGRAM_N], enum trace_scope scope) {
+        struct trace_bpf *bpf = open_with(wanted, scope);
         int r = bpf ? trace_bpf__load(bpf) : -errno;
 
         if (r) {
@@ -115,11 +127,11 @@ static int load_with(struct trace_bpf **ret_bpf, const bool wanted[static _PROGR
 }
 
 /* One program that does not load takes all others with it: find out which ones do, each alone. */
-static int load_what_works(struct trace_programs *programs, bool wanted[static _PROGRAM_N]) {
+static int load_what_works(struct trace_programs *programs, bool wanted[static _PROGRAM_N], enum trace_scope scope) {
         size_t n_working = 0;
         int r, first = 0;
 
-        r = load_with(&programs->bpf, wanted);
+        r = load_with(&programs->bpf, wanted, scope);
         if (!r || r == -EPERM)
                 return r;
         for (size_t i = 0; i < _PROGRAM_N; i++) {
@@ -129,7 +141,7 @@ static int load_what_works(struct trace_programs *programs, bool wanted[static _
                 if (!wanted[i])
                         continue;
                 alone[i] = true;
-                r = load_with(&bpf, alone);
+                r = load_with(&bpf, alone, scope);
                 trace_bpf__destroy(bpf);
                 wanted[i] = !r;
                 n_working += !r;
@@ -139,7 +151,7 @@ static int load_what_works(struct trace_programs *programs, bool wanted[static _
                 snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "the kernel does not take the program at %s: %s",
                          programs_of[i].tracepoint, r == -ESRCH || r == -ENOENT ? "there is no such tracepoint" : strerror(-r));
         }
-        return n_working ? load_with(&programs->bpf, wanted) : first;
+        return n_working ? load_with(&programs->bpf, wanted, scope) : first;
 }
 
 static size_t attach(struct trace_programs *programs, const bool wanted[static _PROGRAM_N]) {
@@ -192,7 +204,7 @@ bool trace_programs_take(struct trace_programs *programs, struct trace_descripto
         return works;
 }
 
-int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static TRACE_WHY_MAX]) {
+int trace_programs_load(struct trace_programs *ret_programs, enum trace_scope scope, char ret_why[static TRACE_WHY_MAX]) {
         bool wanted[_PROGRAM_N] = { true, true, true, true, true, true };
         struct trace_programs *programs = ret_programs;
         struct stat btf;
@@ -204,7 +216,7 @@ int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static
                 return TRACE_ABSENT;
         }
         wanted[victim_is_a_task() ? ON_VICTIM_PID : ON_VICTIM] = false;
-        r = load_what_works(programs, wanted);
+        r = load_what_works(programs, wanted, scope);
         if (!r && !attach(programs, wanted))
                 r = -EOPNOTSUPP;
         if (!r) {

@@ -30,7 +30,7 @@ struct trace_programs {
 bool trace_programs_take(struct trace_programs *ret_programs, struct trace_descriptors *handed);
 
 /* 0; TRACE_ABSENT: nothing works; -errno. */
-int trace_programs_load(struct trace_programs *ret_programs, char ret_why[static TRACE_WHY_MAX]);
+int trace_programs_load(struct trace_programs *ret_programs, enum trace_scope scope, char ret_why[static TRACE_WHY_MAX]);
 void trace_programs_unload(struct trace_programs *programs);
 
 uint32_t trace_programs_version(void);

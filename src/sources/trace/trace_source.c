@@ -349,7 +349,7 @@ bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start
         return false;
 }
 
-int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
                       char ret_why[static TRACE_WHY_MAX]) {
         struct trace_source *source = calloc(1, sizeof(*source));
         int r = 0;
@@ -360,7 +360,7 @@ int trace_source_open(struct trace_source **ret_source, sd_event *event, struct 
         source->event = sd_event_ref(event);
         source->is_taking_over = handed && trace_programs_take(&source->programs, handed);
         if (!source->is_taking_over)
-                r = trace_programs_load(&source->programs, ret_why);
+                r = trace_programs_load(&source->programs, scope, ret_why);
         if (r) {
                 trace_source_close(source);
                 return r;

@@ -41,6 +41,15 @@ struct trace_descriptors {
 uint32_t trace_source_version(void);
 
 /*
+ * For all VMs of the host; or for one alone, which is watched from its birth: then nothing about others is remembered, and there may be many such at
+ * once.
+ */
+enum trace_scope {
+        TRACE_HOST,
+        TRACE_ONE,
+};
+
+/*
  * Load the programs.  0: some work (trace_source_lacks() tells which do not).  TRACE_ABSENT: none can here, and ret_why says why: no right
  * (CAP_BPF and CAP_PERFMON), a kernel without type information (BTF), or this vmpower was built without it.  -errno.
  *
@@ -48,7 +57,7 @@ uint32_t trace_source_version(void);
  * trace_source_begin(), for the watches that are made before that.
  */
 #define TRACE_ABSENT 1
-int trace_source_open(struct trace_source **ret_source, sd_event *event, struct trace_descriptors *handed,
+int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
                       char ret_why[static TRACE_WHY_MAX]);
 struct trace_source *trace_source_close(struct trace_source *source);
 

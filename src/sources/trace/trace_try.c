@@ -85,7 +85,7 @@ void trace_try(struct trace_try *ret_try) {
 
         r = sd_event_new(&event);
         if (r >= 0)
-                r = trace_source_open(&source, event, NULL, why);
+                r = trace_source_open(&source, event, TRACE_HOST, NULL, why);
         if (r) {
                 say_all(ret_try, r == TRACE_ABSENT ? (geteuid() ? -EPERM : -ENOSYS) : r, *why ? why : strerror(-r));
                 return;
