@@ -43,6 +43,12 @@ static const struct way ways[] = {
         { "QMP quit", 0, true, { "destroy", "operator", "qmp-quit" }, false },
 };
 
+static volatile sig_atomic_t interrupted_by;
+
+static void on_interrupt(int number) {
+        interrupted_by = number;
+}
+
 struct place {
         char directory[64];
         char rom[PATH_MAX];
@@ -157,9 +163,34 @@ static bool wait_for_end(pid_t pid, int64_t until_ms) {
         struct pollfd wait = { .fd = fd, .events = POLLIN };
         int64_t left_ms = until_ms - now_ms();
 
-        if (fd >= 0 && poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0) == 0)
+        /* A signal for us comes in between: then it has not ended either. */
+        if (fd < 0 || poll(&wait, 1, left_ms > 0 ? (int)left_ms : 0) <= 0)
                 return false;
         return waitpid(pid, NULL, 0) == pid;
+}
+
+static void kill_children(pid_t pid) {
+        cleanup(fclosep) FILE *file = NULL;
+        char path[64];
+        int child;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+        file = fopen(path, "r");
+        while (file && fscanf(file, "%d", &child) == 1)
+                kill(child, SIGKILL);
+}
+
+/* What does not end is ended: first the VM, which `vmpower run` never does, and which it may be about to start. */
+static void end_by_force(pid_t runner) {
+        int64_t until_ms = now_ms() + 5000;
+
+        while (now_ms() < until_ms) {
+                kill_children(runner);
+                if (wait_for_end(runner, now_ms() + 20))
+                        return;
+        }
+        kill(runner, SIGKILL);
+        waitpid(runner, NULL, 0);
 }
 
 /* --- its monitor: another one beside that of `vmpower run` ------------------------------------------------------- */
@@ -193,6 +224,8 @@ static int monitor_connect(struct monitor *monitor, const struct place *place, p
         while (connect(monitor->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
                 struct pollfd wait = { .fd = ended, .events = POLLIN };
 
+                if (interrupted_by)
+                        return -EINTR;
                 if ((errno != ENOENT && errno != ECONNREFUSED) || now_ms() >= until_ms)
                         return -errno;
                 /* Whoever makes it may have ended. */
@@ -323,10 +356,8 @@ static void run_one(const struct trials *trials, const struct place *place, cons
                 r = end_vm(place, way, runner, until_ms);
         if (r)
                 snprintf(trial->found, sizeof(trial->found), "the VM could not be ended: %s", strerror(-r));
-        /* One that could not be ended, and does not go by itself, goes when its time is up; nobody waits for that. */
-        if (!wait_for_end(runner, r ? now_ms() + 1000 : until_ms)) {
-                kill(runner, SIGKILL);
-                waitpid(runner, NULL, 0);
+        if (interrupted_by || !wait_for_end(runner, r ? now_ms() + 1000 : until_ms)) {
+                end_by_force(runner);
                 if (!r)
                         snprintf(trial->found, sizeof(trial->found), "nothing was said of it within %d s", PATIENCE_MS / 1000);
                 return;
@@ -363,21 +394,30 @@ static int prepare(struct place *place, char ret_why[static TRIAL_WHY_MAX], cons
 }
 
 int trials_run(const struct trials *trials, char ret_why[static TRIAL_WHY_MAX], const char **ret_repair) {
-        cleanup(leave) struct place place = { 0 };
+        static const int interrupts[] = { SIGINT, SIGTERM, SIGHUP };
+        const struct sigaction interrupt = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
+        struct place place = { 0 };
         int r;
 
         *ret_repair = NULL;
         r = prepare(&place, ret_why, ret_repair);
         if (r)
                 return r;
-        for (unsigned i = 0; i < trials->n_accelerators; i++)
-                for (size_t j = 0; j < N_ELEMENTS(ways); j++) {
+        for (size_t i = 0; i < N_ELEMENTS(interrupts); i++)
+                sigaction(interrupts[i], &interrupt, NULL);
+        for (unsigned i = 0; i < trials->n_accelerators && !interrupted_by; i++)
+                for (size_t j = 0; j < N_ELEMENTS(ways) && !interrupted_by; j++) {
                         struct trial trial = { .way = ways[j].name, .accelerator = trials->accelerators[i] };
 
                         memcpy(trial.expected, ways[j].expected, sizeof(trial.expected));
                         run_one(trials, &place, &ways[j], &trial);
-                        trials->tell(&trial, trials->userdata);
+                        if (!interrupted_by)
+                                trials->tell(&trial, trials->userdata);
                         json_decref(trial.verdict);
                 }
+        leave(&place);
+        /* Nothing is left of them: now it may end us. */
+        if (interrupted_by)
+                raise(interrupted_by);
         return 0;
 }

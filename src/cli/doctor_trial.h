@@ -27,5 +27,5 @@ struct trials {
         void *userdata;
 };
 
-/* Have them all, one after the other.  0; -errno: none could be had, and ret_why says why; it may be told how to repair that. */
+/* Have them all, one after the other; a signal that ends us ends them first.  0; -errno: none could be had, and ret_why says why; it may be told how to repair that. */
 int trials_run(const struct trials *trials, char ret_why[static TRIAL_WHY_MAX], const char **ret_repair);

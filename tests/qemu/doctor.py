@@ -113,6 +113,15 @@ def refusing(number, argument=-1, error=errno.EPERM):
     return [sys.executable, "-c", REFUSING, str(number), str(argument), str(int(error))]
 
 
+def wait_for_children(pid):
+    """Those that are vmpower by now."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := [child for child in descendants_of(pid) if b"\0run\0" in read_proc(child, "cmdline")]):
+        assert time.monotonic() < deadline, "it has no children"
+        time.sleep(0.002)
+    return found[:1]
+
+
 def left_behind(world):
     return [os.path.join(root, name) for root, _, names in os.walk(world.directory) for name in names if "try-" in name]
 
@@ -343,6 +352,25 @@ def _(world):
         raise Skip("no mount namespace can be made")
     told = Told(world, "--quick", before=hidden)
     told.lacks("cgroup-oom", "no memory cgroup", "OOM killer", "systemd-run --scope -p MemoryAccounting=yes")
+
+
+@test("it is interrupted in the middle of a trial: nothing is left of that")
+def _(world):
+    environment = {**world.environment, "VMPOWER_DATA_DIR": GUESTS, "TMPDIR": "/tmp"}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = popen([VMPOWER, "doctor"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        output, errors = Stream(process.stdout.fileno()), Stream(process.stderr.fileno())
+        output.wait_for("tcg: poweroff")
+        [runner] = wait_for_children(process.pid)
+        place = re.search(rb"VMPOWER_STATE_DIR=([^\0]*)/state\0", read_proc(runner, "environ"))[1].decode()
+        process.send_signal(number)
+        wait_for_end(process.pid)
+        assert process.wait() == -number, (process.returncode, errors.text())
+        assert errors.wait_for_end() == b"" and output.wait_for_end()
+        assert not os.path.exists(place), os.listdir(place)
+        assert not world.ours(), [command_of(pid) for pid in world.ours()]
+        for stream in (process.stdout, process.stderr):
+            stream.close()
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
