@@ -182,9 +182,9 @@ def own_fault(world):
     assert not evidence_of(failed, "signal", "trace"), failed["evidence"]
 
 
-@traced("killers that exit at once: each is named, every time")
-def many_killers(world):
-    for _ in range(20 if os.environ.get("VMPOWER_SOAK") else 1):
+def many_killers(number):
+    @traced(f"{number}: fifty killers that exit at once: each is named, every time")
+    def named(world):
         vms = [Vm(world, listens=False) for _ in range(50)]
         for vm in vms:
             vm.greets()
@@ -201,6 +201,10 @@ def many_killers(world):
             says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
             actor = is_named(destroyed, killers[vm].pid, "SIGKILL", "kill")
             assert actor["cmdline"] == f"/bin/kill -KILL {vm.pid}", actor
+
+
+for turn in range(20 if os.environ.get("VMPOWER_SOAK") else 1):
+    many_killers(turn + 1)
 
 
 @traced("a killer deep in other programs, of another user: its parents are shown")
