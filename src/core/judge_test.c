@@ -113,6 +113,7 @@ static void the_truth_table_holds(void **state) {
                 ROW("watchdog-poweroff", POWEROFF, GUEST, WATCHDOG, FALSE),
                 ROW("watchdog-pause", PAUSE, GUEST, WATCHDOG, FALSE),
                 ROW("migrated", MIGRATE, OPERATOR, MIGRATION, NULL),
+                ROW("monitor-ended", UNKNOWN, UNKNOWN, UNSEEN, NULL),
                 ROW("vanished", UNKNOWN, UNKNOWN, UNSEEN, NULL),
 #undef ROW
         };

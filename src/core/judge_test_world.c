@@ -341,6 +341,12 @@ static void world_host_shutdown_unseen(struct world *world) {
         world->items[1].flag = TRISTATE_FALSE;
 }
 
+static void world_monitor_ended(struct world *w) {
+        pc(w);
+        qmp(w, 5, EVIDENCE_MONITOR_CLOSED, TRISTATE_NULL, "");
+        process(w, 5, EVIDENCE_VANISHED, 0);
+}
+
 static void world_vanished(struct world *w) {
         process(w, 5, EVIDENCE_VANISHED, 0);
 }
@@ -406,6 +412,7 @@ const struct rule_world rule_worlds[] = {
         { "exit-unexplained", world_exit_unexplained, LEFT_GONE },
         { "host-shutdown-unseen", world_host_shutdown_unseen, LEFT_GONE, "systemctl" },
         { "host-restarted", world_host_restarted, LEFT_GONE },
+        { "monitor-ended", world_monitor_ended, LEFT_GONE },
         { "vanished", world_vanished, LEFT_GONE },
         { "no-evidence", world_nothing, LEFT_GONE },
 };

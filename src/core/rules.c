@@ -11,6 +11,9 @@
 /* QEMU emits WATCHDOG right before it acts; a second firing within a second comes without an event. */
 #define WATCHDOG_ACTS_WITHIN_NS (2 * SECOND_NS)
 
+/* A VM that is one of many in its process has gone with its monitor. */
+#define MONITOR_END_NS SECOND_NS
+
 /* A VMM says why it ends right before it does; its standard error may be read after its end. */
 #define LAST_WORDS_WITHIN_NS SECOND_NS
 
@@ -505,6 +508,11 @@ static bool is_host_restarted(struct scene *s) {
         return true;
 }
 
+/* A VM that is nothing to us but its monitor: it is said to be gone as soon as that is. */
+static bool is_monitor_end(struct scene *s) {
+        return cause_is(s, EVIDENCE_VANISHED) && prove(s, scene_last_before(s, EVIDENCE_MONITOR_CLOSED, NULL, s->cause, MONITOR_END_NS));
+}
+
 static bool is_vanished(struct scene *s) {
         return cause_is(s, EVIDENCE_VANISHED);
 }
@@ -580,6 +588,7 @@ const struct rule judge_rules[] = {
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
         RULE("host-shutdown-unseen",   DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_unseen),
         RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),
+        RULE("monitor-ended",          UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_monitor_end),
         RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),
         RULE("no-evidence",            UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_anything),
 };

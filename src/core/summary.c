@@ -80,6 +80,7 @@ static const struct {
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
         { "host-shutdown-unseen", "{name} was ended with its host, which was shutting down{asked} and was started anew." },
         { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
+        { "monitor-ended", "{name} is gone: its monitor ended without a word, and nothing else tells how." },
         { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
         { "no-evidence", "Why {name} stopped is not known: there is no evidence." },
 };

@@ -182,12 +182,24 @@ static pid_t find_run(struct keeper *keeper, pid_t pid) {
         return 0;
 }
 
+static void look_again_soon(struct keeper *keeper) {
+        sd_event_source_set_time_relative(keeper->missed, LOOK_AGAIN_USEC);
+        sd_event_source_set_enabled(keeper->missed, SD_EVENT_ONESHOT);
+}
+
+/* A sick disk passes: whoever was born meanwhile is found then. */
+static void look_again(struct keeper *keeper, int result) {
+        if (backlog_is_for(result))
+                look_again_soon(keeper);
+}
+
 /* Another vmpower looks after it: until that one ends. */
 static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const char *instance) {
         struct proc_instance process;
 
-        if (!proc_instance_parse(&process, watcher))
-                others_add(keeper->others, process.pid, vm, instance);
+        /* It may just have ended: then the VM is found once more, and is ours. */
+        if (proc_instance_parse(&process, watcher) || others_add(keeper->others, process.pid, vm, instance))
+                look_again_soon(keeper);
 }
 
 /* A VM that is on record: 0; -EBUSY: it is another vmpower's, or it has ended. */
@@ -203,14 +215,6 @@ static int take_up_known(struct keeper *keeper, struct store_vm *known, struct k
                 return -ENOMEM;
         watch(*ret_kept);
         return 0;
-}
-
-/* A sick disk passes: whoever was born meanwhile is found then. */
-static void look_again(struct keeper *keeper, int result) {
-        if (!backlog_is_for(result))
-                return;
-        sd_event_source_set_time_relative(keeper->missed, LOOK_AGAIN_USEC);
-        sd_event_source_set_enabled(keeper->missed, SD_EVENT_ONESHOT);
 }
 
 /* Write it down under its name, or, where another one has that, under its name and its pid. */
@@ -301,7 +305,8 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
         }
         run = find_run(keeper, (pid_t)instance->pid);
         if (run) {
-                others_add(keeper->others, run, (pid_t)instance->pid, instance->identity.instance);
+                if (others_add(keeper->others, run, (pid_t)instance->pid, instance->identity.instance))
+                        look_again_soon(keeper);
                 return -EBUSY;
         }
         policy.halt_after_ns = keeper->config.halt_after_ns;
