@@ -161,75 +161,79 @@ static void on_attached(void *userdata, int result, const struct kept_vm *vm, co
         keep_promise(userdata, 201, result, vm, why);
 }
 
+static void on_done(void *userdata, int result, const struct kept_vm *vm, const char *why) {
+        keep_promise(userdata, 200, result, vm, why);
+}
+
+/* The keeper has taken it on, or says at once that it does not. */
+static void end(struct promise *promise, int result, const char *why) {
+        if (!result)
+                return;
+        refuse(promise->request, result, why);
+        promise_keep(promise);
+}
+
 void answer_attach(struct request *request) {
         struct attach_order order;
         char why[STORE_WHY_MAX] = "";
         struct promise *promise;
         struct actor asker;
-        int r;
 
         if (!take_order(request, &order) || !check_attach(request, &order))
                 return;
         asker = identify(request, "vmpower attach");
         promise = request_promise(request);
-        if (!promise)
-                return;
-        r = keeper_attach(request->keeper,
-                          &(struct keeper_attach_order){
-                                  .name = order.name,
-                                  .path = order.path,
-                                  .pid = (pid_t)order.pid,
-                                  .owner = request->peer->may_control_all ? -1 : request->peer->uid,
-                                  .asker = &asker,
-                                  .done = on_attached,
-                                  .userdata = promise,
-                          },
-                          why);
-        if (!r)
-                return;
-        refuse(request, r, why);
-        promise_keep(promise);
+        if (promise)
+                end(promise,
+                    keeper_attach(request->keeper,
+                                  &(struct keeper_attach_order){
+                                          .name = order.name,
+                                          .path = order.path,
+                                          .pid = (pid_t)order.pid,
+                                          .owner = request->peer->may_control_all ? -1 : request->peer->uid,
+                                          .asker = &asker,
+                                          .done = on_attached,
+                                          .userdata = promise,
+                                  },
+                                  why),
+                    why);
 }
 
-static void on_detached(void *userdata, int result, const struct kept_vm *vm, const char *why) {
-        keep_promise(userdata, 200, result, vm, why);
+/* May he do that to the VM?  Then who he is, to be written down, and a promise; NULL: the answer is set. */
+static struct promise *begin(struct request *request, const struct found_vm *found, const char *verb, struct actor *ret_asker) {
+        char via[48];
+
+        if (!peer_may_control(request->peer, found->vm.instance->uid)) {
+                request_fail(request, 403, "only root, members of %s and its owner may %s %.200s", request->config->admin_group, verb,
+                             request->name);
+                return NULL;
+        }
+        snprintf(via, sizeof(via), "vmpower %s", verb);
+        *ret_asker = identify(request, via);
+        return request_promise(request);
 }
 
+/* Both name the VM by its instance: another user's may have the same name. */
 void answer_detach(struct request *request) {
         cleanup(found_vm_deinit) struct found_vm found;
         char why[STORE_WHY_MAX] = "";
         struct promise *promise;
         struct actor asker;
-        int r;
 
         if (!request_find_vm(request, &found))
                 return;
-        if (!peer_may_control(request->peer, found.vm.instance->uid)) {
-                request_fail(request, 403, "only root, members of %s and its owner may detach %.200s",
-                             request->config->admin_group, request->name);
-                return;
-        }
-        asker = identify(request, "vmpower detach");
-        promise = request_promise(request);
-        if (!promise)
-                return;
-        r = keeper_detach(request->keeper,
-                          &(struct keeper_detach_order){
-                                  /* Another user's VM may have the same name. */
-                                  .name = found.vm.instance->identity.instance,
-                                  .asker = &asker,
-                                  .done = on_detached,
-                                  .userdata = promise,
-                          },
-                          why);
-        if (!r)
-                return;
-        refuse(request, r, why);
-        promise_keep(promise);
-}
-
-static void on_answered(void *userdata, int result, const struct kept_vm *vm, const char *why) {
-        keep_promise(userdata, 200, result, vm, why);
+        promise = begin(request, &found, "detach", &asker);
+        if (promise)
+                end(promise,
+                    keeper_detach(request->keeper,
+                                  &(struct keeper_detach_order){
+                                          .name = found.vm.instance->identity.instance,
+                                          .asker = &asker,
+                                          .done = on_done,
+                                          .userdata = promise,
+                                  },
+                                  why),
+                    why);
 }
 
 /* Is it something that can be asked of a VM?  false: the answer is 400. */
@@ -253,34 +257,23 @@ static bool take_action(struct request *request, char *ret_action, size_t n_ret)
 
 void answer_request(struct request *request) {
         cleanup(found_vm_deinit) struct found_vm found;
-        char why[STORE_WHY_MAX] = "", action[32], via[48];
+        char why[STORE_WHY_MAX] = "", action[32];
         struct promise *promise;
         struct actor asker;
-        int r;
 
         if (!request_find_vm(request, &found) || !take_action(request, action, sizeof(action)))
                 return;
-        if (!peer_may_control(request->peer, found.vm.instance->uid)) {
-                request_fail(request, 403, "only root, members of %s and its owner may %s %.200s", request->config->admin_group,
-                             action, request->name);
-                return;
-        }
-        snprintf(via, sizeof(via), "vmpower %s", action);
-        asker = identify(request, via);
-        promise = request_promise(request);
-        if (!promise)
-                return;
-        r = keeper_ask(request->keeper,
-                       &(struct keeper_request){
-                               .vm = found.vm.instance->identity.instance,
-                               .action = action,
-                               .asker = &asker,
-                               .done = on_answered,
-                               .userdata = promise,
-                       },
-                       why);
-        if (!r)
-                return;
-        refuse(request, r, why);
-        promise_keep(promise);
+        promise = begin(request, &found, action, &asker);
+        if (promise)
+                end(promise,
+                    keeper_ask(request->keeper,
+                               &(struct keeper_request){
+                                       .vm = found.vm.instance->identity.instance,
+                                       .action = action,
+                                       .asker = &asker,
+                                       .done = on_done,
+                                       .userdata = promise,
+                               },
+                               why),
+                    why);
 }
