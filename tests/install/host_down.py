@@ -93,6 +93,7 @@ def the_host_is_up():
         rom = file.read()
     # Another boot than that of whoever reads it later: then the host has been restarted.
     host = Host(BUILD, {"probe.rom": rom, "press.py": PRESS, "ask.py": ASK,
+                        "mine.service": unit("mine").replace("ExecStart=", "ExecStart=vmpower run --quiet --name mine -- "),
                         "ask.service": "[Service]\nExecStart=/usr/bin/python3 /etc/systemd/system/ask.py PowerOff\n",
                         "early.service": unit("early"), "late.service": unit("late"), "asked.service": unit("asked"),
                         "killed.service": unit("killed", "KillSignal=SIGKILL"), "quiet.service": unit("quiet"),
@@ -106,6 +107,8 @@ def the_host_is_up():
     host("sh", "-c", f"echo {stray} >/sys/fs/cgroup{host.shows('vmpowerd', 'ControlGroup')}/cgroup.procs")
     for name in ("early", "late", "asked", "obeys"):
         attach(name)
+    host("systemctl", "start", "mine")
+    until("the daemon hears of run's VM", lambda: any(vm["name"] == "mine" for vm in json.loads(host("vmpower", "list", "--json"))))
     until("the guest that obeys is ready", lambda: "probe: ready" in host("cat", path_of("obeys", "console")))
     until("vmpowerd delays a shutdown", holds_the_lock)
 
@@ -174,7 +177,7 @@ def everything_has_one_verdict():
     done = subprocess.run([VMPOWER, "history", "--json"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     for verdict in json.loads(done.stdout or "[]"):
         verdicts.setdefault(verdict["vm"]["name"], []).append(verdict)
-    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "late", "asked", "killed", "quiet", "obeys", "stray")
+    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "late", "asked", "killed", "quiet", "obeys", "stray", "mine")
             if len(verdicts.get(name, [])) != 1] + [done.stderr] * bool(done.stderr))
 
 
@@ -230,6 +233,10 @@ def who_is_asked_and_obeys_goes_in_order():
     says("obeys", "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, TWICE)
 
 
+def who_is_run_by_vmpower_says_it_too():
+    says("mine", "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, TWICE)
+
+
 def who_outlives_the_daemon_ended_with_the_host():
     says("stray", "destroy", "host", "host-shutdown", False, "host-shutdown-unseen", BY_ASK, (*TWICE, "host-restarted"))
 
@@ -248,6 +255,7 @@ TESTS = (
     who_is_ended_by_it_says_who_asked_for_it,
     who_just_exits_then_was_ended_by_it_most_likely,
     who_is_asked_and_obeys_goes_in_order,
+    who_is_run_by_vmpower_says_it_too,
     who_outlives_the_daemon_ended_with_the_host,
 )
 
