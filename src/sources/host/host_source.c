@@ -187,11 +187,13 @@ static void consider(struct host_source *source) {
         fact.time_ns = goes ? source->began_time_ns : source_time_ns();
         if (goes) {
                 name_who_asked(source, &fact);
+                shutdown_caller_done(source->caller);
                 if (*source->mode)
                         evidence_set_word(&fact, source->mode);
                 sd_event_add_time_relative(source->event, &source->release, CLOCK_MONOTONIC, LOCK_USEC, 0, on_release, source);
         } else {
                 *source->mode = '\0';
+                source->release = sd_event_source_disable_unref(source->release);
                 take_lock(source);
         }
         evidence_deinit(&source->fact);

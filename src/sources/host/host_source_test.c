@@ -39,12 +39,13 @@ struct world {
         const char *state;
         bool refuses_lock;
         bool is_silent; /* PowerOff does nothing */
+        bool refuses;   /* … but to say no */
         int lock;       /* our end: at its end once nobody holds it */
         /* What was heard. */
         struct evidence fact; /* without its actor */
         struct actor actor;
         bool has_actor;
-        unsigned n_facts, n_calls;
+        unsigned n_facts, n_calls, n_replies;
 };
 
 static void on_changed(void *userdata, const struct evidence *fact) {
@@ -86,6 +87,8 @@ static int method_power_off(sd_bus_message *call, void *userdata, sd_bus_error *
         struct world *w = userdata;
 
         w->n_calls++;
+        if (w->refuses)
+                return sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED, "no");
         if (!w->is_silent)
                 sd_bus_emit_signal(w->logind, "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "PrepareForShutdown", "b", true);
         return sd_bus_reply_method_return(call, "");
@@ -254,9 +257,17 @@ static bool is_let_go(const struct world *w) {
         return w->lock >= 0 && read(w->lock, &byte, 1) == 0;
 }
 
+/* Without this no answer would be asked for. */
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        struct world *w = userdata;
+
+        w->n_replies++;
+        return 0;
+}
+
 static void call_power_off(struct world *w) {
         assert_true(sd_bus_call_method_async(w->client, NULL, "org.freedesktop.login1", "/org/freedesktop/login1",
-                                             "org.freedesktop.login1.Manager", "PowerOff", NULL, NULL, "b", false) >= 0);
+                                             "org.freedesktop.login1.Manager", "PowerOff", on_reply, w, "b", false) >= 0);
 }
 
 static void who_calls_logind_is_named_before_it_is_told(void **state) {
@@ -303,6 +314,71 @@ static void who_called_in_vain_long_before_has_not_done_it(void **state) {
         prepare(&w, true);
         UNTIL(&w, w.n_facts == 2);
         assert_true(!w.has_actor || w.actor.confidence == CONFIDENCE_LIKELY);
+        world_end(&w);
+}
+
+static void who_was_refused_has_not_done_it(void **state) {
+        struct world w;
+
+        if (!world_start(&w))
+                return;
+        w.refuses = true;
+        start_logind(&w);
+        open_source(&w);
+        call_power_off(&w);
+        UNTIL(&w, w.n_calls == 1);
+        prepare(&w, true);
+        UNTIL(&w, w.n_facts == 2);
+        assert_int_equal(w.fact.kind, EVIDENCE_GOING_DOWN);
+        assert_false(w.has_actor);
+        assert_string_equal(w.fact.word, "");
+        world_end(&w);
+}
+
+static void of_two_who_call_the_first_has_done_it_most_likely(void **state) {
+        struct world w;
+        sd_bus *other;
+
+        if (!world_start(&w))
+                return;
+        w.is_silent = true;
+        start_logind(&w);
+        open_source(&w);
+        other = connect_to(&w, NULL);
+        call_power_off(&w);
+        UNTIL(&w, w.n_calls == 1);
+        assert_true(sd_bus_call_method_async(other, NULL, "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+                                             "PowerOff", on_reply, &w, "b", false) >= 0);
+        UNTIL(&w, w.n_replies == 2);
+        prepare(&w, true);
+        UNTIL(&w, w.n_facts == 2);
+        assert_true(w.has_actor);
+        assert_int_equal(w.actor.confidence, CONFIDENCE_LIKELY);
+        sd_bus_close_unref(other);
+        world_end(&w);
+}
+
+static void who_asks_for_the_next_one_is_another(void **state) {
+        struct world w;
+        sd_bus *other;
+
+        if (!world_start(&w))
+                return;
+        start_logind(&w);
+        open_source(&w);
+        other = connect_to(&w, NULL);
+        call_power_off(&w);
+        UNTIL(&w, w.n_facts == 2);
+        assert_true(w.has_actor);
+        prepare(&w, false);
+        UNTIL(&w, w.n_facts == 3);
+        /* At once after that: nobody else is before him. */
+        assert_true(sd_bus_call_method_async(other, NULL, "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+                                             "PowerOff", on_reply, &w, "b", false) >= 0);
+        UNTIL(&w, w.n_facts == 4 && w.n_replies == 2);
+        assert_true(w.has_actor);
+        assert_int_equal(w.actor.confidence, CONFIDENCE_CERTAIN);
+        sd_bus_close_unref(other);
         world_end(&w);
 }
 
@@ -523,6 +599,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(who_calls_logind_is_named_before_it_is_told),
                 cmocka_unit_test(who_called_in_vain_long_before_has_not_done_it),
+                cmocka_unit_test(who_was_refused_has_not_done_it),
+                cmocka_unit_test(of_two_who_call_the_first_has_done_it_most_likely),
+                cmocka_unit_test(who_asks_for_the_next_one_is_another),
                 cmocka_unit_test(it_lets_go_after_a_second_though_nothing_is_on_record),
                 cmocka_unit_test(called_off_it_is_said_and_the_lock_taken_again),
                 cmocka_unit_test(without_logind_systemd_says_it),

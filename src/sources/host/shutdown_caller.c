@@ -36,6 +36,12 @@ static const struct {
         { "ScheduleShutdown", RULE("ScheduleShutdown"), NULL, true },
 };
 
+/* What logind refuses somebody (it is not his to ask for) is no call of his.  These words are logind's alone: the bus sees to that. */
+#define REFUSALS "type='error',sender='org.freedesktop.login1'"
+
+/* Of several who call within this only one has done it. */
+#define CONTESTED_WITHIN_NS UINT64_C(1000000000)
+
 struct shutdown_caller {
         sd_bus *monitor;       /* hears, and may not speak */
         sd_bus *bus;           /* asks */
@@ -45,6 +51,7 @@ struct shutdown_caller {
         bool is_known;
         struct shutdown_call at_once, scheduled;
         struct shutdown_call *call; /* the sender's, one of these; NULL: it has not called yet */
+        uint64_t cookie;            /* of that call */
         void (*answered)(void *userdata);
         void *userdata;
 };
@@ -58,6 +65,8 @@ static void name_caller(struct shutdown_caller *caller) {
                 return;
         text_set(via, sizeof(via), call->actor.via);
         call->actor = caller->who;
+        if (call->is_contested)
+                call->actor.confidence = CONFIDENCE_LIKELY;
         text_set(call->actor.via, sizeof(call->actor.via), via);
         call->is_known = true;
 }
@@ -112,6 +121,17 @@ static void ask_who(struct shutdown_caller *caller, const char *sender) {
                 sd_bus_call_async(caller->bus, &caller->question, question, on_credentials, caller, ANSWER_USEC);
 }
 
+static void on_refusal(struct shutdown_caller *caller, sd_bus_message *error) {
+        const char *destination = sd_bus_message_get_destination(error);
+        uint64_t cookie = 0;
+
+        if (!caller->call || !destination || strcmp(destination, caller->sender) || sd_bus_message_get_reply_cookie(error, &cookie) < 0 ||
+            cookie != caller->cookie)
+                return;
+        *caller->call = (struct shutdown_call){ 0 };
+        caller->call = NULL;
+}
+
 static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct shutdown_caller *caller = userdata;
         const char *member = sd_bus_message_get_member(message), *sender = sd_bus_message_get_sender(message), *mode = NULL;
@@ -119,6 +139,10 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
         size_t i = 0;
 
         /* It is somebody else's, whatever it is: nobody answers it here. */
+        if (sd_bus_message_is_method_error(message, NULL) > 0) {
+                on_refusal(caller, message);
+                return 1;
+        }
         if (!member || !sender || sd_bus_message_is_method_call(message, LOGIN1, NULL) <= 0)
                 return 1;
         while (i < N_ELEMENTS(members) && strcmp(member, members[i].member))
@@ -127,11 +151,18 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
                 return 1;
         if (members[i].is_scheduled || members[i].mode)
                 call = members[i].is_scheduled ? &caller->scheduled : &caller->at_once;
+        /* Another is before him, and was not refused: he may have had the same in mind, or may want to be taken for him. */
+        if (call && call->at_ns && strcmp(caller->sender, sender) && source_now_ns() - call->at_ns < CONTESTED_WITHIN_NS) {
+                call->is_contested = true;
+                name_caller(caller);
+                return 1;
+        }
         caller->call = call;
         if (strcmp(caller->sender, sender))
                 ask_who(caller, sender);
         if (!call)
                 return 1;
+        sd_bus_message_get_cookie(message, &caller->cookie);
         *call = (struct shutdown_call){ .at_ns = source_now_ns(), .actor = { .uid = -1 } };
         text_set(call->mode, sizeof(call->mode), mode ? mode : members[i].mode);
         snprintf(call->actor.via, sizeof(call->actor.via), "logind %.20s", member);
@@ -154,6 +185,8 @@ static int become_monitor(struct shutdown_caller *caller) {
                 r = sd_bus_message_open_container(message, 'a', "s");
         for (size_t i = 0; r >= 0 && i < N_ELEMENTS(members); i++)
                 r = sd_bus_message_append(message, "s", members[i].rule);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "s", REFUSALS);
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         if (r >= 0)
@@ -218,4 +251,12 @@ const struct shutdown_call *shutdown_caller_at_once(const struct shutdown_caller
 
 const struct shutdown_call *shutdown_caller_scheduled(const struct shutdown_caller *caller) {
         return caller && caller->scheduled.at_ns ? &caller->scheduled : NULL;
+}
+
+void shutdown_caller_done(struct shutdown_caller *caller) {
+        if (!caller)
+                return;
+        if (caller->call == &caller->at_once)
+                caller->call = NULL;
+        caller->at_once = (struct shutdown_call){ 0 };
 }

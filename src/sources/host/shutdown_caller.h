@@ -21,7 +21,8 @@ struct shutdown_call {
         uint64_t at_ns;               /* CLOCK_BOOTTIME */
         char mode[SHUTDOWN_MODE_MAX]; /* poweroff, reboot, halt … */
         struct actor actor;
-        bool is_known; /* the actor is filled in */
+        bool is_known;     /* the actor is filled in */
+        bool is_contested; /* somebody else called just then */
 };
 
 struct shutdown_caller;
@@ -39,3 +40,6 @@ bool shutdown_caller_is_asking(const struct shutdown_caller *caller);
 /* The last who asked for it at once; the last who had it scheduled.  NULL: nobody.  is_known: it was seen who that is. */
 const struct shutdown_call *shutdown_caller_at_once(const struct shutdown_caller *caller);
 const struct shutdown_call *shutdown_caller_scheduled(const struct shutdown_caller *caller);
+
+/* What was asked for at once has come: whoever asks from now on asks for another one.  Accepts NULL. */
+void shutdown_caller_done(struct shutdown_caller *caller);
