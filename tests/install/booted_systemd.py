@@ -27,7 +27,7 @@ sh -c 'echo $$ >"cgroup/vmpower-test-$1/cgroup.procs"
 child=$!
 echo $child
 read -r _ || :
-kill -KILL $child
+kill -KILL $child 2>/dev/null || : # it may have gone down by itself
 wait $child || :
 # A process that was killed leaves its group a little later.
 for _ in $(seq 100); do
