@@ -155,7 +155,7 @@ static void complain(unsigned line, const char *why, void *userdata) {
 static int take_file(struct configuration *configuration, const char *given, int *ret_status) {
         cleanup(freep) char *text = malloc(CONFIGURATION_FILE_MAX + 1);
         char path[PATH_MAX + 32], directory[PATH_MAX];
-        size_t n;
+        size_t n = 0;
         int r;
 
         if (given)

@@ -81,7 +81,7 @@ static int print_to(int fd, const json_t *verdict) {
 int verdict_file_write(const char *path, const json_t *verdict) {
         cleanup(freep) char *name = NULL;
         mode_t mask;
-        int fd, r;
+        int fd = -1, r;
 
         if (must_stay(path)) {
                 fd = open_in_place(path, O_TRUNC);
