@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "engine/keeper.h"
+#include "keeper/keeper.h"
 #include "engine/outbox.h"
 
 struct api;

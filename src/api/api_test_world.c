@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "basics/cleanup.h"
-#include "engine/keeper_health.h"
+#include "keeper/keeper_health.h"
 #include "core/evidence.h"
 #include "core/text.h"
 

@@ -2,7 +2,7 @@
 #include "api/routes.h"
 
 #include "basics/cleanup.h"
-#include "engine/keeper_health.h"
+#include "keeper/keeper_health.h"
 #include "json/text_json.h"
 #include "json/time_text.h"
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "api/buffer.h"
-#include "engine/keeper.h"
+#include "keeper/keeper.h"
 #include "engine/outbox.h"
 
 enum {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "api/peer.h"
-#include "engine/keeper.h"
+#include "keeper/keeper.h"
 
 #include <jansson.h>
 

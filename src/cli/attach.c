@@ -1,7 +1,7 @@
 /* vmpower attach, vmpower detach: have the daemon hold a VM's monitor, or give it back. */
 #include "basics/cleanup.h"
 #include "cli/daemon.h"
-#include "engine/kept.h"
+#include "core/record.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 #include "core/text.h"
 #include "engine/directories.h"
-#include "engine/runner.h"
+#include "runner/runner.h"
 #include "json/verdict_json.h"
 #include "outlets/verdict_file.h"
 

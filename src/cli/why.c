@@ -2,7 +2,7 @@
 #include "basics/cleanup.h"
 #include "cli/asked.h"
 #include "cli/prose.h"
-#include "engine/kept.h"
+#include "core/record.h"
 #include "engine/recover.h"
 #include "json/verdict_json.h"
 

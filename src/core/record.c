@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool instance_is_monitors(const char *instance) {
+        unsigned n_colons = 0;
+
+        for (; *instance; instance++)
+                n_colons += *instance == ':';
+        return n_colons > 2;
+}
+
 void verdict_record_deinit(struct verdict_record *record) {
         if (!record)
                 return;

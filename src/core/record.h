@@ -21,6 +21,9 @@ struct vm_identity {
         char instance[VM_INSTANCE_MAX]; /* "BOOTID:PID:STARTTIME" for a process */
 };
 
+/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
+bool instance_is_monitors(const char *instance);
+
 struct verdict_record {
         char id[VERDICT_ID_MAX];
         uint64_t number; /* given by the store: rises by one for each verdict and revision */

@@ -4,8 +4,8 @@
 #include "daemon/options.h"
 #include "daemon/telling.h"
 #include "engine/directories.h"
-#include "engine/keeper.h"
-#include "engine/privileges.h"
+#include "keeper/keeper.h"
+#include "keeper/privileges.h"
 #include "engine/retention.h"
 
 #include <errno.h>

@@ -66,11 +66,14 @@ LAYERS = {
     "store": Layer({JUDGE, "core", "json"}, {"sqlite", "jansson", "threads"}),
     "outlets": Layer({JUDGE, "core", "json"}, {"jansson", "systemd", "nats"}),
     "engine": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "outlets"}, {"jansson", "systemd"}),
-    "api": Layer({JUDGE, "core", "json", "store", "engine"}, {"jansson", "systemd", "microhttpd"}),
-    "daemon": Layer({JUDGE, "core/text.h", "engine", "outlets", "api"}, {"systemd"}, builds="program"),
+    # Every VM of the host, looked after; and one of them, run.
+    "keeper": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "engine"}, {"jansson", "systemd"}),
+    "runner": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "engine"}, {"jansson", "systemd"}),
+    "api": Layer({JUDGE, "core", "json", "store", "engine", "keeper"}, {"jansson", "systemd", "microhttpd"}),
+    "daemon": Layer({JUDGE, "core/text.h", "engine", "keeper", "outlets", "api"}, {"systemd"}, builds="program"),
     "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h"}, {"jansson", "kvm"}, builds="program"),
     "client": Layer({JUDGE, "vmpower/client.h"}, {"jansson"}),
-    "cli": Layer({JUDGE, "core", "json", "store", "engine", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},
+    "cli": Layer({JUDGE, "core", "json", "store", "engine", "runner", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},
                  builds="program"),
 }
 

@@ -1,4 +1,4 @@
-#include "engine/keeper_inside.h"
+#include "keeper/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "sources/qemu/qemu_order.h"
 #include "sources/qemu/shared_monitor.h"

@@ -1,4 +1,4 @@
-#include "engine/socket_looks.h"
+#include "keeper/socket_looks.h"
 #include "basics/cleanup.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "engine/monitor_check.h"
+#include "keeper/monitor_check.h"
 #include "basics/cleanup.h"
 
 #include <errno.h>

@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "engine/attachment.h"
-#include "engine/keeper.h"
-#include "engine/others.h"
-#include "engine/vm_list.h"
+#include "keeper/attachment.h"
+#include "keeper/keeper.h"
+#include "keeper/others.h"
+#include "keeper/vm_list.h"
 #include "sources/qemu/survey.h"
 
 struct keeper {

@@ -1,4 +1,4 @@
-#include "engine/attachment.h"
+#include "keeper/attachment.h"
 #include "basics/cleanup.h"
 #include "sources/qemu/qemu_hail.h"
 

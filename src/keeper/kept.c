@@ -1,6 +1,6 @@
-#include "engine/kept.h"
+#include "keeper/kept.h"
 #include "basics/cleanup.h"
-#include "engine/socket_name.h"
+#include "keeper/socket_name.h"
 #include "engine/tracing.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/shared_monitor.h"
@@ -38,14 +38,6 @@ const struct store_vm *kept_instance(const struct kept *kept) {
 
 const char *kept_name(const struct kept *kept) {
         return kept_instance(kept)->identity.name;
-}
-
-bool instance_is_monitors(const char *instance) {
-        unsigned n_colons = 0;
-
-        for (; *instance; instance++)
-                n_colons += *instance == ':';
-        return n_colons > 2;
 }
 
 /* --- its process ------------------------------------------------------------------------------------------------- */

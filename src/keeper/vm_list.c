@@ -1,4 +1,4 @@
-#include "engine/vm_list.h"
+#include "keeper/vm_list.h"
 
 #include <ctype.h>
 #include <errno.h>

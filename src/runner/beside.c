@@ -1,4 +1,4 @@
-#include "engine/beside.h"
+#include "runner/beside.h"
 #include "basics/cleanup.h"
 #include "core/evidence.h"
 #include "core/text.h"

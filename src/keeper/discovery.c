@@ -1,4 +1,4 @@
-#include "engine/discovery.h"
+#include "keeper/discovery.h"
 #include "basics/cleanup.h"
 #include "sources/process/kvm_uevent_source.h"
 

@@ -1,4 +1,4 @@
-#include "engine/keeper_inside.h"
+#include "keeper/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "engine/tracing.h"

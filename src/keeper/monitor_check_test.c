@@ -1,5 +1,5 @@
 /* Whose a monitor is: who names one is not believed, who is seen to listen on it is. */
-#include "engine/monitor_check.h"
+#include "keeper/monitor_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "engine/backlog.h"
-#include "engine/keeper.h"
+#include "keeper/keeper.h"
 
 /* What waits for the disk, and what was lost for want of room. */
 struct backlog_state keeper_backlog(const struct keeper *keeper);

@@ -1,4 +1,4 @@
-#include "engine/stale_sockets.h"
+#include "keeper/stale_sockets.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -72,9 +72,6 @@ struct kept *kept_free(struct kept *kept);
 /* We end, it does not: what the service manager keeps of it stays as it is. */
 struct kept *kept_leave(struct kept *kept);
 
-/* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
-bool instance_is_monitors(const char *instance);
-
 const struct store_vm *kept_instance(const struct kept *kept);
 const char *kept_name(const struct kept *kept);
 

@@ -1,4 +1,4 @@
-#include "engine/socket_name.h"
+#include "keeper/socket_name.h"
 #include "basics/table.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-#include "engine/vm_processes.h"
+#include "runner/vm_processes.h"
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
 

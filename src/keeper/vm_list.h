@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "engine/kept.h"
+#include "keeper/kept.h"
 
 struct vm_list {
         struct kept *first; /* the newest */

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "engine/monitor_check.h"
-#include "engine/socket_looks.h"
+#include "keeper/monitor_check.h"
+#include "keeper/socket_looks.h"
 
 #include <systemd/sd-event.h>
 

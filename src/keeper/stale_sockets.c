@@ -1,4 +1,4 @@
-#include "engine/stale_sockets.h"
+#include "keeper/stale_sockets.h"
 #include "basics/cleanup.h"
 
 #include <dirent.h>

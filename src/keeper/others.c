@@ -1,4 +1,4 @@
-#include "engine/others.h"
+#include "keeper/others.h"
 #include "basics/cleanup.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "engine/privileges.h"
+#include "keeper/privileges.h"
 
 #include "basics/capabilities.h"
 #include "sources/trace/trace_right.h"

@@ -1,5 +1,5 @@
 /* The host goes down: every VM's record says so, once, and we end after the VMs that end with it. */
-#include "engine/keeper_inside.h"
+#include "keeper/keeper_inside.h"
 #include "basics/cleanup.h"
 #include "sources/host/host_source.h"
 #include "sources/proc.h"
