@@ -105,6 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case TRACE_RECORD_KVM_EXIT:
                 decode_power(head);
                 break;
+        case TRACE_RECORD_BIRTH:
+                break;
         }
         return 0;
 }

@@ -121,6 +121,7 @@ static void look_at_trace(const struct doctor *doctor) {
                 [TRACE_PORTS] = { "trace-ports", true,
                         "by which port a guest powers off or resets is not seen, and without its monitor not that it does" },
                 [TRACE_KVM_EXITS] = { "trace-kvm-exits", true, "a guest's triple fault is not told from another reset" },
+                [TRACE_BIRTHS] = { "trace-births", true, "VMs under software emulation that start after vmpowerd are not found until it is started again" },
         };
         const char *wanted = getenv("VMPOWER_TRACE");
         char repair[DOCTOR_REPAIR_MAX];

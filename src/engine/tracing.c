@@ -29,6 +29,7 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_EXITS] = "how a process ends that is not our child may not be seen",
         [TRACE_PORTS] = "by which port a guest powers off or resets is not seen",
         [TRACE_KVM_EXITS] = "a triple fault is not told from a reset",
+        [TRACE_BIRTHS] = "VMs under software emulation that start from now on are not found",
 };
 
 /* Their names say which programs they are: those of another vmpower are not gone on with. */
@@ -107,6 +108,11 @@ bool tracing_saw_end(struct tracing *tracing, const char *instance) {
 
         return tracing->source && !proc_instance_parse(&process, instance) &&
                trace_source_saw_end(tracing->source, process.pid, process.start_time);
+}
+
+void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata) {
+        if (tracing->source)
+                trace_source_on_birth(tracing->source, born, userdata);
 }
 
 void tracing_drain(struct tracing *tracing) {

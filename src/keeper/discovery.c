@@ -5,15 +5,19 @@
 #include <errno.h>
 #include <string.h>
 
-/* A VM of an unknown program must have a vCPU by then, or it was a probe of what KVM can do. */
+/*
+ * A VM of an unknown program must have a vCPU by then, or it was a probe of what KVM can do; a QEMU without KVM must be there still, or it only said
+ * its version, or left everything to a child of its own (-daemonize).
+ */
 #define PROBE_USEC 1000000
 
-/* A process that made a VM and may be a probe: looked at again when its time has come. */
+/* A process that may be a VM, and may be a probe: looked at when its time has come. */
 struct suspect {
         struct discovery *discovery;
         struct suspect *next;
         sd_event_source *timer;
         pid_t pid;
+        bool is_kvm_user;
 };
 
 struct discovery {
@@ -49,10 +53,10 @@ static struct suspect *suspect_free(struct suspect *suspect) {
         return NULL;
 }
 
-static void look_at(struct discovery *discovery, pid_t pid, bool is_settled) {
+static void look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, bool is_settled) {
         struct survey_vmm vmm = { 0 };
 
-        if (!survey_process(&vmm, pid, true) && (vmm.is_qemu || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
+        if (!survey_process(&vmm, pid, is_kvm_user) && (vmm.is_qemu || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
                 discovery->events.found(discovery->events.userdata, &vmm);
         survey_vmm_deinit(&vmm);
 }
@@ -63,29 +67,36 @@ static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
         while (*at != suspect)
                 at = &(*at)->next;
         *at = suspect->next;
-        look_at(suspect->discovery, suspect->pid, true);
+        look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true);
         suspect_free(suspect);
         return 0;
 }
 
-static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *uevent) {
-        struct discovery *discovery = userdata;
-        struct suspect *suspect;
+static void suspect_new(struct discovery *discovery, pid_t pid, bool is_kvm_user) {
+        struct suspect *suspect = calloc(1, sizeof(*suspect));
 
-        if (pid <= 0)
-                return;
-        look_at(discovery, pid, false);
-        suspect = calloc(1, sizeof(*suspect));
         if (!suspect)
                 return;
         suspect->discovery = discovery;
         suspect->pid = pid;
+        suspect->is_kvm_user = is_kvm_user;
         if (sd_event_add_time_relative(discovery->event, &suspect->timer, CLOCK_MONOTONIC, PROBE_USEC, 0, on_suspect, suspect) < 0) {
                 suspect_free(suspect);
                 return;
         }
         suspect->next = discovery->suspects;
         discovery->suspects = suspect;
+}
+
+static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *uevent) {
+        if (pid <= 0)
+                return;
+        look_at(userdata, pid, true, false);
+        suspect_new(userdata, pid, true);
+}
+
+void discovery_born(struct discovery *discovery, pid_t pid) {
+        suspect_new(discovery, pid, false);
 }
 
 static void on_destroyed(void *userdata, const struct kvm_uevent *uevent) {

@@ -1,8 +1,8 @@
 /*
  * Discovery: which processes of this host are VMs, without their being registered.
  *
- * Wires KVM's uevents and the survey of /proc.  Knows that a KVM which never gets a vCPU was a probe.  Does not know what
- * becomes of a VM that was found; the same one may be found twice.
+ * Wires KVM's uevents, the births that the kernel's tracepoints tell of, and the survey of /proc.  Knows that a KVM which never gets a vCPU was a
+ * probe, and so was a QEMU that is gone within a second.  Does not know what becomes of a VM that was found; the same one may be found twice.
  */
 #pragma once
 
@@ -24,4 +24,6 @@ struct discovery_events {
 int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events);
 /* Look once more: what was found before, and could not be kept, is found again. */
 void discovery_look(struct discovery *discovery);
+/* A process with a QEMU's name has just been started, or is the child of one. */
+void discovery_born(struct discovery *discovery, pid_t pid);
 struct discovery *discovery_free(struct discovery *discovery);

@@ -105,6 +105,12 @@ static void on_blind(void *userdata, const char *line) {
         keeper_say(userdata, "%s", line);
 }
 
+static void on_birth(void *userdata, pid_t pid) {
+        struct keeper *keeper = userdata;
+
+        discovery_born(keeper->discovery, pid);
+}
+
 /* VMs that were born while nothing could be written down. */
 static int on_missed(sd_event_source *source, uint64_t usec, void *userdata) {
         struct keeper *keeper = userdata;
@@ -317,10 +323,13 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
                 if (*keeper->home.shared_directory)
                         stale_sockets_remove(keeper->home.shared_directory);
         }
+        /* What is born while it looks is looked at later. */
         if (r >= 0)
                 r = discovery_new(&keeper->discovery, keeper->event, &(struct discovery_events){ on_found, on_blind, keeper });
-        if (r >= 0)
+        if (r >= 0) {
+                tracing_on_birth(keeper->tracing, on_birth, keeper);
                 keeper_look_at_host(keeper);
+        }
         return r;
 }
 

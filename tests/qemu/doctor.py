@@ -6,7 +6,7 @@ from daemon_world import *
 
 CHECKS = [
     "qmp", "stderr", "process", "process-of-others", "cgroup-oom", "kvm", "kvm-uevents", "trace-signals", "trace-oom", "trace-exits",
-    "trace-ports", "trace-kvm-exits", "host", "host-lock", "console", "libvirt", "xen", "store", "run-directory", "sock-diag", "journald", "hooks",
+    "trace-ports", "trace-kvm-exits", "trace-births", "host", "host-lock", "console", "libvirt", "xen", "store", "run-directory", "sock-diag", "journald", "hooks",
     "rights", "daemon", "descriptor-store",
 ]  # fmt: skip
 NOT_BUILT = ["console", "libvirt", "xen"]

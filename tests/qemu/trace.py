@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 from daemon_world import *
 
@@ -446,6 +447,59 @@ def nothing_is_left_behind(world):
         n_kept = len(kept)
         daemon.stop()
     manager.end(manager.start())
+
+
+# --- births ---------------------------------------------------------------------------------------------------------
+
+
+def wait_listed(world, name):
+    deadline = time.monotonic() + PATIENCE
+    while not (vm := listed(world, name)):
+        assert time.monotonic() < deadline, f"{name} is not found"
+        time.sleep(0.05)
+    return vm
+
+
+@traced("a VM without KVM that starts after the daemon is found, and who killed it")
+def is_found(world):
+    daemon = watching(world)
+    vm = runs(world)
+    assert wait_listed(world, vm.name)["instance"] == vm.instance
+    pid = by_another(world, "sh", "-c", f"kill -KILL {vm.pid}")
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone", left="gone")
+    is_named(destroyed, pid, "SIGKILL")
+
+
+@traced("-daemonize without KVM: the child that stays is found, and the parents are not")
+def child_is_found(world):
+    daemon = watching(world)
+    name, pidfile = f"t{os.getpid()}-daemonized", world.path("pid")
+    command = [*probe("idle", serial=False), "-name", name, "-daemonize", "-pidfile", pidfile]
+    parent = by_another(world, *command)
+    pid = int(open(pidfile).read())
+    assert pid != parent
+    assert wait_listed(world, name)["pid"] == pid
+    os.kill(pid, signal.SIGKILL)
+    daemon.wait_told(name)
+    daemon.stop()
+    assert [instance.split(":")[1] for (instance,) in rows(world, "SELECT instance FROM vm WHERE name = ?", name)] == [str(pid)]
+
+
+@traced("a QEMU that only says its version is no VM")
+def version_is_none(world):
+    daemon = watching(world)
+    qemu = probe("idle")[0]
+    pids = {str(by_another(world, qemu, "--version", stdout=subprocess.DEVNULL)) for _ in range(5)}
+    vm = runs(world)
+    wait_listed(world, vm.name)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    assert not pids & {instance.split(":")[1] for (instance,) in rows(world, "SELECT instance FROM vm")}
 
 
 # --- nothing breaks for others --------------------------------------------------------------------------------------

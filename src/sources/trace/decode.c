@@ -52,6 +52,7 @@ int trace_record_check(const void *record, size_t n) {
                 wanted = sizeof(struct trace_signal);
                 break;
         case TRACE_RECORD_VICTIM:
+        case TRACE_RECORD_BIRTH:
                 wanted = sizeof(struct trace_head);
                 break;
         case TRACE_RECORD_EXIT:

@@ -32,6 +32,7 @@ enum trace_record_kind {
         TRACE_RECORD_EXIT,       /* struct trace_exit */
         TRACE_RECORD_PORT,       /* struct trace_port */
         TRACE_RECORD_KVM_EXIT,   /* struct trace_kvm_exit */
+        TRACE_RECORD_BIRTH,      /* a process whose name is a QEMU's: the head alone */
 };
 
 /* Every record begins so.  Times are CLOCK_BOOTTIME. */

@@ -367,6 +367,38 @@ int BPF_PROG(on_exit, struct task_struct *task) {
         return 0;
 }
 
+/* --- births ------------------------------------------------------------------------------------------------------ */
+
+/* By what it was started as: a QEMU may be called "qemu-system-x86_64", "qemu-kvm", "kvm".  The reader looks closer. */
+static __always_inline void take_birth(struct task_struct *task) {
+        struct trace_head head = {};
+        char comm[TRACE_COMM];
+        uint32_t tgid;
+
+        bpf_core_read_str(comm, sizeof(comm), &task->comm);
+        if (!(comm[0] == 'q' && comm[1] == 'e' && comm[2] == 'm' && comm[3] == 'u') && !(comm[0] == 'k' && comm[1] == 'v' && comm[2] == 'm'))
+                return;
+        tgid = tgid_of(task);
+        if (!tgid)
+                return;
+        begin(&head, TRACE_RECORD_BIRTH, tgid, task);
+        bpf_ringbuf_output(&records, &head, sizeof(head), 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task) {
+        take_birth(task);
+        return 0;
+}
+
+/* -daemonize: the QEMU that stays is a child of the one that was started. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
+        if (BPF_CORE_READ(child, pid) == BPF_CORE_READ(child, tgid))
+                take_birth(child);
+        return 0;
+}
+
 /* --- KVM --------------------------------------------------------------------------------------------------------- */
 
 /* ACPI specification 6.5, 4.8.3.2.1: SLP_EN. */

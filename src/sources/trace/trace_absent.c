@@ -27,6 +27,9 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
         return "it is not built in";
 }
 
+void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata) {
+}
+
 void trace_source_drain(struct trace_source *source) {
 }
 

@@ -22,6 +22,8 @@ enum program {
         ON_EXIT,
         ON_PORT,
         ON_KVM_EXIT,
+        ON_EXEC,
+        ON_FORK,
         _PROGRAM_N,
 };
 
@@ -38,6 +40,8 @@ static const struct {
         [ON_EXIT] = { TRACE_EXITS, "sched_process_exit" },
         [ON_PORT] = { TRACE_PORTS, "kvm_pio" },
         [ON_KVM_EXIT] = { TRACE_KVM_EXITS, "kvm_userspace_exit" },
+        [ON_EXEC] = { TRACE_BIRTHS, "sched_process_exec" },
+        [ON_FORK] = { TRACE_BIRTHS, "sched_process_fork" },
 };
 
 static struct bpf_program *program_of(const struct trace_bpf *bpf, enum program program) {
@@ -54,6 +58,10 @@ static struct bpf_program *program_of(const struct trace_bpf *bpf, enum program 
                 return bpf->progs.on_port;
         case ON_KVM_EXIT:
                 return bpf->progs.on_kvm_exit;
+        case ON_EXEC:
+                return bpf->progs.on_exec;
+        case ON_FORK:
+                return bpf->progs.on_fork;
         case _PROGRAM_N:
                 break;
         }
@@ -205,7 +213,7 @@ bool trace_programs_take(struct trace_programs *programs, struct trace_descripto
 }
 
 int trace_programs_load(struct trace_programs *ret_programs, enum trace_scope scope, char ret_why[static TRACE_WHY_MAX]) {
-        bool wanted[_PROGRAM_N] = { true, true, true, true, true, true };
+        bool wanted[_PROGRAM_N];
         struct trace_programs *programs = ret_programs;
         struct stat btf;
         int r;
@@ -215,6 +223,10 @@ int trace_programs_load(struct trace_programs *ret_programs, enum trace_scope sc
                 snprintf(ret_why, TRACE_WHY_MAX, "this kernel has no type information (/sys/kernel/btf/vmlinux)");
                 return TRACE_ABSENT;
         }
+        for (size_t i = 0; i < _PROGRAM_N; i++)
+                wanted[i] = true;
+        /* Whoever has one VM looks for no other. */
+        wanted[ON_EXEC] = wanted[ON_FORK] = scope == TRACE_HOST;
         wanted[victim_is_a_task() ? ON_VICTIM_PID : ON_VICTIM] = false;
         r = load_what_works(programs, wanted, scope);
         if (!r && !attach(programs, wanted))

@@ -11,7 +11,7 @@ struct bpf_link;
 struct trace_bpf;
 
 enum {
-        TRACE_PROGRAMS = 6,
+        TRACE_PROGRAMS = 8,
         /* Of struct trace_descriptors. */
         TRACE_FD_RING = 0,
         TRACE_FD_WATCHED,

@@ -22,6 +22,8 @@ struct trace_source {
         struct ring_buffer *ring;
         struct trace_programs programs;
         struct table watches; /* by tgid */
+        void (*born)(void *userdata, pid_t pid); /* NULL: nobody asked */
+        void *born_userdata;
         bool is_draining;
         bool is_taking_over;       /* whom the process before watched is not known yet: */
         struct left_record *left;  /* what is about nobody so far; owned */
@@ -166,6 +168,8 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
         case TRACE_RECORD_KVM_EXIT:
                 take_power(watch, head);
                 break;
+        case TRACE_RECORD_BIRTH: /* about nobody who is watched yet */
+                break;
         }
 }
 
@@ -221,6 +225,11 @@ static int on_record(void *userdata, void *record, size_t n) {
 
         if (trace_record_check(record, n))
                 return 0;
+        if (head->kind == TRACE_RECORD_BIRTH) {
+                if (source->born)
+                        source->born(source->born_userdata, (pid_t)head->tgid);
+                return 0;
+        }
         if (source->is_taking_over && !find_watch(source, head)) {
                 leave(source, record, n);
                 return 0;
@@ -229,6 +238,11 @@ static int on_record(void *userdata, void *record, size_t n) {
         if (watch)
                 take_record(watch, head);
         return 0;
+}
+
+void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata) {
+        source->born = born;
+        source->born_userdata = userdata;
 }
 
 void trace_source_drain(struct trace_source *source) {

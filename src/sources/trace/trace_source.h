@@ -18,6 +18,7 @@ enum trace_part {
         TRACE_EXITS,     /* how a process ended that is not our child */
         TRACE_PORTS,     /* what a guest wrote to its power ports, under KVM */
         TRACE_KVM_EXITS, /* a triple fault, a system event, under KVM */
+        TRACE_BIRTHS,    /* which processes may be new QEMUs */
         _TRACE_PART_N,
 };
 
@@ -32,7 +33,7 @@ extern uint64_t trace_record_wait_usec;
 /*
  * What keeps the programs at work, and what they have written, while nobody reads: given to the next process, which goes on where this one stopped.
  */
-enum { TRACE_DESCRIPTORS = 9 };
+enum { TRACE_DESCRIPTORS = 11 };
 struct trace_descriptors {
         int fds[TRACE_DESCRIPTORS]; /* -1: none */
 };
@@ -63,6 +64,11 @@ struct trace_source *trace_source_close(struct trace_source *source);
 
 /* Why this part does not work; NULL: it does. */
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part);
+
+/*
+ * Hear of processes that have a QEMU's name, from now on: just started, or the child of one.  It may be no VM at all, and gone again.  Not for TRACE_ONE.
+ */
+void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata);
 
 /* Read all that the kernel has written until now.  Cheap when there is nothing. */
 void trace_source_drain(struct trace_source *source);
