@@ -84,7 +84,7 @@ int others_add(struct others *others, pid_t watcher, pid_t vm, const char *insta
         other->vm = vm;
         snprintf(other->instance, sizeof(other->instance), "%s", instance);
         other->pidfd = (int)syscall(SYS_pidfd_open, watcher, 0);
-        r = other->pidfd < 0 ? -errno : sd_event_add_io(others->event, &other->io, other->pidfd, EPOLLIN, on_ended, other);
+        r = other->pidfd < 0 ? -errno : sd_event_add_io(others->event, &other->io, other->pidfd, EPOLLIN | EPOLLET, on_ended, other);
         if (r < 0) {
                 other_free(other);
                 return r;

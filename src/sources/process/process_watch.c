@@ -149,7 +149,7 @@ int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t p
         if (r)
                 return r;
         watch->start_time = stat.start_time;
-        r = sd_event_add_io(event, &watch->io, watch->pidfd, EPOLLIN, on_pidfd, watch);
+        r = sd_event_add_io(event, &watch->io, watch->pidfd, EPOLLIN | EPOLLET, on_pidfd, watch);
         if (r < 0)
                 return r;
         process_watch_refresh(watch);

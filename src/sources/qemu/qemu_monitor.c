@@ -101,9 +101,12 @@ static void take_messages(struct qemu_monitor *monitor) {
         }
 }
 
-/* What stays in the socket is no reason to wake up: then an edge counts. */
+/*
+ * An edge counts: what stays in the socket is no reason to wake up, and ten thousand that are readable at once are not asked again whenever one of them
+ * was served.
+ */
 static void wait_for(struct qemu_monitor *monitor, uint32_t what) {
-        sd_event_source_set_io_events(monitor->stream, what | (monitor->keeps_unread ? EPOLLET : 0));
+        sd_event_source_set_io_events(monitor->stream, what | EPOLLET);
 }
 
 /* With a peek offset each MSG_PEEK goes on where the last one ended: socket(7), SO_PEEK_OFF.  It is the socket's, and its next reader's, too. */
@@ -232,7 +235,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
                         is_more = read_some(monitor);
                 monitor->is_reading = false;
                 /* Of what is there already no edge tells. */
-                if (is_more && monitor->keeps_unread)
+                if (is_more && monitor->fd >= 0)
                         wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
                 if (monitor->events->was_read)
                         monitor->events->was_read(monitor->userdata);
@@ -295,7 +298,7 @@ int qemu_monitor_try(struct qemu_monitor *monitor) {
         /* A listening socket's credentials are those of the process that called listen(): unix(7), SO_PEERCRED. */
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n_peer) < 0)
                 peer = (struct ucred){ 0 };
-        r = sd_event_add_io(monitor->event, &monitor->stream, fd, EPOLLIN, on_stream, monitor);
+        r = sd_event_add_io(monitor->event, &monitor->stream, fd, EPOLLIN | EPOLLET, on_stream, monitor);
         if (r < 0)
                 return r;
         monitor->fd = take_fd(&fd);
@@ -402,7 +405,7 @@ int qemu_monitor_adopt(struct qemu_monitor **ret_monitor, sd_event *event, int f
 
         if (!monitor)
                 return -ENOMEM;
-        r = sd_event_add_io(event, &monitor->stream, fd, EPOLLIN, on_stream, monitor);
+        r = sd_event_add_io(event, &monitor->stream, fd, EPOLLIN | EPOLLET, on_stream, monitor);
         if (r < 0) {
                 qemu_monitor_close(monitor);
                 return r;
