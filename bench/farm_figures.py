@@ -17,6 +17,7 @@ from farm import Farm
 
 FILL = os.path.join(BUILD, "bench/fill_history")
 OURS = b'"name":"vm-'  # in a verdict of the farm's
+REST = 8  # seconds
 WAYS = ("poweroff", "kill", "panic", "quit", "signal")
 TRANSITIONS = {"SUSPEND": "suspend", "WAKEUP": "wake"}
 
@@ -61,10 +62,12 @@ def over(seconds, pid):
 
 
 def idle_figures(host, n):
-    """Attach them all: memory, and what it does when nothing happens."""
+    """Attach them all: memory, once what is free has gone back, and what it does when nothing happens."""
     host.attach(1)
+    time.sleep(REST)
     one = rss_kib(host.daemon.pid)
     rate = host.attach(n)
+    time.sleep(REST)
     many = rss_kib(host.daemon.pid)
     return {
         "one_kib": one,

@@ -9,6 +9,7 @@
 #include "sources/qemu/halt_ticks.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 
 /* A VM that is born while the disk is sick holds up nobody else for longer: it is looked for again. */
 #define ADD_PATIENCE_MS 1000
+
+#define TIDY_USEC 5000000
+#define TIDY_ACCURACY_USEC 1000000
 
 void keeper_say(struct keeper *keeper, const char *format, ...) {
         char line[STORE_WHY_MAX + 128];
@@ -79,8 +83,23 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                 keeper->n_waiting -= kept->own_name != NULL;
                 keeper_give_name(keeper, kept_instance(kept));
                 kept_free(kept);
+                keeper_tidy_soon(keeper);
         }
         return 0;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata) {
+        malloc_trim(0);
+        return 0;
+}
+
+void keeper_tidy_soon(struct keeper *keeper) {
+        if (sd_event_source_get_enabled(keeper->tidying, NULL) > 0)
+                return;
+        sd_event_source_set_time_relative(keeper->tidying, TIDY_USEC);
+        sd_event_source_set_enabled(keeper->tidying, SD_EVENT_ONESHOT);
 }
 
 /* --- finding ----------------------------------------------------------------------------------------------------- */
@@ -313,6 +332,10 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(keeper->missed, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time(keeper->event, &keeper->tidying, CLOCK_MONOTONIC, 0, TIDY_ACCURACY_USEC, on_tidying, keeper);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(keeper->tidying, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_signal(keeper->event, &keeper->child_signal, SIGCHLD, on_child_signal, keeper);
         if (r >= 0) {
                 make_shared_directory(keeper);
@@ -392,6 +415,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         engine_free(keeper->engine);
         sd_event_source_disable_unref(keeper->child_signal);
         sd_event_source_disable_unref(keeper->clearing);
+        sd_event_source_disable_unref(keeper->tidying);
         sd_event_source_disable_unref(keeper->missed);
         sd_event_unref(keeper->event);
         free(keeper);

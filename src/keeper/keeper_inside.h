@@ -30,6 +30,7 @@ struct keeper {
         sd_event_source *child_signal;
         sd_event_source *clearing; /* what is over goes outside of its own calls */
         struct kept *to_clear;
+        sd_event_source *tidying; /* VMs have come or gone, and memory may be given back */
         sd_event_source *missed; /* a VM could not be written down: it is looked for again, until it can */
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
@@ -46,6 +47,11 @@ struct keeper {
 };
 
 void keeper_say(struct keeper *keeper, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* keeper.c */
+
+/* A VM has come or gone: what lies free in between goes back to the system, once for all of a few seconds. */
+void keeper_tidy_soon(struct keeper *keeper);
 
 /* keeper_records.c */
 

@@ -89,6 +89,7 @@ static struct kept *add(struct keeper *keeper, struct engine_vm *vm) {
                 kept_free(kept);
                 return NULL;
         }
+        keeper_tidy_soon(keeper);
         return kept;
 }
 
