@@ -14,7 +14,7 @@
 /* A process that may be a VM, and may be a probe: looked at when its time has come. */
 struct suspect {
         struct discovery *discovery;
-        struct suspect *next;
+        struct suspect *next, **link; /* link: who points to it */
         sd_event_source *timer;
         pid_t pid;
         bool is_kvm_user;
@@ -48,6 +48,10 @@ void discovery_look(struct discovery *discovery) {
 }
 
 static struct suspect *suspect_free(struct suspect *suspect) {
+        if (suspect->link)
+                *suspect->link = suspect->next;
+        if (suspect->link && suspect->next)
+                suspect->next->link = suspect->link;
         sd_event_source_disable_unref(suspect->timer);
         free(suspect);
         return NULL;
@@ -62,11 +66,8 @@ static void look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, bo
 }
 
 static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
-        struct suspect *suspect = userdata, **at = &suspect->discovery->suspects;
+        struct suspect *suspect = userdata;
 
-        while (*at != suspect)
-                at = &(*at)->next;
-        *at = suspect->next;
         look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true);
         suspect_free(suspect);
         return 0;
@@ -85,6 +86,9 @@ static void suspect_new(struct discovery *discovery, pid_t pid, bool is_kvm_user
                 return;
         }
         suspect->next = discovery->suspects;
+        suspect->link = &discovery->suspects;
+        if (suspect->next)
+                suspect->next->link = &suspect->next;
         discovery->suspects = suspect;
 }
 
@@ -128,12 +132,8 @@ struct discovery *discovery_free(struct discovery *discovery) {
         if (!discovery)
                 return NULL;
         kvm_uevent_source_close(discovery->uevents);
-        while (discovery->suspects) {
-                struct suspect *suspect = discovery->suspects;
-
-                discovery->suspects = suspect->next;
-                suspect_free(suspect);
-        }
+        while (discovery->suspects)
+                suspect_free(discovery->suspects);
         sd_event_unref(discovery->event);
         free(discovery);
         return NULL;

@@ -127,7 +127,8 @@ static void on_blind(void *userdata, const char *line) {
 static void on_birth(void *userdata, pid_t pid) {
         struct keeper *keeper = userdata;
 
-        discovery_born(keeper->discovery, pid);
+        if (keeper->discovery)
+                discovery_born(keeper->discovery, pid);
 }
 
 /* VMs that were born while nothing could be written down. */
@@ -394,7 +395,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         if (!keeper)
                 return NULL;
         keeper_free_host(keeper);
-        discovery_free(keeper->discovery);
+        keeper->discovery = discovery_free(keeper->discovery);
         others_free(keeper->others);
         keeper_free_openings(keeper);
         keeper_free_askings(keeper);
