@@ -7,17 +7,11 @@ The wire between the two is docs/wire.md.
 """
 
 import pwd
-import sqlite3
 
-from world import *
+from daemon_world import *
 
-VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
-FAILED, DESTROYED, UNKNOWN = 1, 11, 15
 SOURCES = ["qmp", "stderr", "process"]
 QUIT = ("destroy", "operator", "qmp-quit", False)
-KILLED = ("destroy", "operator", "signal", False)
-
-_numbers = itertools.count(1)
 
 
 def until(what, condition):
@@ -28,81 +22,6 @@ def until(what, condition):
             raise Timeout(f"{what}: not within {PATIENCE} s")
         time.sleep(0.02)
     return got
-
-
-class Daemon:
-    """A vmpowerd that is ready."""
-
-    def __init__(self, world):
-        path = world.path(f"notify-{next(_numbers)}")
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(path)
-        notify.settimeout(PATIENCE)
-        environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "FDSTORE")}
-        environment["NOTIFY_SOCKET"] = path
-        self.world = world
-        self.process = popen([VMPOWERD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-        self.stderr = Stream(self.process.stderr.fileno())
-        world.later(self._forget)
-        try:
-            while "READY=1" not in notify.recv(4096).decode().splitlines():
-                pass
-        except TimeoutError:
-            raise Timeout(f"vmpowerd did not get ready: {self.stderr.text()!r}") from None
-        finally:
-            notify.close()
-
-    def _forget(self):
-        self.process.wait()
-        self.stderr.thread.join(5)
-        self.process.stderr.close()
-
-    def lines_on(self, name):
-        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '].*\n", self.stderr.text(), re.MULTILINE)
-
-    def stop(self):
-        self.process.terminate()
-        self._end(0)
-
-    def kill(self):
-        self.process.kill()
-        self._end(-signal.SIGKILL)
-
-    def _end(self, status):
-        wait_for_end(self.process.pid)
-        got = self.process.wait()
-        text = self.stderr.wait_for_end().decode(errors="replace")
-        self.world.outputs.append(("vmpowerd", text))
-        assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
-
-
-class Watch:
-    """`vmpower watch --json`."""
-
-    def __init__(self, world, daemon):
-        self.world = world
-        self.process = popen([VMPOWER, "watch", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=world.environment)
-        self.stdout, self.stderr = Stream(self.process.stdout.fileno()), Stream(self.process.stderr.fileno())
-        until("a stream is open", lambda: b"watch" in read_proc(self.process.pid, "cmdline") and self._is_connected(daemon))
-
-    def _is_connected(self, daemon):
-        """The daemon has accepted it."""
-        sockets = [os.readlink(f"/proc/{self.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.process.pid}/fd")]
-        return any(one.startswith("socket:") for one in sockets) and state_of(self.process.pid)[0] == "S"
-
-    def verdicts(self, name):
-        whole = self.stdout.data.rpartition(b"\n")[0]
-        return [verdict for verdict in map(json.loads, whole.splitlines()) if verdict["vm"]["name"] == name]
-
-    def end(self):
-        self.process.terminate()
-        wait_for_end(self.process.pid)
-        self.process.wait()
-        for stream in (self.stdout, self.stderr):
-            stream.wait_for_end()
-        for file in (self.process.stdout, self.process.stderr):
-            file.close()
-        self.world.outputs.append(("vmpower watch", self.stderr.text()))
 
 
 class User:
@@ -147,15 +66,7 @@ class User:
 
 
 def new_name():
-    return f"beside{os.getpid()}-{next(_numbers)}"
-
-
-def listed(world, name):
-    done = world.vmpower("list", "--json")
-    assert done.returncode == 0, done.stderr
-    found = [vm for vm in json.loads(done.stdout) if vm["name"] == name]
-    assert len(found) <= 1, found
-    return found[0] if found else None
+    return f"beside{os.getpid()}-{next(vm_numbers)}"
 
 
 def is_told(world, name, **members):
@@ -198,17 +109,7 @@ def same(one, other):
 
 def facts_stored(world, name):
     """Source and kind of each fact on the VM in the daemon's database."""
-    connection = sqlite3.connect(f"file:{os.path.join(world.state, 'vmpower.db')}?mode=ro", uri=True)
-    try:
-        return connection.execute("SELECT e.source, e.kind FROM evidence e JOIN vm ON vm.id = e.vm WHERE vm.name = ?", (name,)).fetchall()
-    finally:
-        connection.close()
-
-
-def forget_sockets(world):
-    """A daemon that was killed could not take its sockets away."""
-    for path in world.sockets():
-        os.unlink(path)
+    return rows(world, "SELECT e.source, e.kind FROM evidence e JOIN vm ON vm.id = e.vm WHERE vm.name = ?", name)
 
 
 # --- one state directory --------------------------------------------------------------------------------------------
@@ -217,7 +118,7 @@ def forget_sockets(world):
 @test("one state directory: the VM is listed as it is, each verdict is told once, and attach names the `run`")
 def one_directory(world):
     daemon = Daemon(world)
-    watch = Watch(world, daemon)
+    watch = Watch(world)
     name = new_name()
     free = world.path("free.qmp")
     run, own = runs(world, "-qmp", f"unix:{free},server=on,wait=off", name=name)
@@ -239,8 +140,8 @@ def one_directory(world):
     history = world.history(name)
     assert story(history) == [("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop"), ("destroy", "operator", "qmp-quit")]
     until("all is told", lambda: len(watch.verdicts(name)) >= 3)
-    watch.end()
     daemon.stop()
+    watch.wait_for_end()
     assert [verdict["id"] for verdict in watch.verdicts(name)] == [verdict["id"] for verdict in history]
     assert daemon.lines_on(name) == [f"vmpowerd: {verdict['summary']}\n" for verdict in history], daemon.stderr.text()
 

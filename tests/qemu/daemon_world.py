@@ -51,10 +51,10 @@ def needs_kvm():
 
 
 class Daemon:
-    """A vmpowerd, ready: it has found what was there."""
+    """A vmpowerd, ready: it has found what was there; `within`: words that it is started by."""
 
-    def __init__(self, world, *options):
-        self._launch(world, options)
+    def __init__(self, world, *options, within=()):
+        self._launch(world, options, within)
         self._wait_ready()
 
     @classmethod
@@ -64,13 +64,14 @@ class Daemon:
         self._launch(world, options)
         return self
 
-    def _launch(self, world, options):
+    def _launch(self, world, options, within=()):
         path = world.path(f"notify-{next(vm_numbers)}")
         self.world = world
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(path)
+        os.chmod(path, 0o777)  # it may be another user's
         world.later(self.notify.close)
-        self.process = start_daemon(world, options, path)
+        self.process = start_daemon(world, options, path, within)
         self.stderr = Stream(self.process.stderr.fileno())
         world.later(self._forget)
 
@@ -114,6 +115,10 @@ class Daemon:
 
     def kill(self):
         self.process.kill()
+        self.is_killed()
+
+    def is_killed(self):
+        """By whomever."""
         self._end(-signal.SIGKILL)
 
     def _end(self, status):
@@ -124,12 +129,12 @@ class Daemon:
         assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
 
 
-def start_daemon(world, options=(), notify_path=None):
-    environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
+def start_daemon(world, options=(), notify_path=None, within=()):
+    environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET", "FDSTORE")}
     if notify_path:
         environment["NOTIFY_SOCKET"] = notify_path
     named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment}
-    return popen([VMPOWERD, *options], **named)
+    return popen([*within, VMPOWERD, *options], **named)
 
 
 class Between:

@@ -11,75 +11,9 @@ import sqlite3
 import urllib.error
 import urllib.request
 
-from world import *
+from daemon_world import *
 
-VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
 JOURNALD = "/lib/systemd/systemd-journald"
-FAILED, USAGE = 1, 2
-KILLED = ("destroy", "operator", "signal", False)
-
-_numbers = itertools.count(1)
-
-
-# --- the daemon -----------------------------------------------------------------------------------------------------
-
-
-class Daemon:
-    """A vmpowerd that is ready; `within`: words that it is started by."""
-
-    def __init__(self, world, *options, within=()):
-        path = world.path(f"notify-{next(_numbers)}")
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(path)
-        notify.settimeout(PATIENCE)
-        self.world = world
-        self.process = start(world, options, within, path)
-        self.stderr = Stream(self.process.stderr.fileno())
-        world.later(self._forget)
-        try:
-            while "READY=1" not in notify.recv(4096).decode().splitlines():
-                pass
-        except TimeoutError:
-            raise Timeout(f"vmpowerd did not get ready: {self.stderr.text()!r}") from None
-        finally:
-            notify.close()
-
-    def _forget(self):
-        self.process.wait()
-        self.stderr.thread.join(5)
-        self.process.stderr.close()
-
-    def stop(self):
-        self.process.terminate()
-        self._end(0)
-
-    def kill(self):
-        self.process.kill()
-        self._end(-signal.SIGKILL)
-        for path in self.world.sockets():
-            os.unlink(path)
-
-    def has_ended(self):
-        """Somebody else has killed it."""
-        self._end(-signal.SIGKILL)
-        for path in self.world.sockets():
-            os.unlink(path)
-
-    def _end(self, status):
-        wait_for_end(self.process.pid)
-        got = self.process.wait()
-        # A hook that goes on has none of our descriptors: the stream ends with the daemon.
-        text = self.stderr.wait_for_end().decode(errors="replace")
-        self.world.outputs.append(("vmpowerd", text))
-        assert got == status, f"vmpowerd has ended with {got}, not {status}: {text[-3000:]}"
-
-
-def start(world, options=(), within=(), notify_path=None):
-    environment = {name: value for name, value in world.environment.items() if name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
-    if notify_path:
-        environment["NOTIFY_SOCKET"] = notify_path
-    named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": environment}
-    return popen([*within, VMPOWERD, *options], **named)
 
 
 # --- VMs and hooks --------------------------------------------------------------------------------------------------
@@ -89,7 +23,7 @@ class Vm:
     """A QEMU of the test's own, which runs."""
 
     def __init__(self, world):
-        self.name = f"o{os.getpid()}-{next(_numbers)}"
+        self.name = f"o{os.getpid()}-{next(vm_numbers)}"
         self.own = world.monitor()
         named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "env": world.environment}
         self.process = popen([*probe("idle", serial=False), "-name", self.name, *self.own.option], **named)
@@ -232,6 +166,7 @@ def killed_before(world):
         wait_stored(world, vm)
     wait_until(lambda: read(world, "pids"), "no hook runs")
     daemon.kill()
+    forget_sockets(world)
     assert len(read(world, "pids").split()) == 1, "one at a time"
     os.kill(int(read(world, "pids")), signal.SIGKILL)  # it outlives the daemon, and shall tell nothing
     assert read(world, "told") == ""
@@ -256,7 +191,8 @@ def killed_after(world):
     world.write("name", vm.name)
     daemon = Daemon(world)
     vm.kill()
-    daemon.has_ended()
+    daemon.is_killed()
+    forget_sockets(world)
     daemon = Daemon(world)
     wait_told(world, vm, 2)
     wait_acknowledged(world, "/deadly")
@@ -276,11 +212,13 @@ def killed_at_random(world):
         some = [Vm(world) for _ in range(2)]
         vms += some
         daemon.kill()
+        forget_sockets(world)
         daemon = Daemon(world)  # it finds them
         for vm in some:
             vm.kill()
         time.sleep(random.uniform(0, 0.08))  # any moment will do
         daemon.kill()
+        forget_sockets(world)
     daemon = Daemon(world)
     for vm in vms:
         wait_told(world, vm)
@@ -315,7 +253,7 @@ def bad_hooks(world):
 @test("a VM under `vmpower run` beside the daemon: its verdict is told to the daemon's hooks, too")
 def beside_run(world):
     hook(world, "note", NOTE)
-    name = f"o{os.getpid()}-{next(_numbers)}"
+    name = f"o{os.getpid()}-{next(vm_numbers)}"
     daemon = Daemon(world)
     run = world.run(*probe("s5"), name=name)
     assert run.wait() == 0
@@ -343,7 +281,7 @@ def refused_hooks(world):
 
 
 def refuses(world, status, lines, *options):
-    process = start(world, options)
+    process = start_daemon(world, options)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, (process.returncode, err)
     assert err.decode().splitlines() == [f"vmpowerd: {line}" for line in lines], err.decode()

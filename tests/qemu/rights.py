@@ -128,19 +128,7 @@ def _(world):
 def _(world):
     given_to_nobody(world)
     his = popen([*AS_NOBODY, *probe("idle", serial=False), "-name", "his"], env=world.environment, stdin=subprocess.DEVNULL)
-    daemon = Daemon.__new__(Daemon)
-    daemon.world, daemon.notify = world, None
-    path = world.path("notify")
-    daemon.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    daemon.notify.bind(path)
-    os.chmod(path, 0o777)
-    world.later(daemon.notify.close)
-    environment = {**world.environment, "NOTIFY_SOCKET": path}
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    daemon.process = popen([*AS_NOBODY, VMPOWERD], env=environment, **streams)
-    daemon.stderr = Stream(daemon.process.stderr.fileno())
-    world.later(daemon._forget)
-    daemon._wait_ready()
+    daemon = Daemon(world, within=AS_NOBODY)
     is_ready(world, daemon)
     assert all(kept["CapEff"] == kept["CapPrm"] == 0 for _, kept in threads_of(daemon.process.pid))
     names = [vm["name"] for vm in json.loads(world.vmpower("list", "--json").stdout)]
