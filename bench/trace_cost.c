@@ -105,10 +105,8 @@ static void measure(const char *name, double (*once)(enum setting setting, size_
 
 /* --- signals ----------------------------------------------------------------------------------------------------- */
 
-/* A signal that would end him, but for him it waits for ever.  Read in between, so that none is lost; that is not measured. */
-static double send_signals(enum setting setting, size_t n) {
-        struct seeing seeing;
-        uint64_t spent_ns = 0;
+/* Somebody whom SIGTERM would end, but for him it waits for ever. */
+static pid_t start_target(void) {
         sigset_t blocked;
         pid_t child;
 
@@ -119,6 +117,15 @@ static double send_signals(enum setting setting, size_t n) {
         if (!child)
                 for (;;)
                         pause();
+        return child;
+}
+
+/* What a signal costs its sender.  Read in between, so that none is lost; that is not measured. */
+static double send_signals(enum setting setting, size_t n) {
+        struct seeing seeing;
+        uint64_t spent_ns = 0;
+        pid_t child = start_target();
+
         see(&seeing, setting, child);
         for (size_t sent = 0; sent < n; sent += 100) {
                 uint64_t begun_ns = now_ns();
@@ -142,16 +149,8 @@ static double send_signals(enum setting setting, size_t n) {
 static void measure_reading(size_t n) {
         struct seeing seeing;
         uint64_t spent_ns = 0;
-        sigset_t blocked;
-        pid_t child;
+        pid_t child = start_target();
 
-        sigemptyset(&blocked);
-        sigaddset(&blocked, SIGTERM);
-        sigprocmask(SIG_BLOCK, &blocked, NULL);
-        child = fork();
-        if (!child)
-                for (;;)
-                        pause();
         see(&seeing, WATCHED, child);
         for (size_t sent = 0; sent < n; sent += 100) {
                 uint64_t begun_ns;

@@ -235,7 +235,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
                         is_more = read_some(monitor);
                 monitor->is_reading = false;
                 /* Of what is there already no edge tells. */
-                if (is_more && monitor->fd >= 0)
+                if (is_more)
                         wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
                 if (monitor->events->was_read)
                         monitor->events->was_read(monitor->userdata);
