@@ -158,6 +158,7 @@ def measure_history(n_verdicts, n_vms):
     directory = tempfile.mkdtemp(prefix="vmpower-history-", dir="/var/tmp")
     try:
         subprocess.run([FILL, directory, str(n_verdicts)], check=True, stdout=subprocess.DEVNULL)
+        os.sync()  # or the first checkpoint would wait for all of it, and its CPU would be the daemon's
         host = Host(n_vms, state=directory)
         try:
             host.attach(n_vms)
