@@ -86,7 +86,7 @@ enum evidence_kind {
 };
 
 enum {
-        ACTOR_PARENTS_MAX = 8,
+        ACTOR_PARENTS_MAX = 12,
         EVIDENCE_WORD_MAX = 48,  /* bytes of a word, its NUL included */
         EVIDENCE_TEXT_MAX = 208, /* bytes of a text, its NUL included */
         VERDICT_PROOF_MAX = 8,
@@ -100,9 +100,20 @@ enum confidence {
         _CONFIDENCE_N,
 };
 
+/* For whom a program acted that acts for many: whoever was connected to it. */
+struct actor_client {
+        int64_t pid; /* 0: nobody is known */
+        int64_t uid;
+        char user[40];
+        char comm[24];
+        char cmdline[256];
+};
+
 /* Who did it: a process as it was at that instant.  Empty strings are "not known"; `uid` -1 is "not known". */
 struct actor {
-        int64_t pid; /* 0: not known */
+        int64_t pid;     /* 0: not known */
+        int64_t tid;     /* its thread, where that is not the one that goes by the pid; 0 */
+        int64_t session; /* the pid of its session's leader; 0: not known */
         int64_t uid;
         char user[40];
         char login_user[40];
@@ -113,8 +124,9 @@ struct actor {
         struct {
                 int64_t pid;
                 char comm[24];
-        } parents[ACTOR_PARENTS_MAX]; /* the nearest first */
+        } parents[ACTOR_PARENTS_MAX]; /* the nearest first, through all sessions */
         size_t n_parents;
+        struct actor_client client; /* of a toolstack's daemon: likely, never certain */
         char via[32]; /* "SIGKILL", "qmp", "vmpower shutdown" */
         enum confidence confidence;
 };

@@ -270,6 +270,9 @@ static void a_command_line_is_shown_to_root_and_to_whose_it_is(void **state) {
         world_expect(world, "actor.comm", "kill");
         world_expect(world, "actor.cmdline", "null");
         world_expect(world, "evidence.0.data.actor.cmdline", "null");
+        world_expect(world, "actor.client.comm", "virsh");
+        world_expect(world, "actor.client.cmdline", "null");
+        world_expect(world, "evidence.0.data.actor.client.cmdline", "null");
         assert_int_equal(ask_in_group(world, BOB, "daemon", "GET /v1/vms/boot:1:1", ""), 200);
         world_expect(world, "command_line", "null");
         assert_int_equal(ask_in_group(world, BOB, "mail", "GET /v1/vms/boot:1:1/evidence", ""), 200);

@@ -9,13 +9,19 @@
 #include <errno.h>
 #include <string.h>
 
-/* An actor's command line is his own. */
-static int hide_command_line(json_t *actor, const struct peer *peer) {
-        const json_t *uid = json_object_get(actor, "uid");
+static int hide_his_command_line(json_t *who, const struct peer *peer) {
+        const json_t *uid = json_object_get(who, "uid");
 
-        if (!json_is_object(actor) || peer_sees_command_line(peer, json_is_integer(uid) ? json_integer_value(uid) : -1))
+        if (!json_is_object(who) || peer_sees_command_line(peer, json_is_integer(uid) ? json_integer_value(uid) : -1))
                 return 0;
-        return json_object_set_new(actor, "cmdline", json_null()) ? -ENOMEM : 0;
+        return json_object_set_new(who, "cmdline", json_null()) ? -ENOMEM : 0;
+}
+
+/* An actor's command line is his own, and so is his client's. */
+static int hide_command_line(json_t *actor, const struct peer *peer) {
+        int r = hide_his_command_line(actor, peer);
+
+        return r ? r : hide_his_command_line(json_object_get(actor, "client"), peer);
 }
 
 static int hide_in_evidence(json_t *evidence, const struct peer *peer) {

@@ -109,12 +109,22 @@ static int compare_signed(int64_t a, int64_t b) {
         return a < b ? -1 : a > b;
 }
 
+static int compare_clients(const struct actor_client *a, const struct actor_client *b) {
+        int r;
+
+        if ((r = compare_signed(a->pid, b->pid)) || (r = compare_signed(a->uid, b->uid)) || (r = strcmp(a->user, b->user)) ||
+            (r = strcmp(a->comm, b->comm)))
+                return r;
+        return strcmp(a->cmdline, b->cmdline);
+}
+
 static int compare_actors(const struct actor *a, const struct actor *b) {
         int r;
 
         if (!a || !b)
                 return compare_numbers(a != NULL, b != NULL);
-        if ((r = compare_signed(a->pid, b->pid)) || (r = compare_signed(a->uid, b->uid)) ||
+        if ((r = compare_signed(a->pid, b->pid)) || (r = compare_signed(a->tid, b->tid)) ||
+            (r = compare_signed(a->session, b->session)) || (r = compare_signed(a->uid, b->uid)) ||
             (r = strcmp(a->user, b->user)) || (r = strcmp(a->login_user, b->login_user)) ||
             (r = strcmp(a->comm, b->comm)) || (r = strcmp(a->exe, b->exe)) || (r = strcmp(a->cmdline, b->cmdline)) ||
             (r = strcmp(a->cgroup, b->cgroup)) || (r = strcmp(a->via, b->via)) ||
@@ -124,7 +134,7 @@ static int compare_actors(const struct actor *a, const struct actor *b) {
                 if ((r = compare_signed(a->parents[i].pid, b->parents[i].pid)) ||
                     (r = strcmp(a->parents[i].comm, b->parents[i].comm)))
                         return r;
-        return 0;
+        return compare_clients(&a->client, &b->client);
 }
 
 /*

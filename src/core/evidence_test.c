@@ -13,6 +13,7 @@ static size_t make_facts(struct evidence *facts) {
         static struct actor nobody, somebody = { .pid = 1 }, other = { .pid = 1, .comm = "kill" };
         static struct actor child = { .pid = 1, .comm = "kill", .n_parents = 1 };
         static struct actor grandchild = { .pid = 1, .comm = "kill", .n_parents = 1, .parents = { { .pid = 2 } } };
+        static struct actor for_anna = { .pid = 1, .comm = "kill", .n_parents = 1, .parents = { { .pid = 2 } }, .client = { .pid = 3 } };
         struct evidence e = evidence_make(SOURCE_TRACE, EVIDENCE_SIGNAL);
         size_t n = 0;
 
@@ -27,6 +28,8 @@ static size_t make_facts(struct evidence *facts) {
         e.actor = &child;
         facts[n++] = e;
         e.actor = &grandchild;
+        facts[n++] = e;
+        e.actor = &for_anna;
         facts[n++] = e;
         e.actor = NULL;
         evidence_set_text(&e, "text", 4);

@@ -46,6 +46,8 @@ static unsigned pass_byte(struct passage *passage, unsigned value) {
 
 static void pass_actor(struct passage *passage, struct actor *actor) {
         PASS(passage, actor->pid);
+        PASS(passage, actor->tid);
+        PASS(passage, actor->session);
         PASS(passage, actor->uid);
         PASS_TEXT(passage, actor->user);
         PASS_TEXT(passage, actor->login_user);
@@ -60,6 +62,13 @@ static void pass_actor(struct passage *passage, struct actor *actor) {
                 PASS(passage, actor->parents[i].pid);
                 PASS_TEXT(passage, actor->parents[i].comm);
         }
+        PASS(passage, actor->client.pid);
+        if (!actor->client.pid)
+                return;
+        PASS(passage, actor->client.uid);
+        PASS_TEXT(passage, actor->client.user);
+        PASS_TEXT(passage, actor->client.comm);
+        PASS_TEXT(passage, actor->client.cmdline);
 }
 
 static int pass_evidence(struct passage *passage, struct evidence *e) {

@@ -14,6 +14,8 @@
 static struct actor make_actor(void) {
         return (struct actor){
                 .pid = 4711,
+                .tid = 4712,
+                .session = 4699,
                 .uid = 1000,
                 .user = "ann",
                 .login_user = "ann",
@@ -23,14 +25,16 @@ static struct actor make_actor(void) {
                 .cgroup = "/user.slice",
                 .parents = { { 4700, "bash" }, { 1, "systemd" } },
                 .n_parents = 2,
+                .client = { 4720, 1000, "ann", "virsh", "virsh destroy web1" },
                 .via = "SIGKILL",
                 .confidence = CONFIDENCE_LIKELY,
         };
 }
 
-static const char actor_text[] = "{\"pid\":4711,\"uid\":1000,\"user\":\"ann\",\"login_user\":\"ann\",\"comm\":\"kill\","
+static const char actor_text[] = "{\"pid\":4711,\"tid\":4712,\"session\":4699,\"uid\":1000,\"user\":\"ann\",\"login_user\":\"ann\",\"comm\":\"kill\","
                                  "\"exe\":\"/usr/bin/kill\",\"cmdline\":\"kill -9 1234\",\"cgroup\":\"/user.slice\","
                                  "\"parents\":[{\"pid\":4700,\"comm\":\"bash\"},{\"pid\":1,\"comm\":\"systemd\"}],"
+                                 "\"client\":{\"pid\":4720,\"uid\":1000,\"user\":\"ann\",\"comm\":\"virsh\",\"cmdline\":\"virsh destroy web1\"},"
                                  "\"via\":\"SIGKILL\",\"confidence\":\"likely\"}";
 
 static void assert_dumps(const json_t *json, const char *text) {
@@ -66,6 +70,31 @@ static void what_is_not_known_of_an_actor_is_null(void **state) {
                            "\"cmdline\":null,\"cgroup\":null,\"parents\":[],\"via\":null,\"confidence\":\"guess\"}");
         assert_int_equal(actor_from_json(json, &back), 0);
         assert_same_actor(&actor, &back);
+}
+
+/* What was written before those keys were there. */
+static void what_came_later_may_be_missing(void **state) {
+        static const char *const keys[] = { "tid", "session", "client" };
+        cleanup(json_decrefp) json_t *json = NULL;
+        struct actor actor = make_actor(), back;
+
+        assert_int_equal(actor_to_json(&actor, &json), 0);
+        for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+                assert_int_equal(json_object_del(json, keys[i]), 0);
+        actor.tid = actor.session = 0;
+        actor.client = (struct actor_client){ 0 };
+        assert_int_equal(actor_from_json(json, &back), 0);
+        assert_same_actor(&actor, &back);
+}
+
+static void a_client_without_a_pid_is_none(void **state) {
+        cleanup(json_decrefp) json_t *json = json_loads("{\"client\": {\"comm\": \"virsh\"}}", 0, NULL);
+        struct actor back;
+
+        assert_int_equal(actor_from_json(json, &back), 0);
+        assert_same_actor(&(struct actor){ .uid = -1, .confidence = CONFIDENCE_GUESS }, &back);
+        json_object_set_new(json, "client", json_integer(3));
+        assert_int_equal(actor_from_json(json, &back), -EINVAL);
 }
 
 static void bytes_that_are_no_utf8_do_not_keep_an_actor_from_being_told(void **state) {
@@ -191,6 +220,8 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_actor_is_told_whole_and_read_back_the_same),
                 cmocka_unit_test(what_is_not_known_of_an_actor_is_null),
+                cmocka_unit_test(what_came_later_may_be_missing),
+                cmocka_unit_test(a_client_without_a_pid_is_none),
                 cmocka_unit_test(bytes_that_are_no_utf8_do_not_keep_an_actor_from_being_told),
                 cmocka_unit_test(every_kind_of_evidence_is_read_back_the_same),
                 cmocka_unit_test(a_fact_has_exactly_the_members_of_its_kind),

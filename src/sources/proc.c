@@ -195,7 +195,10 @@ void proc_unit(char *ret_unit, size_t n_unit, pid_t pid) {
                 proc_unit_of_cgroup(ret_unit, n_unit, path);
 }
 
-/* From the nearest parent up to the leader of a session; a parent is never younger than its child. */
+/*
+ * From the nearest parent up, through all sessions: sudo and ssh each begin one of their own, and whoever sits at their other end is what is
+ * asked for.  A parent is never younger than its child.
+ */
 static void set_parents(struct actor *actor, const struct proc_stat *child) {
         struct proc_stat stat = *child;
 
@@ -207,8 +210,6 @@ static void set_parents(struct actor *actor, const struct proc_stat *child) {
                 actor->parents[actor->n_parents].pid = parent.pid;
                 text_set(actor->parents[actor->n_parents].comm, sizeof(actor->parents[0].comm), parent.comm);
                 actor->n_parents++;
-                if (parent.session == parent.pid)
-                        return;
                 stat = parent;
         }
 }
@@ -229,6 +230,7 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor) {
                 return -ESRCH;
 
         text_set(actor.comm, sizeof(actor.comm), stat.comm);
+        actor.session = stat.session;
         if (!proc_status_read(&status, pid)) {
                 actor.uid = status.uid;
                 proc_user_name(actor.user, sizeof(actor.user), status.uid);

@@ -101,11 +101,14 @@ static void an_actor_is_told_with_all_that_is_known(void **state) {
         if (geteuid() == 0)
                 assert_string_equal(actor.user, "root");
 
-        /* The nearest parent first, and a session's leader last if there is one in reach. */
+        assert_int_equal(actor.session, getsid(pid));
+        assert_int_equal(actor.tid, 0);
+
+        /* The nearest parent first, through all sessions up to the first process of all. */
         assert_true(actor.n_parents >= 1 && actor.n_parents <= ACTOR_PARENTS_MAX);
         assert_int_equal(actor.parents[0].pid, getpid());
         assert_int_equal(proc_stat_read(&stat, (pid_t)actor.parents[actor.n_parents - 1].pid), 0);
-        assert_true(actor.n_parents == ACTOR_PARENTS_MAX || stat.session == stat.pid || stat.parent == 0);
+        assert_true(actor.n_parents == ACTOR_PARENTS_MAX || stat.parent == 0);
 
         become_zombie(pid);
         assert_int_equal(proc_actor(pid, "SIGTERM", &actor), 0);

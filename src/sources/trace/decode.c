@@ -135,6 +135,8 @@ static int take_arguments(struct actor *actor, const struct trace_signal *signal
 
 static int take_sender(struct actor *actor, const struct trace_signal *signal) {
         actor->pid = signal->sender.tgid;
+        actor->tid = signal->tid == signal->sender.tgid ? 0 : signal->tid;
+        actor->session = signal->session;
         actor->uid = signal->uid;
         actor->confidence = CONFIDENCE_CERTAIN;
         text_set(actor->comm, sizeof(actor->comm), signal->sender.comm);

@@ -16,7 +16,7 @@
 
 static struct trace_signal a_kill(void) {
         struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = 1000, .login_uid = 1000,
-                                       .sender = { .tgid = 990, .comm = "kill" }, .n_parents = 2, .n_path = 3, .n_cgroup = 1,
+                                       .sender = { .tgid = 990, .comm = "kill" }, .tid = 991, .session = 980, .n_parents = 2, .n_path = 3, .n_cgroup = 1,
                                        .parents = { { .tgid = 980, .comm = "bash" }, { .tgid = 970, .comm = "sshd" } },
                                        .path = { "kill", "bin", "usr" }, .cgroup = { "user.slice" } };
         static const char arguments[] = "kill\0-9\0004711";
@@ -38,6 +38,8 @@ static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
         assert_string_equal(e.word, "SIGKILL");
         assert_int_equal(e.at_ns, 5);
         assert_int_equal(e.actor->pid, 990);
+        assert_int_equal(e.actor->tid, 991);
+        assert_int_equal(e.actor->session, 980);
         assert_int_equal(e.actor->uid, 1000);
         assert_string_equal(e.actor->comm, "kill");
         assert_string_equal(e.actor->exe, "/usr/bin/kill");
@@ -47,6 +49,12 @@ static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
         assert_int_equal(e.actor->n_parents, 2);
         assert_string_equal(e.actor->parents[1].comm, "sshd");
         assert_int_equal(e.actor->confidence, CONFIDENCE_CERTAIN);
+        evidence_deinit(&e);
+
+        /* The thread that goes by the process's own number says nothing more. */
+        signal.tid = signal.sender.tgid;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.actor->tid, 0);
         evidence_deinit(&e);
 }
 

@@ -18,7 +18,7 @@ typedef _Bool bool;
 
 enum {
         TRACE_COMM = 16,        /* TASK_COMM_LEN */
-        TRACE_PARENTS = 8,
+        TRACE_PARENTS = 12,
         TRACE_ARGUMENTS = 256,
         TRACE_PATH_NAMES = 12,  /* of a path the innermost so many names … */
         TRACE_PATH_NAME = 48,   /* … each cut at so many bytes, its NUL included */
@@ -68,7 +68,7 @@ struct trace_signal {
         uint32_t n_path;
         uint32_t n_cgroup;
         uint32_t n_arguments; /* bytes */
-        struct trace_process parents[TRACE_PARENTS]; /* the nearest first, up to the leader of a session */
+        struct trace_process parents[TRACE_PARENTS]; /* the nearest first */
         struct trace_process leader;                 /* of the target's session: whose terminal it has */
         char path[TRACE_PATH_NAMES][TRACE_PATH_NAME];       /* of its program, the innermost name first */
         char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the innermost first */

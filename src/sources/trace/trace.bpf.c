@@ -204,8 +204,6 @@ static __always_inline void take_parents(struct trace_signal *record, struct tas
                         break;
                 describe(&record->parents[i], parent);
                 record->n_parents = i + 1;
-                if (leads_session(parent))
-                        break;
                 child = parent;
         }
 }

@@ -251,8 +251,41 @@ static void a_sender_is_seen_before_the_end_that_he_makes(void **state) {
         assert_int_equal(proc_actor(getpid(), "SIGKILL", &self), 0);
         assert_string_equal(heard->facts[0].actor->exe, self.exe);
         assert_string_equal(heard->facts[0].actor->comm, self.comm);
-        assert_int_equal(heard->facts[0].actor->parents[0].pid, getppid());
-        assert_string_equal(heard->facts[0].actor->parents[0].comm, self.parents[0].comm);
+        assert_int_equal(heard->facts[0].actor->tid, 0);
+        assert_int_equal(heard->facts[0].actor->session, getsid(0));
+        assert_int_equal(heard->facts[0].actor->n_parents, self.n_parents);
+        for (size_t i = 0; i < self.n_parents; i++) {
+                assert_int_equal(heard->facts[0].actor->parents[i].pid, self.parents[i].pid);
+                assert_string_equal(heard->facts[0].actor->parents[i].comm, self.parents[i].comm);
+        }
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void *kill_it(void *userdata) {
+        pid_t *pid = userdata;
+
+        kill(*pid, SIGKILL);
+        *pid = (pid_t)syscall(SYS_gettid);
+        return NULL;
+}
+
+static void a_thread_that_sends_is_named_and_so_is_its_process(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard = hear();
+        pthread_t thread;
+        pid_t killer;
+
+        start(&stranger, does_nothing);
+        trace = watch(heard, stranger.pid, 0);
+        killer = stranger.pid;
+        assert_int_equal(pthread_create(&thread, NULL, kill_it, &killer), 0);
+        pthread_join(thread, NULL);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        is_our_kill(heard);
+        assert_int_equal(heard->facts[0].actor->tid, killer);
         trace_watch_free(trace);
         heard_free(heard);
 }
@@ -449,6 +482,7 @@ int main(void) {
                 cmocka_unit_test(what_a_process_raises_itself_has_no_sender),
                 cmocka_unit_test(an_end_is_waited_for_where_its_record_comes_late),
                 cmocka_unit_test(a_sender_is_seen_before_the_end_that_he_makes),
+                cmocka_unit_test(a_thread_that_sends_is_named_and_so_is_its_process),
                 cmocka_unit_test(a_signal_to_a_stranger_is_known_when_he_is_watched_later),
                 cmocka_unit_test(for_one_vm_nothing_about_others_is_remembered),
                 cmocka_unit_test(who_had_the_pid_before_or_after_is_another),
