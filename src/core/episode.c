@@ -97,7 +97,7 @@ static bool has_word(const struct episode *episode, enum evidence_kind kind, con
 /* A toolstack quits the source of a migration as soon as it is complete: the quit is the outcome of the stop before it. */
 static bool ends_a_migration(const struct episode *episode, const struct evidence *e) {
         if (e->kind == EVIDENCE_SHUTDOWN && !strcmp(e->word, "host-qmp-quit"))
-                return has_word(episode, EVIDENCE_STATUS, "finish-migrate");
+                return has_word(episode, EVIDENCE_STATUS, "finish-migrate") || has_word(episode, EVIDENCE_STATUS, "postmigrate");
         return evidence_ends_process(e) && has_word(episode, EVIDENCE_SHUTDOWN, "host-qmp-quit");
 }
 
