@@ -51,13 +51,15 @@ struct api {
         } unix_socket, metrics_socket;
 };
 
-/* What MHD wants next: its descriptor wakes it, but for what times out. */
+/* What MHD wants next: its descriptor wakes it, but for what times out, and for what can be sent at once. */
 static int api_arm(struct api *api) {
         MHD_UNSIGNED_LONG_LONG timeout_ms;
         int r;
 
         if (MHD_get_timeout(api->daemon, &timeout_ms) != MHD_YES)
                 return sd_event_source_set_enabled(api->timer, SD_EVENT_OFF);
+        if (!timeout_ms)
+                return sd_event_source_set_enabled(api->run, SD_EVENT_ONESHOT);
         r = sd_event_source_set_time_relative(api->timer, (uint64_t)timeout_ms * 1000);
         return r < 0 ? r : sd_event_source_set_enabled(api->timer, SD_EVENT_ONESHOT);
 }
