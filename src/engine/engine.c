@@ -120,9 +120,16 @@ static void keep_for_later(struct engine *engine, struct store_batch *batch, int
         backlog_add_batch(engine->backlog, batch);
 }
 
+/* Somebody waits until it is on disk, and nothing short of that will do. */
+static bool is_waited_for(const struct evidence *evidence) {
+        return evidence->kind == EVIDENCE_REQUEST || evidence->kind == EVIDENCE_MONITOR_OPENED || evidence->kind == EVIDENCE_GOING_DOWN;
+}
+
 static int on_wakeup(sd_event_source *source, void *userdata) {
         struct engine *engine = userdata;
         struct store_batch *batch = take_pointer(engine->batch);
+
+        bool is_awaited = false;
 
         if (!batch)
                 return 0;
@@ -130,11 +137,13 @@ static int on_wakeup(sd_event_source *source, void *userdata) {
                 struct engine_vm *vm;
                 int64_t id;
 
-                store_batch_evidence(batch, i, &id);
+                is_awaited = is_waited_for(store_batch_evidence(batch, i, &id)) || is_awaited;
                 vm = find_vm(engine, id);
                 if (vm)
                         vm->in_flight++;
         }
+        if (!is_awaited)
+                store_batch_flush_later(batch);
         submit(engine, batch, on_evidence_stored);
         return 0;
 }
@@ -174,8 +183,7 @@ static void on_evidence_stored(struct store_batch *batch, int result, const char
                 engine_vm_take(arrivals[i].vm, arrivals[i].evidence);
         }
         for (size_t i = 0; engine->events.recorded && i < n_arrivals; i++)
-                if (arrivals[i].evidence->kind == EVIDENCE_REQUEST || arrivals[i].evidence->kind == EVIDENCE_MONITOR_OPENED ||
-                    arrivals[i].evidence->kind == EVIDENCE_GOING_DOWN)
+                if (is_waited_for(arrivals[i].evidence))
                         engine->events.recorded(arrivals[i].vm, arrivals[i].evidence, result, engine->events.userdata);
         if (result)
                 keep_for_later(engine, batch, result, why);

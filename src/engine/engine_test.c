@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -34,6 +35,7 @@ struct world {
                 enum transition transition;
         } told[TOLD_MAX];
         size_t n_told, n_over;
+        int n_flushes_recorded; /* so many there were by then */
         char troubles[16 * 1024];
         uint64_t at_ns;
         int64_t clock_offset_ns; /* of the wall clock that the facts carry */
@@ -52,6 +54,20 @@ static void on_over(struct engine_vm *vm, void *userdata) {
         struct world *world = userdata;
 
         world->n_over++;
+}
+
+/* SQLite's, too: how often the disk was flushed. */
+static _Atomic int n_flushes;
+
+int fdatasync(int fd) {
+        n_flushes++;
+        return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, int result, void *userdata) {
+        struct world *world = userdata;
+
+        world->n_flushes_recorded = n_flushes;
 }
 
 static void on_trouble(const char *line, void *userdata) {
@@ -75,7 +91,8 @@ static void add_vm(struct world *world, size_t i) {
 
 static int world_begin(void **state) {
         struct world *world = calloc(1, sizeof(*world));
-        const struct engine_events events = { .verdict = on_verdict, .over = on_over, .trouble = on_trouble, .userdata = world };
+        const struct engine_events events = { .verdict = on_verdict, .over = on_over, .recorded = on_recorded, .trouble = on_trouble,
+                                               .userdata = world };
         char why[STORE_WHY_MAX];
 
         signal(SIGXFSZ, SIG_IGN);
@@ -395,6 +412,20 @@ static int count_resets(const struct evidence *evidence, void *userdata) {
 }
 
 /* The daemon ends in the middle of a reset loop. */
+static void what_somebody_waits_for_is_recorded_once_the_disk_is_flushed(void **state) {
+        struct world *world = *state;
+
+        engine_settle(world->engine);
+        for (int i = 0; i < 10; i++) {
+                int before = n_flushes;
+
+                world->n_flushes_recorded = 0;
+                report(world, 0, SOURCE_VMPOWER, EVIDENCE_REQUEST, "quit");
+                engine_settle(world->engine);
+                assert_true(world->n_flushes_recorded > before);
+        }
+}
+
 static void what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left(void **state) {
         struct world *world = *state;
         char why[STORE_WHY_MAX];
@@ -420,6 +451,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_beyond_the_bound_is_dropped_and_is_a_gap, world_begin_small, world_end),
                 SENTENCE(a_wall_clock_that_is_set_back_changes_no_order),
                 SENTENCE(a_vm_that_is_added_while_the_disk_takes_nothing_holds_up_nobody),
+                SENTENCE(what_somebody_waits_for_is_recorded_once_the_disk_is_flushed),
                 SENTENCE(what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left),
         };
 

@@ -314,6 +314,10 @@ int store_batch_set_monitor(struct store_batch *batch, int64_t vm, const struct 
         return 0;
 }
 
+void store_batch_flush_later(struct store_batch *batch) {
+        batch->flushes_later = true;
+}
+
 bool store_batch_is_empty(const struct store_batch *batch) {
         return !batch->n_ops;
 }

@@ -90,6 +90,8 @@ struct store_batch {
         int result;
         char why[STORE_WHY_MAX];
 
+        bool flushes_later;
+
         bool *is_kept; /* while its `done` runs: set when the caller keeps, submits or frees it */
 };
 

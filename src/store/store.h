@@ -138,6 +138,12 @@ size_t store_batch_n_bytes(const struct store_batch *batch);
 void store_batch_drop_evidence(struct store_batch *batch);
 
 /*
+ * A batch of evidence alone need not wait for the disk to be flushed: once it is done it outlives this process, whatever ends that, and a power
+ * cut with whatever is committed next, or 5 ms later.  What is told rests on a verdict, whose commit flushes both.  Any other batch waits, whatever is said here.
+ */
+void store_batch_flush_later(struct store_batch *batch);
+
+/*
  * Hand a batch to the writer.  `done` is called once, from store_dispatch(), in order of submission, with 0 when it is
  * on disk or a negative errno and the reason in one line.
  *

@@ -18,6 +18,9 @@ enum {
 /* The rest after a failure; without it, a caller who submits again at once would keep a CPU and a sick disk busy. */
 #define REST_NS INT64_C(100000000)
 
+/* For so long evidence may wait for its verdict, to be flushed with it. */
+#define FLUSH_NS INT64_C(5000000)
+
 struct batch_list {
         struct store_batch *first, *last;
 };
@@ -106,11 +109,11 @@ static bool finish_group(struct store_writer *writer, struct batch_list group) {
         return n && n == n_failed;
 }
 
-static struct timespec rest_until(void) {
+static struct timespec until_after(int64_t ns) {
         struct timespec until;
 
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += REST_NS;
+        until.tv_nsec += ns;
         if (until.tv_nsec >= 1000000000) {
                 until.tv_nsec -= 1000000000;
                 until.tv_sec++;
@@ -130,11 +133,29 @@ static void drop_rights(void) {
 
 /* Under the lock. */
 static void rest(struct store_writer *writer) {
-        struct timespec until = rest_until();
+        struct timespec until = until_after(REST_NS);
 
         while (!writer->is_stopping)
                 if (pthread_cond_timedwait(&writer->has_work, &writer->lock, &until) == ETIMEDOUT)
                         return;
+}
+
+/* Under the lock.  Until there is something to write, or the end. */
+static void wait_for_work(struct store_writer *writer) {
+        const bool owes_flush = writer->transaction.owes_flush;
+        struct timespec until = until_after(FLUSH_NS);
+        int r = 0;
+
+        while (!writer->queue.first && !writer->is_ending && !r)
+                if (owes_flush)
+                        r = pthread_cond_timedwait(&writer->has_work, &writer->lock, &until);
+                else
+                        pthread_cond_wait(&writer->has_work, &writer->lock);
+        if (writer->queue.first || !owes_flush)
+                return;
+        pthread_mutex_unlock(&writer->lock);
+        transaction_flush(&writer->transaction);
+        pthread_mutex_lock(&writer->lock);
 }
 
 static void *writer_main(void *userdata) {
@@ -145,10 +166,11 @@ static void *writer_main(void *userdata) {
         for (;;) {
                 struct batch_list group;
 
-                while (!writer->queue.first && !writer->is_ending)
-                        pthread_cond_wait(&writer->has_work, &writer->lock);
-                if (!writer->queue.first)
+                wait_for_work(writer);
+                if (!writer->queue.first && writer->is_ending)
                         break;
+                if (!writer->queue.first)
+                        continue; /* there was only the disk to flush */
                 group = take_group(&writer->queue);
 
                 pthread_mutex_unlock(&writer->lock);

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -437,6 +439,65 @@ static void note_thread(int signal) {
         caught_by = gettid();
 }
 
+/* SQLite's, too: how often the disk was flushed. */
+static _Atomic int n_flushes;
+
+int fdatasync(int fd) {
+        n_flushes++;
+        return (int)syscall(SYS_fdatasync, fd);
+}
+
+static struct store_batch *make_patient_facts(const struct world *world, uint64_t first) {
+        struct store_batch *batch = make_facts(world->vm, first, 1);
+
+        store_batch_flush_later(batch);
+        return batch;
+}
+
+static void wait_for_a_flush(int after) {
+        for (int i = 0; n_flushes == after; i++) {
+                assert_true(i < 2000);
+                poll(NULL, 0, 1);
+        }
+}
+
+static void evidence_may_be_done_before_the_disk_is_flushed_but_not_for_long(void **state) {
+        struct world *world = *state;
+        int before;
+
+        world_write_facts(world, 1, 1);
+        for (uint64_t i = 2; i < 20; i++) {
+                before = n_flushes;
+                assert_int_equal(world_write(world, make_patient_facts(world, i)).result, 0);
+                wait_for_a_flush(before);
+        }
+        /* Nothing is owed any more. */
+        before = n_flushes;
+        poll(NULL, 0, 30);
+        assert_int_equal(n_flushes, before);
+}
+
+static void a_verdict_is_flushed_before_it_is_done_and_its_evidence_with_it(void **state) {
+        struct world *world = *state;
+        int before, n_with_one = 0;
+
+        world_write_facts(world, 1, 1);
+        for (uint64_t i = 2; i < 20; i++) {
+                struct verdict_record record = make_record(world, i, i, 0);
+                struct store_batch *verdict = make_batch();
+
+                before = n_flushes;
+                assert_int_equal(world_write(world, make_patient_facts(world, i)).result, 0);
+                assert_int_equal(store_batch_add_verdict(verdict, world->vm, &record), 0);
+                store_batch_flush_later(verdict); /* says nothing of what is no evidence */
+                assert_int_equal(world_write(world, verdict).result, 0);
+                assert_true(n_flushes > before);
+                n_with_one += n_flushes == before + 1;
+        }
+        /* A busy machine may be slower than evidence is patient; not always. */
+        assert_true(n_with_one > 0);
+}
+
 static void signals_are_left_to_the_caller(void **state) {
         struct world *world = *state;
         sigset_t alarm;
@@ -477,6 +538,8 @@ int main(void) {
                 SENTENCE(a_limit_of_the_files_size_is_a_full_disk),
                 SENTENCE(the_log_does_not_grow_without_end),
                 SENTENCE(a_file_that_was_removed_is_not_written_to),
+                SENTENCE(evidence_may_be_done_before_the_disk_is_flushed_but_not_for_long),
+                SENTENCE(a_verdict_is_flushed_before_it_is_done_and_its_evidence_with_it),
                 SENTENCE(signals_are_left_to_the_caller),
                 cmocka_unit_test_setup_teardown(a_full_disk_fails_the_batch_and_room_lets_it_go_on, world_begin_empty,
                                                 world_end),

@@ -490,10 +490,50 @@ static int check_still_there(struct transaction *transaction, char ret_why[stati
         return database_fail_errno(sqlite3_db_filename(transaction->database, "main"), -ESTALE, ret_why);
 }
 
+/* May all of them wait for the disk to be flushed? */
+static bool may_flush_later(const struct store_batch *first) {
+        for (const struct store_batch *batch = first; batch; batch = batch->next)
+                if (!batch->flushes_later || batch->n_ops != batch->n_evidence)
+                        return false;
+        return true;
+}
+
+/* In the log's mode NORMAL leaves out the flush at a commit, and nothing else: https://www.sqlite.org/pragma.html#pragma_synchronous */
+static int set_flushing(struct transaction *transaction, bool later, char ret_why[static STORE_WHY_MAX]) {
+        int r;
+
+        if (later == transaction->flushes_later)
+                return 0;
+        r = database_run(transaction->database, later ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", ret_why);
+        if (!r)
+                transaction->flushes_later = later;
+        return r;
+}
+
+/* The log is flushed as a whole: with what this commit wrote, all that was owed. */
+static int commit(struct transaction *transaction, char ret_why[static STORE_WHY_MAX]) {
+        int r = run(transaction, STATEMENT_COMMIT, ret_why);
+
+        if (!r)
+                transaction->owes_flush = transaction->flushes_later;
+        return r;
+}
+
+void transaction_flush(struct transaction *transaction) {
+        sqlite3_file *log = NULL;
+
+        transaction->owes_flush = false;
+        sqlite3_file_control(transaction->database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+        if (log && log->pMethods)
+                log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
 static int write_all(struct transaction *transaction, struct store_batch *first, char ret_why[static STORE_WHY_MAX]) {
         int r;
 
         r = check_still_there(transaction, ret_why);
+        if (!r)
+                r = set_flushing(transaction, may_flush_later(first), ret_why);
         if (r)
                 return r;
         r = run(transaction, STATEMENT_BEGIN, ret_why);
@@ -505,7 +545,7 @@ static int write_all(struct transaction *transaction, struct store_batch *first,
                 if (r)
                         return r;
         }
-        return run(transaction, STATEMENT_COMMIT, ret_why);
+        return commit(transaction, ret_why);
 }
 
 void transaction_write(struct transaction *transaction, struct store_batch *first) {

@@ -44,6 +44,8 @@ enum transaction_statement {
 struct transaction {
         sqlite3 *database; /* owned */
         sqlite3_stmt *statements[_TRANSACTION_STATEMENT_N];
+        bool flushes_later; /* what the connection is set to */
+        bool owes_flush;    /* something is committed that a power cut might take */
 };
 
 /* Takes the connection over, on failure too. */
@@ -51,10 +53,13 @@ int transaction_init(struct transaction *transaction, sqlite3 *database, char re
 void transaction_deinit(struct transaction *transaction);
 
 /*
- * Write a list of batches with one commit.  Each gets its result: a batch that makes no sense fails alone, a sick disk
- * fails all of them.
+ * Write a list of batches with one commit, which flushes the disk unless all of them may wait for that.  Each gets its result: a batch that makes
+ * no sense fails alone, a sick disk fails all of them.
  */
 void transaction_write(struct transaction *transaction, struct store_batch *first);
+
+/* Flush what is owed. */
+void transaction_flush(struct transaction *transaction);
 
 /* For the test that looks at SQLite's plans. */
 const char *transaction_sql(enum transaction_statement statement);
