@@ -2,8 +2,8 @@
  * The programs that run in the kernel, each at one tracepoint: who sends a signal, whom the OOM killer takes, how a process ends, and what a guest
  * writes to its power ports.
  *
- * All of them are of the kind tp_btf: a program of the tracepoint kind that returns 0 hides the event from every perf reader on the host.  Each
- * can be left out.  What is about a watched process goes into the ring; a fatal signal to any other one is remembered for a while.
+ * None is of the tracepoint kind: such a program that returns 0 hides the event from every perf reader on the host.  Each can be left out.
+ * What is about a watched process goes into the ring; a fatal signal to any other one is remembered for a while.
  */
 #include "sources/trace/record.h"
 #include "sources/trace/kernel.h"
@@ -413,7 +413,8 @@ static __always_inline bool is_power_write(const struct trace_watched *about, ui
         return size == 2 && (value & SLP_EN) && (about->pm1_port ? port == about->pm1_port : port == 0x604 || port == 0xb004);
 }
 
-SEC("tp_btf/kvm_pio")
+/* Of the raw kind: before Linux 6.16 the verifier let no program of the typed kind look at an argument of type const void *. */
+SEC("raw_tp/kvm_pio")
 int BPF_PROG(on_port, unsigned int is_write, unsigned int port, unsigned int size, unsigned int count, const void *data) {
         struct trace_port record = {};
         struct trace_watched *about;

@@ -134,6 +134,11 @@ static int load_with(struct trace_bpf **ret_bpf, const bool wanted[static _PROGR
         return 0;
 }
 
+/* What tracepoint there is is looked up when a typed program is loaded, and when a raw one is attached. */
+static const char *what_of(int error) {
+        return error == ESRCH || error == ENOENT ? "there is no such tracepoint" : strerror(error);
+}
+
 /* One program that does not load takes all others with it: find out which ones do, each alone. */
 static int load_what_works(struct trace_programs *programs, bool wanted[static _PROGRAM_N], enum trace_scope scope) {
         size_t n_working = 0;
@@ -157,7 +162,7 @@ static int load_what_works(struct trace_programs *programs, bool wanted[static _
                         continue;
                 first = first ? first : r;
                 snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "the kernel does not take the program at %s: %s",
-                         programs_of[i].tracepoint, r == -ESRCH || r == -ENOENT ? "there is no such tracepoint" : strerror(-r));
+                         programs_of[i].tracepoint, what_of(-r));
         }
         return n_working ? load_with(&programs->bpf, wanted, scope) : first;
 }
@@ -174,7 +179,7 @@ static size_t attach(struct trace_programs *programs, const bool wanted[static _
                 link = bpf_program__attach(program);
                 if (!link) {
                         snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "cannot attach to %s: %s",
-                                 programs_of[i].tracepoint, strerror(errno));
+                                 programs_of[i].tracepoint, what_of(errno));
                         continue;
                 }
                 programs->links[i] = link;
