@@ -1,7 +1,8 @@
 /*
- * What the programs in the kernel cost those whom they see: who sends a signal, and a guest that writes to ports without end.
+ * What the programs in the kernel cost those whom they see: who sends a signal, who starts other programs, and a guest that writes to ports
+ * without end.
  *
- *   trace_cost signals|ports [N]
+ *   trace_cost signals|births|ports [N]
  *
  * In one run, turn by turn: without the programs, with them and the process not watched, and watched.  One line of JSON.
  */
@@ -167,6 +168,78 @@ static void measure_reading(size_t n) {
         waitpid(child, NULL, 0);
 }
 
+/* --- births ------------------------------------------------------------------------------------------------------ */
+
+/* What a fork costs the parent; the child ends at once. */
+static uint64_t fork_children(size_t n) {
+        uint64_t spent_ns = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                uint64_t begun_ns = now_ns();
+                pid_t child = fork();
+
+                if (!child)
+                        _exit(0);
+                spent_ns += now_ns() - begun_ns;
+                if (child < 0 || waitpid(child, NULL, 0) < 0)
+                        fail("fork");
+        }
+        return spent_ns;
+}
+
+/* The process stays the same over each exec, and so does the clock of its CPU time: all that the program does until it is there is in it. */
+static uint64_t exec_again(size_t left) {
+        char word[24];
+        char *argv[] = { "trace_cost", "exec", word, NULL };
+        struct timespec now;
+
+        snprintf(word, sizeof(word), "%zu", left - 1);
+        if (left)
+                execv("/proc/self/exe", argv);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int say(uint64_t spent_ns) {
+        return write(STDOUT_FILENO, &spent_ns, sizeof(spent_ns)) == sizeof(spent_ns) ? 0 : 1;
+}
+
+/* In a process of its own, which has nothing of the programs' mapped: to copy that would be the fork's price. */
+static double start_programs(enum setting setting, size_t n, uint64_t (*start)(size_t n)) {
+        struct seeing seeing;
+        uint64_t spent_ns = 0;
+        pid_t child;
+        int go[2], told[2];
+
+        if (pipe(go) || pipe(told))
+                fail("pipe");
+        child = fork();
+        if (!child) {
+                close(go[1]);
+                dup2(told[1], STDOUT_FILENO);
+                if (read(go[0], &spent_ns, 1) != 0)
+                        _exit(1);
+                _exit(say(start(n)));
+        }
+        see(&seeing, setting, getpid());
+        close(go[0]);
+        close(go[1]);
+        close(told[1]);
+        if (read(told[0], &spent_ns, sizeof(spent_ns)) != sizeof(spent_ns) || waitpid(child, NULL, 0) < 0)
+                fail("a child");
+        close(told[0]);
+        unsee(&seeing);
+        return (double)spent_ns / (double)n;
+}
+
+static double start_forks(enum setting setting, size_t n) {
+        return start_programs(setting, n, fork_children);
+}
+
+static double start_execs(enum setting setting, size_t n) {
+        return start_programs(setting, n, exec_again);
+}
+
 /* --- ports ------------------------------------------------------------------------------------------------------- */
 
 static unsigned char guest_port;
@@ -223,13 +296,18 @@ int main(int argc, char **argv) {
         if (argc >= 2 && !strcmp(argv[1], "signals")) {
                 measure("signals", send_signals, n ? n : 10000);
                 measure_reading(n ? n : 10000);
+        } else if (argc >= 2 && !strcmp(argv[1], "births")) {
+                measure("a fork", start_forks, n ? n : 2000);
+                measure("an exec", start_execs, n ? n : 1000);
+        } else if (argc == 3 && !strcmp(argv[1], "exec")) {
+                return say(exec_again(n));
         } else if (argc >= 2 && !strcmp(argv[1], "ports")) {
                 guest_port = 0x80;
                 measure("writes to port 0x80", write_ports, n ? n : 1000000 / ROUNDS);
                 guest_port = 0x64;
                 measure("writes to port 0x64", write_ports, n ? n : 1000000 / ROUNDS);
         } else {
-                fprintf(stderr, "usage: trace_cost signals|ports [N]\n");
+                fprintf(stderr, "usage: trace_cost signals|births|ports [N]\n");
                 return 2;
         }
         return 0;
