@@ -3,6 +3,9 @@
  *
  *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|idle    (default: idle)
  *     vmpower.delay=SECONDS                                                            before it does that
+ *     vmpower.action=shell vmpower.script=PATH
+ *
+ * The last one goes on as /bin/sh, on a root that another machine shares (by 9p, its tag is "root"); what is written there stays in memory.
  *
  * First it loads the modules that /modules names, one a line with its parameters, from /lib/modules.  Every line that
  * it says begins with "vmpower-init: ", and the line before the action names it: a test sees how far it came.
@@ -20,7 +23,8 @@
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
         SYS_READ = 0, SYS_WRITE = 1, SYS_OPEN = 2, SYS_CLOSE = 3, SYS_POLL = 7, SYS_PAUSE = 34, SYS_NANOSLEEP = 35,
-        SYS_EXIT = 60, SYS_MKNOD = 133, SYS_SYNC = 162, SYS_MOUNT = 165, SYS_REBOOT = 169, SYS_FINIT_MODULE = 313,
+        SYS_EXECVE = 59, SYS_EXIT = 60, SYS_CHDIR = 80, SYS_MKDIR = 83, SYS_MKNOD = 133, SYS_CHROOT = 161, SYS_SYNC = 162,
+        SYS_MOUNT = 165, SYS_REBOOT = 169, SYS_FINIT_MODULE = 313,
 };
 
 static long syscall5(long number, long a, long b, long c, long d, long e) {
@@ -44,7 +48,8 @@ __asm__(".globl _start\n"
 /* arch/x86/entry/syscalls/syscall_32.tbl */
 enum {
         SYS_READ = 3, SYS_WRITE = 4, SYS_OPEN = 5, SYS_CLOSE = 6, SYS_POLL = 168, SYS_PAUSE = 29, SYS_NANOSLEEP = 162,
-        SYS_EXIT = 1, SYS_MKNOD = 14, SYS_SYNC = 36, SYS_MOUNT = 21, SYS_REBOOT = 88, SYS_FINIT_MODULE = 350,
+        SYS_EXECVE = 11, SYS_EXIT = 1, SYS_CHDIR = 12, SYS_MKDIR = 39, SYS_MKNOD = 14, SYS_CHROOT = 61, SYS_SYNC = 36,
+        SYS_MOUNT = 21, SYS_REBOOT = 88, SYS_FINIT_MODULE = 350,
 };
 
 static long syscall5(long number, long a, long b, long c, long d, long e) {
@@ -65,12 +70,14 @@ __asm__(".globl _start\n"
 #error "x86 only"
 #endif
 
-/* include/uapi/linux: fcntl.h, stat.h, reboot.h, poll.h, input-event-codes.h, asm-generic/errno-base.h */
+/* include/uapi/linux: fcntl.h, stat.h, mount.h, reboot.h, poll.h, input-event-codes.h, asm-generic/errno-base.h */
 enum {
         OPEN_READ = 00,
         OPEN_WRITE = 01,
         OPEN_NONBLOCK = 04000,
         STAT_CHARACTER_DEVICE = 0020000,
+        MOUNT_READ_ONLY = 1,
+        MOUNT_MOVE = 8192,
         REBOOT_MAGIC_1 = (int)0xfee1dead,
         REBOOT_MAGIC_2 = 672274793,
         REBOOT_RESTART = 0x01234567,
@@ -223,13 +230,15 @@ static void file_write(const char *path, const char *text) {
                 file_close(fd);
 }
 
-static void mount(const char *type, const char *where) {
+static void mount_with(const char *what, const char *where, const char *type, int flags, const char *options) {
         long r;
 
-        r = syscall5(SYS_MOUNT, (long)type, (long)where, (long)type, 0, 0);
+        r = syscall5(SYS_MOUNT, (long)what, (long)where, (long)type, flags, (long)options);
         if (r < 0)
                 say_failed(where, r);
 }
+
+static void mount(const char *type, const char *where) { mount_with(type, where, type, 0, ""); }
 
 static void reboot(int how) {
         syscall5(SYS_SYNC, 0, 0, 0, 0, 0);
@@ -350,6 +359,26 @@ static void button_obey_or_ignore(bool obey) {
         }
 }
 
+/* --- the kernel's command line ------------------------------------------------------------------------------------ */
+
+static char command_line[4096];
+
+/* Finds name=VALUE in it. */
+static bool parameter_find(const char *name, char *ret_value, size_t size) {
+        for (const char *p = command_line; *p; p++) {
+                const char *value = string_after(p, name);
+                size_t n = 0;
+
+                if ((p != command_line && p[-1] != ' ') || !value || *value++ != '=')
+                        continue;
+                while (*value && *value != ' ' && *value != '\n' && n < size - 1)
+                        ret_value[n++] = *value++;
+                ret_value[n] = 0;
+                return true;
+        }
+        return false;
+}
+
 /* --- the actions -------------------------------------------------------------------------------------------------- */
 
 static void action_poweroff(void) { reboot(REBOOT_POWER_OFF); }
@@ -364,6 +393,26 @@ static void action_mem(void) {
         say("woken", "", "");
 }
 
+static void action_shell(void) {
+        static char shell[] = "/bin/sh", script[256];
+        char *arguments[] = { shell, script, NULL }, *environment[] = { NULL };
+
+        parameter_find("vmpower.script", script, sizeof(script));
+        for (const char *const *path = (const char *const[]){ "/shared", "/written", "/root", NULL }; *path; path++)
+                syscall5(SYS_MKDIR, (long)*path, 0755, 0, 0, 0);
+        mount_with("root", "/shared", "9p", MOUNT_READ_ONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose");
+        mount("tmpfs", "/written");
+        syscall5(SYS_MKDIR, (long)"/written/upper", 0755, 0, 0, 0);
+        syscall5(SYS_MKDIR, (long)"/written/work", 0755, 0, 0, 0);
+        mount_with("root", "/root", "overlay", 0, "lowerdir=/shared,upperdir=/written/upper,workdir=/written/work");
+        /* As switch_root(8) does it: the first root of all cannot be left otherwise. */
+        syscall5(SYS_CHDIR, (long)"/root", 0, 0, 0, 0);
+        mount_with(".", "/", "", MOUNT_MOVE, "");
+        syscall5(SYS_CHROOT, (long)".", 0, 0, 0, 0);
+        syscall5(SYS_CHDIR, (long)"/", 0, 0, 0, 0);
+        say_failed(shell, syscall5(SYS_EXECVE, (long)shell, (long)arguments, (long)environment, 0, 0));
+}
+
 static const struct action {
         const char *name;
         void (*run)(void);
@@ -375,27 +424,11 @@ static const struct action {
         { "mem",           action_mem           },
         { "button-obey",   action_button_obey   },
         { "button-ignore", action_button_ignore },
+        { "shell",         action_shell         },
         { "idle",          idle                 },
 };
 
-/* Finds name=VALUE on the kernel's command line. */
-static bool parameter_find(const char *line, const char *name, char *ret_value, size_t size) {
-        for (const char *p = line; *p; p++) {
-                const char *value = string_after(p, name);
-                size_t n = 0;
-
-                if ((p != line && p[-1] != ' ') || !value || *value++ != '=')
-                        continue;
-                while (*value && *value != ' ' && *value != '\n' && n < size - 1)
-                        ret_value[n++] = *value++;
-                ret_value[n] = 0;
-                return true;
-        }
-        return false;
-}
-
 __attribute__((used, noreturn)) static void init(void) {
-        static char line[4096];
         char name[32] = "idle", delay[16] = "0";
         struct timespec time = {0, 0};
 
@@ -403,9 +436,9 @@ __attribute__((used, noreturn)) static void init(void) {
         mount("sysfs", "/sys");
         modules_load();
 
-        file_read("/proc/cmdline", line, sizeof(line));
-        parameter_find(line, "vmpower.action", name, sizeof(name));
-        parameter_find(line, "vmpower.delay", delay, sizeof(delay));
+        file_read("/proc/cmdline", command_line, sizeof(command_line));
+        parameter_find("vmpower.action", name, sizeof(name));
+        parameter_find("vmpower.delay", delay, sizeof(delay));
 
         for (const char *p = delay; *p >= '0' && *p <= '9'; p++)
                 time.seconds = time.seconds * 10 + (*p - '0');
