@@ -4,49 +4,16 @@
 import os
 import signal
 import sys
-import threading
 
-from world import *
+from linux_guest import *
 
 DESTROYED, CRASHED, HALTED = 11, 10, 14
 QUICK_LOOK = ["--policy", "halt_after=0.5"]
 
-QUIET = (
-    "console=ttyS0 quiet mitigations=off no_timer_check tsc=reliable cryptomgr.notests audit=0 noreplace-smp"
-    " vmpower.action="
-)
-BOOT = 4 * PATIENCE / 3  # seconds: for a kernel to get to its init on a busy machine
-
-_made = {}
-_making = threading.Lock()
-
-
-def initrd(init, *modules):
-    """One for all tests of this file: made once, in a directory that goes with this process."""
-    with _making:
-        if not _made:
-            _made["directory"] = tempfile.mkdtemp(prefix="vmpower-initrd-")
-        key = (init, *modules)
-        if key not in _made:
-            path = os.path.join(_made["directory"], f"{len(_made)}.cpio")
-            maker = os.path.join(HERE, "..", "..", "guests", "make-initrd")
-            made = popen([sys.executable, maker, path, os.path.join(GUESTS, init), *modules])
-            assert made.wait() == 0, "make-initrd failed"
-            _made[key] = path
-        return _made[key]
-
-
-def kernel(name):
-    path = os.path.join(CACHE, name, "vmlinuz")
-    if not os.path.exists(path):
-        option = " --i386" if name == "i386" else ""
-        raise Skip(f"{path} is not there: scripts/fetch-kernels{option} gets it")
-    return path
-
 
 def linux(world, kind, action, *words, append="", options=(), accelerator="tcg"):
     image = kernel("cloud-amd64")
-    modules = [f"{CACHE}/cloud-amd64/modules/{m}.ko" for m in ("button", "evdev", "pvpanic", "pvpanic-mmio", "pvpanic-pci")]
+    modules = modules_of("cloud-amd64", ("button", "evdev", "pvpanic", "pvpanic-mmio", "pvpanic-pci"))
     monitor = world.monitor()
     run = world.run(
         QEMU, "-M", kind, "-accel", accelerator, "-m", "256", "-nodefaults", "-display", "none", "-serial", "stdio",
@@ -225,7 +192,4 @@ def acpi_wins(world):
 
 
 if __name__ == "__main__":
-    status = main()
-    if _made:
-        shutil.rmtree(_made["directory"], ignore_errors=True)
-    sys.exit(status)
+    sys.exit(main())
