@@ -197,8 +197,9 @@ def many_killers(number):
         for vm in vms:
             daemon.wait_told(vm.name)
         daemon.stop()
+        history = world.history()
         for vm in vms:
-            (destroyed,) = vm.history()
+            (destroyed,) = [verdict for verdict in history if verdict["vm"]["instance"] == vm.instance]
             says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
             actor = is_named(destroyed, killers[vm].pid, "SIGKILL", "kill")
             assert actor["cmdline"] == f"/bin/kill -KILL {vm.pid}", actor
@@ -383,14 +384,16 @@ def no_reboot(world):
     says(reboot, "reboot", "guest", "reset-8042", None, rule="reset-8042", left="gone")
 
 
-@on_kvm("`vmpower run` says how its guest was reset: QEMU that it was, the kernel by which port")
+@on_kvm("`vmpower run` says how its guest was reset: QEMU that it was, the kernel in which way")
 def run_knows_how(world):
-    run = world.run(*probe("triple-fault", then="s5", accelerator="kvm"))
-    assert run.wait() == 0
-    reboot, off = world.history("vm")
+    run = world.run(*probe("triple-fault", then="idle", accelerator="kvm"))
+    run.wait_verdict(transition="reboot")
+    os.kill(run.vm_pid(), signal.SIGKILL)
+    assert run.wait() == DESTROYED
+    reboot, destroyed = world.history("vm")
     says(reboot, "reboot", "guest", "triple-fault", None, rule="triple-fault", left="running", revises=None)
     assert [item["source"] for item in reboot["evidence"] if item["proof"]] == ["trace", "qmp"]
-    says(off, "poweroff", "guest", "acpi-s5", True, rule="guest-poweroff", left="gone")
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
 
 
 # --- while the daemon is away ---------------------------------------------------------------------------------------
