@@ -1,0 +1,113 @@
+"""A host of our own to do anything with: Debian's stock kernel, booted by QEMU, whose processor is emulated and has AMD's virtualization, so that
+there is a /dev/kvm. It reads this machine's root (9p) and writes to memory: all that is installed and built here is there, at its own place.
+
+What it does is a shell script, its process 1, whose output and input are `lines()` and `write()`. The kernel's own words go to another console.
+"""
+
+import os
+import queue
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../qemu"))
+from linux_guest import initrd, kernel, modules_of
+
+# In the order in which they need each other.
+MODULES = (
+    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
+    "overlay", "virtio_blk", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
+)  # fmt: skip
+MIB = 1536
+SILENCE = 240  # seconds: longer than the longest test in there may take
+
+BEGIN = """
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run
+stty -F /dev/ttyS1 raw -echo
+exec </dev/ttyS1 >/dev/ttyS1
+"""
+END = """
+sync
+echo o >/proc/sysrq-trigger
+sleep 100
+"""
+
+
+class Lost(Exception):
+    """It said nothing any more, or ended before it was to."""
+
+
+def environment():
+    """What a program in there is told, as one here is."""
+    told = {name: value for name, value in os.environ.items() if name.startswith(("VMPOWER", "ASAN_", "UBSAN_")) or name in ("HOME", "XDG_CACHE_HOME")}
+    told["PATH"] = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
+
+
+class Lab:
+    def __init__(self, script, disk=None):
+        self.directory = tempfile.mkdtemp(prefix="vmpower-lab-")
+        self.console = os.path.join(self.directory, "console")
+        with open(os.path.join(self.directory, "script"), "w", encoding="utf-8") as file:
+            file.write(environment() + BEGIN + script + END)
+        command = [
+            "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "EPYC-v1", "-m", str(MIB),
+            "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self.console, "-serial", "stdio",
+            "-virtfs", "local,path=/,security_model=none,readonly=on,multidevs=remap,mount_tag=root",
+            "-kernel", kernel("amd64"), "-initrd", initrd("init", *modules_of("amd64", MODULES)),
+            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable cryptomgr.notests vmpower.action=shell vmpower.script={self.directory}/script",
+            *(["-drive", f"file={disk},format=raw,if=virtio"] if disk else []),
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.warnings = ""
+        self.queue = queue.SimpleQueue()
+        for target in (self._read, self._read_warnings):
+            threading.Thread(target=target, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.queue.put(line.decode(errors="replace").rstrip("\r\n"))
+        self.queue.put(None)
+
+    def _read_warnings(self):
+        for line in self.process.stderr:
+            self.warnings += line.decode(errors="replace")
+
+    def line(self, patience=SILENCE):
+        """The next one; None: it has gone down."""
+        try:
+            return self.queue.get(timeout=patience)
+        except queue.Empty:
+            raise Lost(f"nothing was heard for {patience} s\n{self.said()}") from None
+
+    def write(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def said(self):
+        """The end of what its kernel has said, and QEMU."""
+        with open(self.console, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+        return "\n".join(lines[-30:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                stream.close()
+            except OSError:
+                pass
+        shutil.rmtree(self.directory)
