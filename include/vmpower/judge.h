@@ -81,6 +81,8 @@ enum evidence_kind {
         EVIDENCE_PORT_WRITE,        /* the guest wrote to a power port, by KVM: `port`, `value`; `pc`: the VM is a PC, so that
                                        this is what the port does */
         EVIDENCE_KVM_EXIT,          /* KVM handed the VM to its VMM: `reason`; `pc` */
+        EVIDENCE_MONITOR_CLIENT,    /* `actor` was connected to a monitor of the VM that is not held, when `event` (a kind of fact) came: `monitor`;
+                                       one that names nobody: somebody may have been */
         EVIDENCE_GAP,               /* nobody looked, from the verdict or start before until now: `reason` */
         _EVIDENCE_KIND_N,
 };

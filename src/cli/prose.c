@@ -220,15 +220,27 @@ static const char *whose(enum initiator initiator) {
         return "not known";
 }
 
+static void print_process(FILE *to, int64_t pid, const char *cmdline, const char *exe, const char *comm) {
+        if (pid > 0)
+                fprintf(to, ", pid %" PRId64, pid);
+        if (cmdline[0] || exe[0] || comm[0])
+                fprintf(to, ": %s", cmdline[0] ? cmdline : exe[0] ? exe : comm);
+        fputc('\n', to);
+}
+
 static void print_actor(FILE *to, const struct actor *actor) {
+        const struct actor_client *client = &actor->client;
+
         fprintf(to, "%s", actor->user[0] ? actor->user : "somebody");
         if (actor->login_user[0] && strcmp(actor->login_user, actor->user))
                 fprintf(to, " (logged in as %s)", actor->login_user);
-        if (actor->pid > 0)
-                fprintf(to, ", pid %" PRId64, actor->pid);
-        if (actor->cmdline[0] || actor->exe[0] || actor->comm[0])
-                fprintf(to, ": %s", actor->cmdline[0] ? actor->cmdline : actor->exe[0] ? actor->exe : actor->comm);
-        fputc('\n', to);
+        if (actor->confidence != CONFIDENCE_CERTAIN)
+                fprintf(to, ", %s", actor->confidence == CONFIDENCE_LIKELY ? "most likely" : "perhaps");
+        print_process(to, actor->pid, actor->cmdline, actor->exe, actor->comm);
+        if (client->pid) {
+                fprintf(to, "              probably for %s", client->user[0] ? client->user : "somebody");
+                print_process(to, client->pid, client->cmdline, "", client->comm);
+        }
         if (!actor->n_parents)
                 return;
         fprintf(to, "              under");

@@ -184,9 +184,15 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
         return e->kind != cause->kind;
 }
 
+/* A button that was pressed, and whose finger it was. */
+static bool is_about_button(const struct evidence *e) {
+        return e->kind == EVIDENCE_POWERDOWN || (e->kind == EVIDENCE_REQUEST && !strcmp(e->word, "system_powerdown")) ||
+               (e->kind == EVIDENCE_MONITOR_CLIENT && !strcmp(e->word, evidence_kind_info(EVIDENCE_POWERDOWN)->name));
+}
+
 /* The guest has started anew since: a button pressed before is answered or forgotten. */
 static bool is_forgotten_button(const struct episode *episode, const struct evidence *e) {
-        if (e->kind != EVIDENCE_POWERDOWN)
+        if (!is_about_button(e))
                 return false;
         for (size_t i = 0; i < episode->n_items; i++) {
                 const struct evidence *start = &episode->items[i];
@@ -203,7 +209,7 @@ static bool still_matters(const struct episode *episode, const struct evidence *
 
         if (is_forgotten_button(episode, e))
                 return false;
-        return traits->stays || (traits->fades && cause && evidence_is_before(cause, e));
+        return traits->stays || is_about_button(e) || (traits->fades && cause && evidence_is_before(cause, e));
 }
 
 void episode_turn(struct episode *episode) {

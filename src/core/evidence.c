@@ -41,6 +41,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_HOST_RESTARTED] = { .fades = true },
         [EVIDENCE_PORT_WRITE] = { .may_burst = true, .fades = true },
         [EVIDENCE_KVM_EXIT] = { .may_burst = true, .fades = true },
+        [EVIDENCE_MONITOR_CLIENT] = { .may_burst = true, .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 

@@ -68,6 +68,30 @@ static enum left left_after(const struct scene *s, enum transition transition) {
         return LEFT_GONE;
 }
 
+/* Whoever was at another monitor when that was done: the one, where it was one. */
+static const struct evidence *lone_client(const struct scene *s, const struct evidence *effect) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != EVIDENCE_MONITOR_CLIENT || e->at_ns != effect->at_ns || !says(e, evidence_kind_info(effect->kind)->name))
+                        continue;
+                if (!e->actor || (found && found->actor->pid != e->actor->pid))
+                        return NULL;
+                if (!found || evidence_is_before(e, found))
+                        found = e;
+        }
+        return found;
+}
+
+/* Who told a monitor to do that: by way of vmpower, else by one that vmpower does not hold. */
+static const struct evidence *asking(const struct scene *s, const char *command, const struct evidence *effect, uint64_t within_ns) {
+        const struct evidence *request = scene_last_before(s, EVIDENCE_REQUEST, command, effect, within_ns);
+
+        return request ? request : lone_client(s, effect);
+}
+
 /* Who acted, where an operator (or the host on somebody's word) did: the sender of the signal, the asker of the request. */
 static const struct evidence *acting(const struct scene *s, const struct rule_info *rule) {
         static const struct {
@@ -79,7 +103,6 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                 { MECHANISM_POWER_BUTTON, "system_powerdown" },
                 { MECHANISM_ACPI_S3, "system_wakeup" },
         };
-        const struct evidence *found = NULL;
 
         if (rule->mechanism == MECHANISM_HOST_SHUTDOWN)
                 return scene_going_down(s, s->cause);
@@ -95,18 +118,20 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                        : s->cause->kind == EVIDENCE_KILLED || s->cause->kind == EVIDENCE_STOPPED
                                ? scene_signal(s, s->cause->number)
                                : scene_signal(s, 0);
+        /* A migration takes its time. */
+        if (rule->mechanism == MECHANISM_MIGRATION)
+                return asking(s, "migrate", s->cause, UINT64_MAX);
         if (rule->mechanism == MECHANISM_QMP_STOP)
-                return scene_last_before(s, EVIDENCE_REQUEST, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause,
-                                   REQUEST_ACTS_WITHIN_NS);
+                return asking(s, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause, REQUEST_ACTS_WITHIN_NS);
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (commands[i].mechanism == rule->mechanism) {
                         const struct evidence *effect = s->cause;
 
                         if (rule->mechanism == MECHANISM_POWER_BUTTON)
                                 effect = scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, UINT64_MAX);
-                        found = scene_last_before(s, EVIDENCE_REQUEST, commands[i].command, effect, REQUEST_ACTS_WITHIN_NS);
+                        return asking(s, commands[i].command, effect, REQUEST_ACTS_WITHIN_NS);
                 }
-        return found;
+        return NULL;
 }
 
 /*

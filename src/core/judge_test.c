@@ -288,6 +288,50 @@ static void a_request_for_something_else_names_nobody(void **state) {
         assert_null(judge(&world).actor);
 }
 
+/* Somebody at a monitor that is not held, when that kind of fact came. */
+static struct evidence *connected(struct world *world, double at, const char *event, const char *comm) {
+        struct evidence *e = world_add(world, at, SOURCE_PROCESS, EVIDENCE_MONITOR_CLIENT);
+
+        evidence_set_word(e, event);
+        if (comm)
+                act(e, comm);
+        return e;
+}
+
+static void who_alone_was_at_another_monitor_is_named(void **state) {
+        cleanup(world_deinit) struct world world = { 0 };
+        char text[VERDICT_SUMMARY_MAX];
+        struct verdict v;
+
+        shutdown_by_host(&world, 5, "host-qmp-quit");
+        connected(&world, 5, "shutdown", "qmp-shell");
+        connected(&world, 5, "reset", "of something else");
+        connected(&world, 4, "shutdown", "of another time");
+        v = judge(&world);
+        assert_string_equal(v.actor->comm, "qmp-shell");
+        assert_int_equal(v.n_proof, 2);
+        verdict_summarise(&v, world.items, "web-1", text);
+        assert_non_null(strstr(text, "qmp-shell (pid 990, most likely) told its monitor to quit"));
+
+        connected(&world, 5, "shutdown", NULL);
+        assert_null(judge(&world).actor);
+        assert_int_equal(judge(&world).n_proof, 1);
+}
+
+static void a_toolstacks_client_is_told_with_it(void **state) {
+        static const struct actor_client client = { 4242, 1000, "anna", "virsh", "virsh destroy web-1" };
+        cleanup(world_deinit) struct world world = { 0 };
+        char text[VERDICT_SUMMARY_MAX];
+        struct verdict v;
+
+        sent(&world, 5, SOURCE_TRACE, SIGTERM, "libvirtd");
+        world.items[0].actor->client = client;
+        shutdown_by_host(&world, 5.001, "host-signal");
+        v = judge(&world);
+        verdict_summarise(&v, world.items, "web-1", text);
+        assert_non_null(strstr(text, "libvirtd (pid 990), probably for anna (virsh, pid 4242) sent "));
+}
+
 static void a_reset_loop_counts_its_firmware_starts(void **state) {
         cleanup(world_deinit) struct world world = { 0 };
 
@@ -345,6 +389,8 @@ int main(void) {
                 cmocka_unit_test(a_sender_whom_the_trace_saw_is_believed_first),
                 cmocka_unit_test(a_request_long_before_its_effect_names_nobody),
                 cmocka_unit_test(a_request_for_something_else_names_nobody),
+                cmocka_unit_test(who_alone_was_at_another_monitor_is_named),
+                cmocka_unit_test(a_toolstacks_client_is_told_with_it),
                 cmocka_unit_test(a_reset_loop_counts_its_firmware_starts),
                 cmocka_unit_test(an_isapc_has_no_acpi),
                 cmocka_unit_test(what_was_held_stays_off_when_it_is_cleared_away),

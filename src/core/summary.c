@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* {name} the VM; {who} the actor, or "somebody"; {vmm}: "its VMM", or the unit
+/* {name} the VM; {who} the actor, or "somebody"; {by}: by whom, if that is known; {vmm}: "its VMM", or the unit
    that a service manager ended; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
 static const struct {
         const char *rule;
@@ -46,8 +46,8 @@ static const struct {
         { "qmp-reset", "{name} was reset from the host (system_reset) by {who}." },
         { "ui-reset", "{name} was reset from its window by somebody on the host." },
         { "reset-unexplained", "{name} was reset; its VMM did not say by whom." },
-        { "migrated", "{name} was migrated away; it goes on elsewhere." },
-        { "migrated-and-quit", "{name} was migrated away, most likely: it was told to quit in the migration's last phase." },
+        { "migrated", "{name} was migrated away{by}; it goes on elsewhere." },
+        { "migrated-and-quit", "{name} was migrated away{by}, most likely: it was told to quit in the migration's last phase." },
         { "qmp-quit", "{name} was destroyed from the host: {who} told its monitor to quit." },
         { "window-closed", "{name} was destroyed from the host: somebody closed its window." },
         { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
@@ -93,16 +93,34 @@ static const struct evidence *proof_of_kind(const struct verdict *verdict, const
         return NULL;
 }
 
-static void describe_actor(const struct actor *actor, char *ret, size_t n_ret) {
-        const char *what = actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process";
-        char pid[40] = "";
+/* "root (kill, pid 12)", "virsh (pid 12)" */
+static void describe_process(const char *user, const char *what, int64_t pid, const char *how_sure, char *ret, size_t n_ret) {
+        char number[40] = "";
 
-        if (actor->pid > 0)
-                snprintf(pid, sizeof(pid), "pid %" PRId64, actor->pid);
-        if (actor->user[0])
-                snprintf(ret, n_ret, "%.40s (%.60s%s%s)", actor->user, what, pid[0] ? ", " : "", pid);
+        if (pid > 0)
+                snprintf(number, sizeof(number), "pid %" PRId64 "%s", pid, how_sure);
+        if (*user)
+                snprintf(ret, n_ret, "%.40s (%.60s%s%s)", user, what, number[0] ? ", " : "", number);
         else
-                snprintf(ret, n_ret, "%.60s%s%s%s", what, pid[0] ? " (" : "", pid, pid[0] ? ")" : "");
+                snprintf(ret, n_ret, "%.60s%s%s%s", what, number[0] ? " (" : "", number, number[0] ? ")" : "");
+}
+
+/* Who was only seen where it was done is named with that doubt; so is for whom a toolstack's daemon did it. */
+static void describe_actor(const struct actor *actor, const char *doubt, char *ret, size_t n_ret) {
+        const struct actor_client *client = &actor->client;
+        size_t n;
+
+        describe_process(actor->user, actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process", actor->pid, doubt, ret, n_ret);
+        if (!client->pid)
+                return;
+        n = strlen(ret);
+        n += (size_t)snprintf(ret + n, n_ret - n, ", probably for ");
+        describe_process(client->user, client->comm[0] ? client->comm : "a process", client->pid, "", ret + n, n_ret - n);
+}
+
+/* Who was seen at a monitor was not seen to say it. */
+static const char *doubt_of(const struct verdict *verdict, const struct evidence *items) {
+        return proof_of_kind(verdict, items, EVIDENCE_MONITOR_CLIENT) ? ", most likely" : "";
 }
 
 static void describe_span(uint64_t span_ns, char *ret, size_t n_ret) {
@@ -148,10 +166,17 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
         }
         if (!strncmp(placeholder, "{who}", 5)) {
                 if (verdict->actor)
-                        describe_actor(verdict->actor, ret, n_ret);
+                        describe_actor(verdict->actor, doubt_of(verdict, items), ret, n_ret);
                 else
                         snprintf(ret, n_ret, "somebody");
                 return 5;
+        }
+        if (!strncmp(placeholder, "{by}", 4)) {
+                size_t n = verdict->actor ? (size_t)snprintf(ret, n_ret, " by ") : 0;
+
+                if (n)
+                        describe_actor(verdict->actor, doubt_of(verdict, items), ret + n, n_ret - n);
+                return 4;
         }
         if (!strncmp(placeholder, "{vmm}", 5)) {
                 e = proof_of_kind(verdict, items, EVIDENCE_SIGNAL);
@@ -163,9 +188,9 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
         }
         if (!strncmp(placeholder, "{asked}", 7)) {
                 if (verdict->actor) {
-                        char who[200];
+                        char who[240];
 
-                        describe_actor(verdict->actor, who, sizeof(who));
+                        describe_actor(verdict->actor, "", who, sizeof(who));
                         snprintf(ret, n_ret, " on the word of %s", who);
                 }
                 return 7;
@@ -209,7 +234,7 @@ size_t verdict_summarise(const struct verdict *verdict, const struct evidence *i
                         from = sentences[i].sentence;
 
         while (*from && n + 1 < sizeof(text)) {
-                char filled[256];
+                char filled[400];
                 size_t length = *from == '{' ? fill_in(from, verdict, items, name, filled, sizeof(filled)) : 0;
 
                 if (!length) {

@@ -130,6 +130,7 @@ static void on_qemu_report(void *userdata, struct evidence *evidence) {
         if (evidence->kind == EVIDENCE_STATUS)
                 note_status(kept, evidence->word);
         tracing_drain(kept->home->tracing);
+        monitor_clients_look(&kept->looks, (pid_t)kept_instance(kept)->pid, kept->monitor, evidence, engine_vm_sink(kept->vm));
         source_report(engine_vm_sink(kept->vm), evidence);
 }
 

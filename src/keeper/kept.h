@@ -9,6 +9,7 @@
 #include "basics/table.h"
 #include "engine/engine.h"
 #include "engine/handover.h"
+#include "sources/qemu/monitor_clients.h"
 #include "sources/qemu/qemu_source.h"
 
 struct kept;
@@ -41,6 +42,7 @@ struct kept {
         struct source_sink traced_sink;
         struct qemu_source *qemu; /* NULL: no monitor is held */
         struct source_sink qemu_sink;
+        struct monitor_looks looks;
         struct shared_monitor *shared;
         struct held_request *requests; /* that wait for their record; owned */
         char *monitor;      /* the one that we hold; owned; NULL: none */

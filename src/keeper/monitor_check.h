@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "sources/qemu/socket_peers.h"
+#include "sources/socket_peers.h"
 #include "store/store.h"
 
 #include <limits.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "sources/qemu/socket_peers.h"
+#include "sources/socket_peers.h"
 
 #include <systemd/sd-event.h>
 

@@ -9,6 +9,7 @@
 #include "sources/host/host_source.h"
 #include "sources/command_line.h"
 #include "sources/proc.h"
+#include "sources/qemu/monitor_clients.h"
 #include "sources/qemu/qemu_options.h"
 #include "sources/qemu/qemu_source.h"
 #include "sources/qemu/stderr_source.h"
@@ -53,6 +54,7 @@ struct runner {
         struct source_sink sink; /* the engine's and a daemon's, and what the kernel saw comes before what is reported there */
         struct beside *beside;
         struct qemu_source *qemu;
+        struct monitor_looks looks;
         struct stderr_source *errors;
         struct vm_processes processes;
         bool has_processes;
@@ -92,6 +94,7 @@ static void on_report(void *userdata, struct evidence *evidence) {
         struct runner *runner = userdata;
 
         tracing_drain(runner->tracing);
+        monitor_clients_look(&runner->looks, vm_processes_pid(&runner->processes), runner->socket, evidence, &runner->sink);
         beside_tell_evidence(runner->beside, evidence);
         source_report(engine_vm_sink(runner->vm), evidence);
 }

@@ -68,7 +68,11 @@ def nographic(world, *words):
 def says_quit(terminal):
     status = terminal.wait()
     assert status == DESTROYED, status
-    says(terminal.verdict(), "destroy", "operator", "qmp-quit", False, left="gone")
+    verdict = terminal.verdict()
+    says(verdict, "destroy", "operator", "qmp-quit", False, left="gone")
+    # Who sits there, most likely: the leader of the terminal's session.
+    actor = verdict["actor"]
+    assert (actor["pid"], actor["via"], actor["confidence"]) == (terminal.process.pid, "terminal", "likely"), actor
 
 
 @test("-nographic: the guest's console is here, and C-a x ends the VM")

@@ -226,20 +226,22 @@ class Watch:
 
 
 class Vm:
-    """A QEMU of the test's own, which runs; `path` is the monitor on which it listens, `own` one that is the test's."""
+    """A QEMU of the test's own, which runs; `path` is the monitor on which it listens, `own` one that is the test's, unless it is `alone`."""
 
-    def __init__(self, world, *words, action="idle", accelerator="tcg", delay_ms=None, listens=True):
+    def __init__(self, world, *words, action="idle", accelerator="tcg", delay_ms=None, listens=True, alone=False):
         self.world = world
         self.name = f"t{os.getpid()}-{next(vm_numbers)}"
         self.uuid = str(uuid.uuid4())
         self.path = world.path(f"{self.name}.qmp")
-        self.own = world.monitor()
+        self.own = None if alone else world.monitor()
         command = [*probe(action, None, delay_ms, accelerator=accelerator, serial=False), "-name", self.name]
         command += ["-uuid", self.uuid, *words]
         if listens:
             command += ["-qmp", f"unix:{self.path},server=on,wait=off"]
         named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.process = popen([*command, *self.own.option], env=world.environment, **named)
+        if self.own:
+            command += self.own.option
+        self.process = popen(command, env=world.environment, **named)
         self.output = Stream(self.process.stdout.fileno())
         self.pid = self.process.pid
         self.instance = f"{boot_id()}:{self.pid}:{start_time_of(self.pid)}"

@@ -226,7 +226,8 @@ def button_obeyed(vm):
     vm.probe("button-obey").run.stdout.wait_for("probe: ready")
     vm.monitor.ask("system_powerdown")
     (off,) = vm.ends(0)
-    says(off, "poweroff", "operator", "power-button", True, left="gone", decision=POWERED_OFF, actor=None)
+    says(off, "poweroff", "operator", "power-button", True, left="gone", decision=POWERED_OFF)
+    is_ours_or_unseen(off)
 
 
 @row("the guest ignores the power button, and is ended")
@@ -410,7 +411,8 @@ def system_reset_by_firmware(vm):
 def quit(vm):
     vm.probe("idle").running().monitor.quit()
     (destroyed,) = vm.ends(DESTROYED)
-    says(destroyed, "destroy", "operator", "qmp-quit", False, left="gone", actor=None, decision=None)
+    says(destroyed, "destroy", "operator", "qmp-quit", False, left="gone", decision=None)
+    is_ours_or_unseen(destroyed)
 
 
 @row("stop and cont are the operator's pause and resume", accelerators=BOTH)

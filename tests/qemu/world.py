@@ -781,6 +781,12 @@ def check_form(verdict):
         assert any(item["proof"] for item in verdict["evidence"]), "a verdict without proof"
 
 
+def is_ours_or_unseen(verdict):
+    """We are at another monitor: named, if QEMU was still there when vmpower looked; nobody else is."""
+    actor = verdict["actor"]
+    assert actor is None or (actor["pid"], actor["via"], actor["confidence"]) == (os.getpid(), "qmp", "likely"), actor
+
+
 def story(history):
     """[(transition, initiator, mechanism), …] as it happened."""
     return [(v["transition"], v["initiator"], v["mechanism"]) for v in history]

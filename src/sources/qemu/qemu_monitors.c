@@ -1,5 +1,6 @@
 #include "sources/qemu/qemu_monitors.h"
 #include "basics/cleanup.h"
+#include "sources/qemu/qemu_options.h"
 #include "sources/qemu/qemu_words.h"
 
 #include <assert.h>
@@ -152,8 +153,8 @@ static void read_compat(struct qemu_monitor_place *place, size_t n_argv, char *c
         }
 }
 
-/* -mon [chardev=]ID,mode=control,pretty=on: monitor/monitor.c, qemu_mon_opts.  Is it for QMP? */
-static bool read_mon(struct qemu_monitor_place *place, size_t n_argv, char *const *argv,
+/* -mon [chardev=]ID,mode=control,pretty=on: monitor/monitor.c, qemu_mon_opts. */
+static void read_mon(struct qemu_monitor_place *place, size_t n_argv, char *const *argv,
                      const char *members) {
         struct qemu_member member;
         struct qemu_member id = { 0 };
@@ -167,9 +168,8 @@ static bool read_mon(struct qemu_monitor_place *place, size_t n_argv, char *cons
                 else if (is_key(&member, "chardev"))
                         id = member;
         }
-        if (is_control)
-                set_chardev(place, n_argv, argv, id.value);
-        return is_control;
+        place->is_human = !is_control;
+        set_chardev(place, n_argv, argv, id.value);
 }
 
 static bool is_libvirts_path(const struct qemu_monitor_place *place) {
@@ -185,7 +185,45 @@ static bool is_libvirts_path(const struct qemu_monitor_place *place) {
         return strstr(place->address, "/libvirt/qemu/");
 }
 
-void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv) {
+/* An option that makes a monitor.  False: it makes none. */
+static bool read_option(struct qemu_monitor_place *place, size_t n_argv, char *const *argv, const char *option, const char *argument) {
+        if (!strcmp(option, "qmp")) {
+                read_compat(place, n_argv, argv, argument);
+        } else if (!strcmp(option, "qmp-pretty")) {
+                read_compat(place, n_argv, argv, argument);
+                place->is_pretty = true;
+        } else if (!strcmp(option, "mon")) {
+                read_mon(place, n_argv, argv, argument);
+        } else if (!strcmp(option, "monitor") ||
+                   ((!strcmp(option, "serial") || !strcmp(option, "parallel")) && !strncmp(argument, "mon:", 4))) {
+                place->is_human = true;
+                read_compat(place, n_argv, argv, argument);
+        } else {
+                return false;
+        }
+        return true;
+}
+
+static void add_place(struct qemu_monitors *monitors, const struct qemu_monitor_place *place) {
+        if (monitors->n_items < QEMU_MONITORS_MAX)
+                monitors->items[monitors->n_items++] = *place;
+        else
+                monitors->n_omitted++;
+}
+
+/* softmmu/vl.c, qemu_create_default_devices() */
+static void add_default(struct qemu_monitors *monitors, size_t n_argv, char *const *argv) {
+        struct qemu_monitor_place place = { .kind = QEMU_MONITOR_OTHER, .is_human = true };
+        struct qemu_options options;
+
+        qemu_options_read(&options, n_argv, argv);
+        if (!options.has_default_monitor)
+                return;
+        set_address(&place, options.nographic ? "stdio" : "vc");
+        add_place(monitors, &place);
+}
+
+static void read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv, bool with_human) {
         struct qemu_monitors monitors = { 0 };
         bool has_guest_name = false;
         bool has_charmonitor = false;
@@ -201,22 +239,24 @@ void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char 
                 if (!strcmp(option, "name")) {
                         has_guest_name |= !strncmp(argument, "guest=", 6);
                         continue;
-                } else if (!strcmp(option, "qmp")) {
-                        read_compat(&place, n_argv, argv, argument);
-                } else if (!strcmp(option, "qmp-pretty")) {
-                        read_compat(&place, n_argv, argv, argument);
-                        place.is_pretty = true;
-                } else if (strcmp(option, "mon") || !read_mon(&place, n_argv, argv, argument)) {
+                } else if (!read_option(&place, n_argv, argv, option, argument) || (place.is_human && !with_human)) {
                         continue;
                 }
 
                 has_charmonitor |= !strcmp(place.chardev, "charmonitor");
                 monitors.is_libvirts |= is_libvirts_path(&place);
-                if (monitors.n_items < QEMU_MONITORS_MAX)
-                        monitors.items[monitors.n_items++] = place;
-                else
-                        monitors.n_omitted++;
+                add_place(&monitors, &place);
         }
+        if (with_human)
+                add_default(&monitors, n_argv, argv);
         monitors.is_libvirts |= has_guest_name && has_charmonitor;
         *ret_monitors = monitors;
+}
+
+void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv) {
+        read_all(ret_monitors, n_argv, argv, false);
+}
+
+void qemu_monitors_read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv) {
+        read_all(ret_monitors, n_argv, argv, true);
 }

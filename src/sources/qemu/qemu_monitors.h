@@ -1,7 +1,7 @@
 /*
- * QEMU monitors: where a QEMU's command line puts its QMP monitors.
+ * QEMU monitors: where a QEMU's command line puts its monitors.
  *
- * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev) and libvirt's habits.  Monitors
+ * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev, -monitor) and libvirt's habits.  Monitors
  * that a -readconfig file makes, or that were added to the running QEMU, are not on the line.  Does not know
  * whether anybody listens there.  Pure.
  */
@@ -28,6 +28,7 @@ struct qemu_monitor_place {
         enum qemu_monitor_kind kind;
         bool is_server; /* it listens; else it has connected to somebody */
         bool is_pretty;
+        bool is_human;  /* HMP: people type there */
         char chardev[QEMU_CHARDEV_ID_MAX]; /* the -chardev's id; "": it has none */
 
         /*
@@ -47,3 +48,6 @@ struct qemu_monitors {
 
 /* Read a command line, as qemu_words_init() takes it.  One that QEMU would refuse gives something. */
 void qemu_monitors_read(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv);
+
+/* The same with the monitors for people (-monitor, -mon, -serial mon:…), and with the one that QEMU has by default. */
+void qemu_monitors_read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv);

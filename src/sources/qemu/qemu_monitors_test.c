@@ -107,6 +107,49 @@ static void what_is_for_people_is_no_monitor_of_ours(void **state) {
         assert_int_equal(read_words(0, NULL).n_items, 0);
 }
 
+static struct qemu_monitors read_all_words(size_t n, const char *const *words) {
+        struct qemu_monitors monitors;
+
+        qemu_monitors_read_all(&monitors, n, (char *const *)words);
+        return monitors;
+}
+
+#define READ_ALL(...)                                                                                        \
+        ({                                                                                                   \
+                const char *const _words[] = { "qemu-system-x86_64", __VA_ARGS__ };                          \
+                read_all_words(sizeof(_words) / sizeof(_words[0]), _words);                                  \
+        })
+
+#define EXPECT_HUMAN(kind, address, is_server, ...)                                                          \
+        ({                                                                                                   \
+                struct qemu_monitors _monitors = READ_ALL(__VA_ARGS__);                                      \
+                expect_one(_monitors, kind, address, is_server);                                             \
+                assert_true(_monitors.items[0].is_human);                                                    \
+        })
+
+static void all_are_those_for_people_too(void **state) {
+        struct qemu_monitors monitors;
+
+        EXPECT_HUMAN(QEMU_MONITOR_UNIX, "/run/q", true, "-monitor", "unix:/run/q,server=on");
+        EXPECT_HUMAN(QEMU_MONITOR_UNIX, "/run/q", true, CHARDEV, "-mon", "chardev=m");
+        EXPECT_HUMAN(QEMU_MONITOR_TCP, ":4444", true, "-monitor", "tcp::4444,server=on");
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "stdio", false, "-monitor", "stdio");
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "stdio", false, "-serial", "mon:stdio");
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "stdio", false, "-chardev", "stdio,mux=on,id=c", "-serial", "chardev:c", "-mon", "c");
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "none", false, "-monitor", "none");
+        /* What QEMU has by itself, until an option switches it off. */
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "stdio", false, "-nographic");
+        EXPECT_HUMAN(QEMU_MONITOR_OTHER, "vc", false, "-m", "2");
+        assert_int_equal(READ_ALL("-nodefaults").n_items, 0);
+        monitors = READ_ALL("-qmp", "unix:/run/q,server=on");
+        assert_int_equal(monitors.n_items, 1);
+        assert_false(monitors.items[0].is_human);
+        monitors = READ_ALL("-qmp", "unix:/run/q,server=on", "-monitor", "stdio");
+        assert_int_equal(monitors.n_items, 2);
+        assert_true(monitors.items[1].is_human);
+        assert_int_equal(READ_ALL("-serial", "stdio", "-qmp", "stdio").n_items, 1);
+}
+
 static void several_monitors_are_all_told(void **state) {
         struct qemu_monitors monitors =
                 READ("-qmp", "unix:/a,server=on", CHARDEV, "-mon", "m,mode=control", "-qmp",
@@ -167,6 +210,7 @@ int main(void) {
                 cmocka_unit_test(a_qmp_option_is_a_monitor),
                 cmocka_unit_test(a_chardev_with_a_mon_option_is_a_monitor),
                 cmocka_unit_test(what_is_for_people_is_no_monitor_of_ours),
+                cmocka_unit_test(all_are_those_for_people_too),
                 cmocka_unit_test(several_monitors_are_all_told),
                 cmocka_unit_test(libvirts_are_known),
                 cmocka_unit_test(an_address_that_is_too_long_is_none),

@@ -141,6 +141,15 @@ static void read_lone(struct qemu_options *options, const char *option) {
         }
 }
 
+/* -display: what is no window, and what nobody sits before. */
+static bool is_window(const char *display) {
+        static const char *const others[] = { "none", "vnc", "egl-headless", "dbus", "spice-app" };
+        char type[32];
+
+        text_copy(type, sizeof(type), display, strcspn(display, ",="));
+        return !is_one_of(type, others, N_ELEMENTS(others));
+}
+
 /* Which options switch QEMU's own monitor off: softmmu/vl.c, wherever default_monitor is set. */
 static void read_option(struct qemu_options *options, const char *option, const char *argument) {
         if (asks_for_help(argument) &&
@@ -175,11 +184,16 @@ static void read_option(struct qemu_options *options, const char *option, const 
                 read_global(options, argument);
         } else if (!strcmp(option, "M") || !strcmp(option, "machine")) {
                 read_machine(options, argument);
+        } else if (!strcmp(option, "display")) {
+                options->has_window = is_window(argument);
+                options->has_display = true;
+        } else if ((!strcmp(option, "vnc") || !strcmp(option, "spice")) && !options->has_display) {
+                options->has_window = false;
         }
 }
 
 void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *const *argv) {
-        struct qemu_options options = { .has_default_monitor = true };
+        struct qemu_options options = { .has_default_monitor = true, .has_window = true };
         const char *option, *argument;
         struct qemu_words words;
 
@@ -189,6 +203,7 @@ void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *co
                         read_option(&options, option, argument);
                 else
                         read_lone(&options, option);
+        options.has_window = options.has_window && !options.nographic;
         *ret_options = options;
 }
 

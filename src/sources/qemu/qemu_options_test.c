@@ -110,6 +110,21 @@ static void a_debug_exit_device_is_seen(void **state) {
         assert_false(READ("-device", "{\"driver\": {}}").has_debug_exit);
 }
 
+static void a_window_is_where_one_can_be_opened(void **state) {
+        assert_true(READ("-m", "2").has_window);
+        assert_true(READ("-display", "gtk,gl=on").has_window);
+        assert_true(READ("-display", "curses").has_window);
+        assert_true(READ("-vnc", ":1", "-display", "sdl").has_window);
+        assert_true(READ("-display", "sdl", "-vnc", ":1").has_window);
+        assert_false(READ("-nographic").has_window);
+        assert_false(READ("-display", "none").has_window);
+        assert_false(READ("-display", "vnc=:1").has_window);
+        assert_false(READ("-display", "egl-headless,rendernode=/dev/dri/renderD128").has_window);
+        assert_false(READ("-vnc", ":1").has_window);
+        assert_false(READ("-spice", "port=1").has_window);
+        assert_false(READ("-display", "gtk", "-nographic").has_window);
+}
+
 static void what_runs_no_vm_is_known(void **state) {
         assert_true(READ("-version").only_informs);
         assert_true(READ("--help").only_informs);
@@ -170,6 +185,7 @@ int main(void) {
                 cmocka_unit_test(what_each_event_does_is_read_from_all_its_options),
                 cmocka_unit_test(a_wrapper_may_stand_before),
                 cmocka_unit_test(a_debug_exit_device_is_seen),
+                cmocka_unit_test(a_window_is_where_one_can_be_opened),
                 cmocka_unit_test(what_runs_no_vm_is_known),
                 cmocka_unit_test(our_monitor_is_added_and_the_vm_held_until_it_listens),
                 cmocka_unit_test(qemus_own_monitor_stays_where_it_would_be),

@@ -1,6 +1,6 @@
 #include "sources/qemu/socket_try.h"
 #include "basics/cleanup.h"
-#include "sources/qemu/socket_peers.h"
+#include "sources/socket_peers.h"
 
 #include <errno.h>
 #include <string.h>

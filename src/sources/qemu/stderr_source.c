@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "sources/proc.h"
+#include "sources/toolstack.h"
 #include "sources/qemu/qemu_stderr.h"
 #include "sources/signal_name.h"
 
@@ -61,6 +62,7 @@ static int name_actor(struct stderr_source *source, struct evidence *signal) {
 
                 text_set(actor.comm, sizeof(actor.comm), slash ? slash + 1 : actor.exe);
         }
+        toolstack_find_client(&actor);
         return evidence_set_actor(signal, &actor);
 }
 

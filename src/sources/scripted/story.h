@@ -9,8 +9,8 @@
  *     TIME SOURCE VM KIND [value] [key=value …] [at=TIME] [repeat N every TIME]
  *                                                 evidence, heard of at TIME, when it happened unless at= says earlier;
  *                                                 QMP's own spelling of events is understood: SUSPEND_DISK
- *     TIME expect VM TRANSITION by INITIATOR, MECHANISM[, graceful | not graceful | left X | likely | count N | actor COMM
- *                    | rule NAME | ACTION RESULT]
+ *     TIME expect VM TRANSITION by INITIATOR, MECHANISM[, graceful | not graceful | left X | likely | count N
+ *                    | actor COMM | actor nobody | rule NAME | ACTION RESULT]
  *     TIME expect VM nothing                      no verdict yet
  *     TIME expect VM N verdicts | N revisions     so many episodes were judged, so many verdicts revised, by now
  *     TIME expect VM started | not started        policy has started it again, or has not

@@ -2,6 +2,7 @@
 #include "basics/table.h"
 #include "core/text.h"
 #include "sources/proc.h"
+#include "sources/toolstack.h"
 #include "sources/trace/trace_programs.h"
 
 #include <bpf/bpf.h>
@@ -83,9 +84,13 @@ static void complete_leader(struct evidence *evidence, const struct trace_signal
 }
 
 static void complete_sender(struct evidence *evidence, const struct trace_signal *signal) {
+        struct proc_stat stat;
+
         proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
         if (signal->login_uid != UINT32_MAX)
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
+        if (!proc_stat_read(&stat, (pid_t)signal->sender.tgid) && stat.start_time == signal->sender.start_ns / TICK_NS)
+                toolstack_find_client(evidence->actor);
 }
 
 /* A service manager ends units, and its signal is one to this one. */

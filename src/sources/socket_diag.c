@@ -1,4 +1,4 @@
-#include "sources/qemu/socket_diag.h"
+#include "sources/socket_diag.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -53,6 +53,14 @@ void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE],
         one.body.udiag_ino = record->inode;
         one.body.udiag_show |= UDIAG_SHOW_ICONS;
         memcpy(one.body.udiag_cookie, record->cookie, sizeof(record->cookie));
+        memcpy(ret_request, &one, sizeof(one));
+}
+
+void socket_diag_ask_inode(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE], uint32_t inode) {
+        struct request one = request;
+
+        one.body.udiag_ino = inode;
+        memset(one.body.udiag_cookie, 0xff, sizeof(one.body.udiag_cookie)); /* INET_DIAG_NOCOOKIE */
         memcpy(ret_request, &one, sizeof(one));
 }
 

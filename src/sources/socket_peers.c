@@ -1,6 +1,6 @@
-#include "sources/qemu/socket_peers.h"
+#include "sources/socket_peers.h"
 #include "basics/cleanup.h"
-#include "sources/qemu/socket_diag.h"
+#include "sources/socket_diag.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -155,6 +155,47 @@ static int open_diag(void) {
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
                 return -errno;
         return take_fd(&fd);
+}
+
+void socket_name_set(char ret_name[static SOCKET_NAME_MAX], const char *name, size_t n_name) {
+        size_t n = 0;
+
+        if (n_name && !*name) {
+                ret_name[n++] = '@';
+                name++;
+                n_name--;
+        } else {
+                n_name = strnlen(name, n_name);
+        }
+        if (n + n_name >= SOCKET_NAME_MAX || memchr(name, '\0', n_name))
+                n = n_name = 0;
+        memcpy(ret_name + n, name, n_name);
+        ret_name[n + n_name] = '\0';
+}
+
+static void on_seen(void *userdata, const struct socket_record *record) {
+        struct socket_seen *seen = userdata;
+
+        seen->is_listening = record->is_listening;
+        seen->peer = record->has_peer ? record->peer : 0;
+        if (record->name)
+                socket_name_set(seen->name, record->name, record->n_name);
+}
+
+int socket_see(uint32_t inode, struct socket_seen *ret_seen) {
+        uint8_t request[SOCKET_DIAG_REQUEST_SIZE];
+        cleanup(freep) uint8_t *buffer = NULL;
+        cleanup(closep) int fd = -1;
+
+        *ret_seen = (struct socket_seen){ 0 };
+        buffer = malloc(DATAGRAM_MAX);
+        if (!buffer)
+                return -ENOMEM;
+        fd = open_diag();
+        if (fd < 0)
+                return fd;
+        socket_diag_ask_inode(request, inode);
+        return ask(fd, request, true, buffer, on_seen, ret_seen);
 }
 
 static void set_use(struct socket_peers *peers) {

@@ -1,4 +1,4 @@
-#include "sources/qemu/socket_peers.h"
+#include "sources/socket_peers.h"
 #include "sources/qemu/qemu_fixture.h"
 
 #include <sched.h>
@@ -97,6 +97,36 @@ static void clients_of_a_real_monitor_are_seen(void **state) {
         close(second);
         assert_true(QEMU_FIXTURE_UNTIL(look(qemu.socket).use == SOCKET_FREE));
         qemu_fixture_remove(&qemu);
+}
+
+static void one_socket_is_seen_with_its_name_and_its_peer(void **state) {
+        char directory[] = "/tmp/vmpower-test-XXXXXX";
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct socket_seen seen;
+        int listener, client, accepted;
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", directory);
+        listener = listen_at(address.sun_path);
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+        accepted = accept(listener, NULL, NULL);
+        assert_int_equal(socket_see(inode_of(listener), &seen), 0);
+        assert_true(seen.is_listening && !seen.peer);
+        assert_int_equal(socket_see(inode_of(accepted), &seen), 0);
+        assert_string_equal(seen.name, address.sun_path);
+        assert_int_equal(seen.peer, inode_of(client));
+        assert_int_equal(socket_see(inode_of(client), &seen), 0);
+        assert_string_equal(seen.name, "");
+        assert_int_equal(seen.peer, inode_of(accepted));
+        close(client);
+        assert_int_equal(socket_see(inode_of(accepted), &seen), 0);
+        assert_int_equal(seen.peer, 0);
+        close(accepted);
+        assert_int_equal(socket_see(inode_of(listener) + 1000000, &seen), -ENOENT);
+        close(listener);
+        unlink(address.sun_path);
+        rmdir(directory);
 }
 
 static void a_client_that_only_waits_counts(void **state) {
@@ -337,6 +367,7 @@ static void one_process_may_hold_many(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(clients_of_a_real_monitor_are_seen),
+                cmocka_unit_test(one_socket_is_seen_with_its_name_and_its_peer),
                 cmocka_unit_test(a_client_that_only_waits_counts),
                 cmocka_unit_test(a_socket_is_known_by_its_file_not_by_its_name),
                 cmocka_unit_test(one_inode_on_two_file_systems_is_two_sockets),

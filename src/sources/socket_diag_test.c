@@ -1,4 +1,4 @@
-#include "sources/qemu/socket_diag.h"
+#include "sources/socket_diag.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -42,6 +42,9 @@ void socket_diag_ask_all(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE]);
 void socket_diag_ask_one(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE],
                          const struct socket_record *record);
 
+/* Ask for the one of that inode, whichever it is by now. */
+void socket_diag_ask_inode(uint8_t ret_request[static SOCKET_DIAG_REQUEST_SIZE], uint32_t inode);
+
 /*
  * Take the next record off the front of a datagram.  0: here it is; SOCKET_DIAG_MORE, SOCKET_DIAG_DONE; the
  * kernel's own -errno; -EBADMSG: those are no such bytes.

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 enum {
+        SOCKET_NAME_MAX = 120, /* of a socket's name, its NUL included */
         SOCKET_CLIENTS_MAX = 8,
         SOCKET_LINKS_MAX = 1 << 18, /* so many descriptors of others are looked at for one socket's holder */
         SOCKET_LINKS_NEAR = 16,     /* so many first, those behind the one that was found last */
@@ -41,6 +42,19 @@ struct socket_peers {
  * SOCKET_UNSEEN.  Another may connect right after.
  */
 int socket_peers_look(struct socket_peers *peers, size_t n_peers);
+
+/* One socket. */
+struct socket_seen {
+        bool is_listening;
+        uint32_t peer;              /* its peer's inode; 0: it has none */
+        char name[SOCKET_NAME_MAX]; /* as socket_name_set() writes it */
+};
+
+/* By its inode; the kernel looks through all for it.  0; -ENOENT: no unix socket of this network namespace; another -errno. */
+int socket_see(uint32_t inode, struct socket_seen *ret_seen);
+
+/* What a socket is bound to, as the kernel gives it: a path, or '@' and an abstract name; "": nothing, or no text. */
+void socket_name_set(char ret_name[static SOCKET_NAME_MAX], const char *name, size_t n_name);
 
 /*
  * A process that holds the socket open: likely the one who uses it, but descriptors are passed on and

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Who did it, where neither a signal nor vmpower's own socket tells: at another monitor of the VM, or through a toolstack, or through ssh and sudo."""
+
+import os
+import signal
+import sys
+
+from daemon_world import *
+
+# Says each line that it is given, and keeps the connection, until it is told to hang up.
+CLIENT = """
+import socket, sys, threading
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+def read():
+    try:
+        while client.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+threading.Thread(target=read, daemon=True).start()
+for line in sys.stdin.buffer:
+    client.sendall(line)
+    print("said", flush=True)
+"""
+# Is gone as soon as its last word is taken.
+HASTY = """
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+client.recv(65536)
+client.sendall(b'{"execute": "qmp_capabilities"}')
+client.recv(65536)
+client.sendall(b'{"execute": "stop"}')
+client.recv(65536)
+"""
+NEGOTIATE = '{"execute": "qmp_capabilities"}'
+
+
+class Client:
+    """A program of its own at a monitor."""
+
+    def __init__(self, world, path, *lines):
+        # It outlives what it ends, and goes with the test.
+        environment = {name: value for name, value in world.environment.items() if name != "VMPOWER_TEST_WORLD"}
+        named = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
+        self.process = popen([sys.executable, world.script("client", CLIENT), path], **named)
+        self.pid = self.process.pid
+        self.said = Stream(self.process.stdout.fileno())
+        self.n_said = 0
+        world.later(self.hang_up)
+        for line in lines:
+            self.say(line)
+
+    def say(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        self.n_said += 1
+        self.said.wait_for("said", count=self.n_said)
+
+    def ask(self, command, **arguments):
+        self.say(json.dumps({"execute": command, "arguments": arguments} if arguments else {"execute": command}))
+
+    def write(self):
+        self.ask("human-monitor-command", **{"command-line": WRITE})
+
+    def hang_up(self):
+        if self.process.stdin.closed:
+            return
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.process.wait()
+        self.said.thread.join(5)
+        self.process.stdout.close()
+
+
+# A disk that takes its time, and something to flush: QEMU does that before it closes its monitors, as with any disk.
+SLOW_DISK = ["-blockdev", "driver=null-co,node-name=slow,latency-ns=300000000"]
+WRITE = 'qemu-io slow "write 0 512"'
+
+
+def other_monitor(world, kind="-qmp"):
+    """A monitor that vmpower does not hold: its path, and QEMU's words for it."""
+    path = world.path(f"other-{next(vm_numbers)}")
+    return path, [kind, f"unix:{path},server=on,wait=off"]
+
+
+def attached_alone(world, *words, action="button-obey", daemon=None):
+    """A VM that a daemon holds, and that nobody else is connected to."""
+    vm = Vm(world, "-serial", "stdio", *words, action=action, alone=True)
+    vm.output.wait_for("probe: ready" if action == "button-obey" else "probe: idle")
+    daemon = daemon or Daemon(world)
+    attached(world, vm)
+    return vm, daemon
+
+
+def is_likely(verdict, pid, via="qmp"):
+    """The verdict's actor is that process, likely, by the only fact that says so."""
+    actor = verdict["actor"]
+    assert actor, (verdict["summary"], verdict["evidence"])
+    assert (actor["pid"], actor["via"], actor["confidence"]) == (pid, via, "likely"), actor
+    assert actor["uid"] == os.getuid() and actor["parents"] and "most likely" in verdict["summary"], verdict
+    assert str(pid) in verdict["summary"], verdict["summary"]
+    (proof,) = [fact for fact in evidence_of(verdict, "monitor-client") if fact["proof"]]
+    assert proof["source"] == "process" and proof["data"]["actor"]["pid"] == pid, proof
+    return actor
+
+
+@test("stop, cont, a reset and the power button at a monitor that vmpower does not hold: by who is connected there, most likely")
+def at_another_monitor(world):
+    path, words = other_monitor(world)
+    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    client = Client(world, path, NEGOTIATE)
+    for i, command in enumerate(("stop", "cont", "system_reset")):
+        client.ask(command)
+        daemon.wait_told(vm.name, i + 1)
+    vm.output.wait_for("probe: ready", count=2)
+    client.write()
+    client.ask("system_powerdown")
+    vm.is_over()
+    daemon.wait_told(vm.name, 4)
+    daemon.stop()
+    pause, resume, reset, off = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None, rule="qmp-stop")
+    says(resume, "resume", "operator", "qmp-stop", None, rule="qmp-cont")
+    says(reset, "reboot", "operator", "qmp-reset", False, rule="qmp-reset")
+    says(off, "poweroff", "operator", "power-button", True, rule="power-button")
+    for verdict in (pause, resume, reset, off):
+        actor = is_likely(verdict, client.pid)
+        assert actor["comm"].startswith("python") and path in actor["cmdline"], actor
+        assert verdict["confidence"] == "certain" and verdict["revises"] is None, verdict
+
+
+@test("quit at a monitor that vmpower does not hold: by who is connected there, most likely")
+def quits(world):
+    path, words = other_monitor(world)
+    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    client = Client(world, path, NEGOTIATE)
+    client.write()
+    client.ask("quit")
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "operator", "qmp-quit", False, rule="qmp-quit", confidence="certain")
+    is_likely(destroyed, client.pid)
+    (client_seen,) = evidence_of(destroyed, "monitor-client")
+    assert (client_seen["data"]["event"], client_seen["data"]["monitor"]) == ("shutdown", path), client_seen
+
+
+@test("quit at a monitor for people, on a socket")
+def quits_hmp(world):
+    path, words = other_monitor(world, "-monitor")
+    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    client = Client(world, path)
+    client.say(WRITE)
+    client.say("quit")
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "operator", "qmp-quit", False)
+    is_likely(destroyed, client.pid, "hmp")
+
+
+@test("a QEMU that goes at once is gone before anybody can be seen, or not; nobody else is named")
+def quits_at_once(world):
+    path, words = other_monitor(world)
+    vm, daemon = attached_alone(world, *words)
+    client = Client(world, path, NEGOTIATE)
+    client.ask("quit")
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "operator", "qmp-quit", False)
+    assert not destroyed["actor"] or destroyed["actor"]["pid"] == client.pid, destroyed["actor"]
+
+
+@test("two at two monitors: nobody is accused, and both are shown")
+def two_clients(world):
+    (path, words), (second, more) = other_monitor(world), other_monitor(world, "-monitor")
+    vm, daemon = attached_alone(world, *words, *more)
+    client, bystander = Client(world, path, NEGOTIATE), Client(world, second)
+    bystander.say("info status")
+    client.ask("stop")
+    daemon.wait_told(vm.name)
+    bystander.hang_up()
+    client.ask("cont")
+    daemon.wait_told(vm.name, 2)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name, 3)
+    daemon.stop()
+    pause, resume, _ = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None, actor=None)
+    seen = {fact["data"]["actor"]["pid"] for fact in evidence_of(pause, "monitor-client")}
+    assert seen == {client.pid, bystander.pid}, pause["evidence"]
+    is_likely(resume, client.pid)
+
+
+@test("one that says stop and hangs up at once is named or not; nobody else is")
+def hangs_up(world):
+    path, words = other_monitor(world)
+    vm, daemon = attached_alone(world, *words)
+    client = popen([sys.executable, world.script("hasty", HASTY), path], env=world.environment)
+    client.wait()
+    daemon.wait_told(vm.name)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name, 2)
+    daemon.stop()
+    pause, _ = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None)
+    assert not pause["actor"] or pause["actor"]["pid"] == client.pid, pause["actor"]
+
+
+@test("what goes through vmpower is by who asked for it, whoever else is connected")
+def by_request(world):
+    path, words = other_monitor(world)
+    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    client = Client(world, path, NEGOTIATE)
+    assert world.vmpower("pause", vm.name).returncode == 0
+    daemon.wait_told(vm.name)
+    client.write()
+    client.ask("quit")
+    vm.is_over()
+    daemon.wait_told(vm.name, 2)
+    daemon.stop()
+    pause, destroyed = vm.history()
+    assert (pause["actor"]["via"], pause["actor"]["confidence"]) == ("vmpower pause", "certain"), pause["actor"]
+    is_likely(destroyed, client.pid)
+
+
+@test("after a restart the daemon's own connection is an earlier life's, and is accused of nothing")
+def after_a_restart(world):
+    path, words = other_monitor(world)
+    manager = ServiceManager(world)
+    vm, daemon = attached_alone(world, *words, daemon=manager.start())
+    daemon.stop()
+    daemon = manager.start()
+    client = Client(world, path, NEGOTIATE)
+    client.ask("stop")
+    daemon.wait_told(vm.name)
+    client.hang_up()
+    # Now nobody is there but us.
+    os.kill(vm.pid, signal.SIGTERM)
+    vm.is_over()
+    daemon.wait_told(vm.name, 2)
+    manager.end(daemon)
+    pause, _ = vm.history()
+    says(pause, "pause", "operator", "qmp-stop", None)
+    is_likely(pause, client.pid)
+    assert len(evidence_of(pause, "monitor-client")) == 1, pause["evidence"]
+
+
+@test("`vmpower run`: who told the user's own monitor to quit")
+def of_a_run(world):
+    path, words = other_monitor(world)
+    run = world.run(*probe("idle"), *SLOW_DISK, *words)
+    run.stdout.wait_for("probe: idle")
+    client = Client(world, path, NEGOTIATE)
+    client.write()
+    client.ask("quit")
+    assert run.wait() == DESTROYED
+    (destroyed,) = world.history("vm")
+    says(destroyed, "destroy", "operator", "qmp-quit", False)
+    is_likely(destroyed, client.pid)
+    (line,) = [line for line in run.own_lines() if "quit" in line]
+    assert "most likely" in line, line
+
+
+if __name__ == "__main__":
+    sys.exit(main())
