@@ -5,7 +5,7 @@
  5.001  qmp      web1 status paused
  5.100  expect   web1 pause by operator, qmp-stop, actor nobody
  6.000  process  web1 monitor-client event=resume monitor=/run/a.qmp pid=501 comm=qmp-shell user=anna
- 6.000  process  web1 monitor-client event=resume monitor="its window"
+ 6.000  process  web1 monitor-client event=resume monitor=:4444
  6.000  qmp      web1 RESUME
  6.100  expect   web1 resume by operator, qmp-stop, actor nobody
 # One who is connected twice is one.
