@@ -6,19 +6,14 @@
     VMPOWER_SOAK       a thousand killers, not fifty
 """
 
-import ctypes
 import os
 import pty
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
-from daemon_world import *
-
-BY_SIGNAL = ("destroy", "operator", "signal", False)
-
+from trace_world import *
 
 def needs_trace(world):
     if os.environ.get("VMPOWER_HAS_TRACE") == "0":
@@ -61,23 +56,6 @@ def watching(world):
     daemon = Daemon(world)
     assert "trace" not in daemon.stderr.text(), daemon.stderr.text()
     return daemon
-
-
-def by_another(world, *words, **named):
-    """Run a program to its end.  Its pid, by which it is to be named."""
-    named = {"env": world.environment, "stdin": subprocess.DEVNULL, **named}
-    process = popen(words, **named)
-    assert process.wait() == 0, words
-    return process.pid
-
-
-def is_named(verdict, pid, name, comm="sh"):
-    """The verdict's actor is that process, certainly."""
-    actor = verdict["actor"]
-    assert actor, verdict["summary"]
-    assert (actor["pid"], actor["via"], actor["comm"]) == (pid, name, comm), actor
-    assert (actor["uid"], actor["confidence"]) == (0, "certain"), actor
-    return actor
 
 
 # --- signals --------------------------------------------------------------------------------------------------------
@@ -296,71 +274,18 @@ def beside_a_daemon(world):
 # --- the OOM killer -------------------------------------------------------------------------------------------------
 
 
-class Cgroup:
-    """A cgroup with so many bytes, of whichever kind this host has."""
-
-    def __init__(self, world, n_bytes):
-        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
-        is_v1 = os.path.isdir(v1)
-        self.path = os.path.join(v1 if is_v1 else v2, f"vmpower-trace-{os.getpid()}-{next(vm_numbers)}")
-        try:
-            os.mkdir(self.path)
-            self._write("memory.limit_in_bytes" if is_v1 else "memory.max", n_bytes)
-            if not is_v1 and os.path.exists(os.path.join(self.path, "memory.swap.max")):
-                self._write("memory.swap.max", 0)
-        except OSError as error:
-            raise Skip(f"no cgroup can be made: {error}") from None
-        world.later(os.rmdir, self.path)
-
-    def _write(self, name, value):
-        with open(os.path.join(self.path, name), "w", encoding="ascii") as file:
-            file.write(str(value))
-
-    def take(self, pid):
-        self._write("cgroup.procs", pid)
-
-
 @traced("the OOM killer's victim, in its cgroup: the host's doing, certainly, and no suicide")
 def oom(world):
-    group = Cgroup(world, 16 << 20)
-    vm = runs(world)
-    daemon = watching(world)
-    group.take(vm.pid)
-    vm.own.send("object-add", qom_type="memory-backend-ram", id="more", size=64 << 20, prealloc=True)
-    assert vm.is_over() == -signal.SIGKILL
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
-    says(destroyed, "destroy", "host", "oom-kill", False, rule="oom-victim", left="gone", actor=None)
-    assert evidence_of(destroyed, "oom-kill", "trace")
-    (kill,) = evidence_of(destroyed, "signal", "trace")
-    assert kill["data"]["actor"] is None, kill
+    the_oom_killer_takes_it(world, watching)
 
 
 # --- KVM ------------------------------------------------------------------------------------------------------------
 
 
-def held(world, *words, action):
-    """A VM under KVM that is there, and runs no instruction until it is told to (`cont`)."""
-    vm = Vm(world, "-S", *words, action=action, accelerator="kvm")
-    vm.own.connect()
-    return vm
-
-
-def goes(action, row, rule, *words, left="running"):
+def goes(action, *row, **named):
     @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
     def went(world):
-        vm = held(world, *words, action=action)
-        daemon = watching(world)
-        vm.own.send("cont")
-        daemon.wait_told(vm.name)
-        if left != "gone":
-            vm.own.quit()
-        vm.is_over()
-        daemon.wait_told(vm.name, 1 if left == "gone" else 2)
-        daemon.stop()
-        first = vm.history()[0]
-        says(first, *row, rule=rule, left=left, actor=None)
+        a_guest_goes(world, watching, action, *row, **named)
 
 
 goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", left="gone")
@@ -456,14 +381,6 @@ def nothing_is_left_behind(world):
 # --- births ---------------------------------------------------------------------------------------------------------
 
 
-def wait_listed(world, name):
-    deadline = time.monotonic() + PATIENCE
-    while not (vm := listed(world, name)):
-        assert time.monotonic() < deadline, f"{name} is not found"
-        time.sleep(0.05)
-    return vm
-
-
 @traced("a VM without KVM that starts after the daemon is found, and who killed it")
 def is_found(world):
     daemon = watching(world)
@@ -509,44 +426,9 @@ def version_is_none(world):
 # --- nothing breaks for others --------------------------------------------------------------------------------------
 
 
-class PerfCounter:
-    """How often a tracepoint fired for a process, as perf counts it (perf_event_open(2))."""
-
-    def __init__(self, world, tracepoint, pid):
-        with open(f"/sys/kernel/tracing/events/{tracepoint}/id", encoding="ascii") as file:
-            number = int(file.read())
-        attributes = (ctypes.c_uint64 * 16)(2 | 128 << 32, number)  # PERF_TYPE_TRACEPOINT, the structure's size; config
-        self.fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)  # PERF_FLAG_FD_CLOEXEC
-        if self.fd < 0:
-            raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
-        world.later(os.close, self.fd)
-
-    def count(self):
-        return int.from_bytes(os.read(self.fd, 8), sys.byteorder)
-
-
 @traced("a perf reader of signal:signal_generate sees every event while vmpower does")
 def perf_sees_all(world):
-    if not os.path.exists("/sys/kernel/tracing/events/signal/signal_generate/id"):
-        raise Skip("there is no tracefs")
-    vm = runs(world)
-    daemon = watching(world)
-    stranger = popen(["sleep", "60"], env=world.environment)
-    script = f"read go; for i in $(seq 500); do kill -CONT {stranger.pid}; kill -WINCH {vm.pid}; done; kill -KILL {vm.pid}; read go"
-    sender = popen(["sh", "-c", script], env=world.environment, stdin=subprocess.PIPE)
-    counter = PerfCounter(world, "signal/signal_generate", sender.pid)
-    sender.stdin.write(b"\n")
-    sender.stdin.flush()
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    # Beside the 1001 signals that it sends there is seq's end; that one seq sends.
-    assert counter.count() == 1001, counter.count()
-    sender.communicate(b"\n")
-    stranger.kill()
-    stranger.wait()
-    daemon.stop()
-    (destroyed,) = vm.history()
-    is_named(destroyed, sender.pid, "SIGKILL")
+    a_perf_reader_sees_all(world, watching)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,149 @@
+"""What the tests share that look at the kernel's tracepoints: who kills, what is killed, and another who reads them.
+
+Stories that are the same whichever way they are read take the daemon's beginning: a function of the world.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+
+from daemon_world import *
+
+BY_SIGNAL = ("destroy", "operator", "signal", False)
+
+
+def by_another(world, *words, **named):
+    """Run a program to its end.  Its pid, by which it is to be named."""
+    named = {"env": world.environment, "stdin": subprocess.DEVNULL, **named}
+    process = popen(words, **named)
+    assert process.wait() == 0, words
+    return process.pid
+
+
+def is_named(verdict, pid, name, comm="sh"):
+    """The verdict's actor is that process, certainly."""
+    actor = verdict["actor"]
+    assert actor, verdict["summary"]
+    assert (actor["pid"], actor["via"], actor["comm"]) == (pid, name, comm), actor
+    assert (actor["uid"], actor["confidence"]) == (0, "certain"), actor
+    return actor
+
+
+# --- VMs ------------------------------------------------------------------------------------------------------------
+
+
+def held(world, *words, action):
+    """A VM under KVM that is there, and runs no instruction until it is told to (`cont`)."""
+    vm = Vm(world, "-S", *words, action=action, accelerator="kvm")
+    vm.own.connect()
+    return vm
+
+
+def wait_listed(world, name):
+    deadline = time.monotonic() + PATIENCE
+    while not (vm := listed(world, name)):
+        assert time.monotonic() < deadline, f"{name} is not found"
+        time.sleep(0.05)
+    return vm
+
+
+def a_guest_goes(world, watching, action, row, rule, *words, left="running"):
+    """It tells by its ports alone."""
+    vm = held(world, *words, action=action)
+    daemon = watching(world)
+    vm.own.send("cont")
+    daemon.wait_told(vm.name)
+    if left != "gone":
+        vm.own.quit()
+    vm.is_over()
+    daemon.wait_told(vm.name, 1 if left == "gone" else 2)
+    daemon.stop()
+    first = vm.history()[0]
+    says(first, *row, rule=rule, left=left, actor=None)
+
+
+# --- the OOM killer -------------------------------------------------------------------------------------------------
+
+
+class Cgroup:
+    """A cgroup with so many bytes, of whichever kind this host has."""
+
+    def __init__(self, world, n_bytes):
+        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+        is_v1 = os.path.isdir(v1)
+        self.path = os.path.join(v1 if is_v1 else v2, f"vmpower-trace-{os.getpid()}-{next(vm_numbers)}")
+        try:
+            os.mkdir(self.path)
+            self._write("memory.limit_in_bytes" if is_v1 else "memory.max", n_bytes)
+            if not is_v1 and os.path.exists(os.path.join(self.path, "memory.swap.max")):
+                self._write("memory.swap.max", 0)
+        except OSError as error:
+            raise Skip(f"no cgroup can be made: {error}") from None
+        world.later(os.rmdir, self.path)
+
+    def _write(self, name, value):
+        with open(os.path.join(self.path, name), "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    def take(self, pid):
+        self._write("cgroup.procs", pid)
+
+
+def the_oom_killer_takes_it(world, watching):
+    group = Cgroup(world, 16 << 20)
+    vm = runs(world)
+    daemon = watching(world)
+    group.take(vm.pid)
+    vm.own.send("object-add", qom_type="memory-backend-ram", id="more", size=64 << 20, prealloc=True)
+    assert vm.is_over() == -signal.SIGKILL
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "host", "oom-kill", False, rule="oom-victim", left="gone", actor=None)
+    assert evidence_of(destroyed, "oom-kill", "trace")
+    (kill,) = evidence_of(destroyed, "signal", "trace")
+    assert kill["data"]["actor"] is None, kill
+
+
+# --- another reader -------------------------------------------------------------------------------------------------
+
+
+class PerfCounter:
+    """How often a tracepoint fired for a process, as perf counts it (perf_event_open(2))."""
+
+    def __init__(self, world, tracepoint, pid):
+        with open(f"/sys/kernel/tracing/events/{tracepoint}/id", encoding="ascii") as file:
+            number = int(file.read())
+        attributes = (ctypes.c_uint64 * 16)(2 | 128 << 32, number)  # PERF_TYPE_TRACEPOINT, the structure's size; config
+        self.fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)  # PERF_FLAG_FD_CLOEXEC
+        if self.fd < 0:
+            raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
+        world.later(os.close, self.fd)
+
+    def count(self):
+        return int.from_bytes(os.read(self.fd, 8), sys.byteorder)
+
+
+def a_perf_reader_sees_all(world, watching):
+    if not os.path.exists("/sys/kernel/tracing/events/signal/signal_generate/id"):
+        raise Skip("there is no tracefs")
+    vm = runs(world)
+    daemon = watching(world)
+    stranger = popen(["sleep", "60"], env=world.environment)
+    script = f"read go; for i in $(seq 500); do kill -CONT {stranger.pid}; kill -WINCH {vm.pid}; done; kill -KILL {vm.pid}; read go"
+    sender = popen(["sh", "-c", script], env=world.environment, stdin=subprocess.PIPE)
+    counter = PerfCounter(world, "signal/signal_generate", sender.pid)
+    sender.stdin.write(b"\n")
+    sender.stdin.flush()
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    # Beside the 1001 signals that it sends there is seq's end; that one seq sends.
+    assert counter.count() == 1001, counter.count()
+    sender.communicate(b"\n")
+    stranger.kill()
+    stranger.wait()
+    daemon.stop()
+    (destroyed,) = vm.history()
+    is_named(destroyed, sender.pid, "SIGKILL")
