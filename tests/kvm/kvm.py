@@ -11,7 +11,7 @@ import sys
 from lab import HERE, Lab, Lost
 from world import Skip
 
-PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py")
+PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "kvm/guests.py", "kvm/out_of_memory.py")
 
 # TMPDIR: a file system as a host has it, not one over another.
 SCRIPT = """

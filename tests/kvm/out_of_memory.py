@@ -1,0 +1,86 @@
+"""Memory that runs out: a cgroup's, and the whole host's. Whoever asks for the last page, it is the kernel that ends the VM.
+
+One after the other: the host's memory is everybody's.
+"""
+
+from linux_vm import *
+
+TAKES = ("destroy", "host", "oom-kill", False)
+
+# Takes more and more, until the kernel has killed somebody; it is to choose another one. What its victim had is free a little later.
+HOG = """
+def n_killed():
+    return [line for line in open("/proc/vmstat") if line.startswith("oom_kill ")]
+open("/proc/self/oom_score_adj", "w").write("-900")
+before, taken = n_killed(), []
+while n_killed() == before:
+    taken.append(b"x" * (8 << 20))
+"""
+
+
+def n_killed():
+    with open("/proc/vmstat", encoding="ascii") as file:
+        return int(re.search(r"^oom_kill (\d+)", file.read(), re.MULTILINE)[1])
+
+
+def is_first(pid):
+    with open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
+
+
+def is_the_hosts(world, vm, daemon, n_before):
+    """The VM alone was taken, and nobody is said to have done it."""
+    assert vm.is_over() == -signal.SIGKILL
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, *TAKES, rule="oom-victim", left="gone", actor=None)
+    assert evidence_of(destroyed, "oom-kill", "trace"), destroyed["evidence"]
+    assert all(kill["data"]["actor"] is None for kill in evidence_of(destroyed, "signal", "trace")), destroyed["evidence"]
+    assert n_killed() == n_before + 1
+
+
+@test("Linux in a cgroup, where another process asks for more than there is: the host took the VM")
+def in_a_cgroup(world):
+    group = Cgroup(world, 1 << 40)
+    daemon = watching(world)
+    vm = Linux(world, "idle", within=f"echo $$ >{group.path}/cgroup.procs").is_up()
+    is_first(vm.pid)
+    with open(f"{group.path}/memory.current", encoding="ascii") as file:
+        group._write("memory.max", int(file.read()) + (32 << 20))
+    n_before = n_killed()
+    by_another(world, "sh", "-c", f'echo $$ >{group.path}/cgroup.procs; exec "$@"', "sh", sys.executable, "-c", HOG)
+    is_the_hosts(world, vm, daemon, n_before)
+
+
+@test("the whole host, another process asks for the last page: the host took the VM, and that one only")
+def asked_by_another(world):
+    daemon = watching(world)
+    stays = Linux(world, "idle")
+    vm = Linux(world, "idle").is_up()
+    stays.is_up()
+    is_first(vm.pid)
+    n_before = n_killed()
+    by_another(world, sys.executable, "-c", HOG)
+    is_the_hosts(world, vm, daemon, n_before)
+    assert stays.process.poll() is None and not stays.history()
+    stays.signal(signal.SIGKILL)
+
+
+@test("the whole host, the VM itself asks for the last page: the host took it, and it is no suicide")
+def asked_by_itself(world):
+    daemon = watching(world)
+    stays = Linux(world, "idle").is_up()
+    vm = runs(world, accelerator="kvm")
+    is_first(vm.pid)
+    n_before = n_killed()
+    with open("/proc/meminfo", encoding="ascii") as file:
+        n_kib = int(re.search(r"^MemTotal:\s*(\d+)", file.read(), re.MULTILINE)[1])
+    vm.own.send("object-add", qom_type="memory-backend-ram", id="more", size=(n_kib - 4096) << 10, prealloc=True)
+    is_the_hosts(world, vm, daemon, n_before)
+    assert stays.process.poll() is None and not stays.history()
+    stays.signal(signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(jobs=1))
