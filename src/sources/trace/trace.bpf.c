@@ -413,7 +413,10 @@ static __always_inline bool is_power_write(const struct trace_watched *about, ui
         return size == 2 && (value & SLP_EN) && (about->pm1_port ? port == about->pm1_port : port == 0x604 || port == 0xb004);
 }
 
-/* Of the raw kind: before Linux 6.16 the verifier let no program of the typed kind look at an argument of type const void *. */
+/*
+ * Both of the raw kind.  The types of what is in a module only CAP_SYS_ADMIN may look up, and vmpowerd has no more than CAP_BPF and CAP_PERFMON; and
+ * before Linux 6.16 the verifier let no program of the typed kind look at an argument of type const void *.
+ */
 SEC("raw_tp/kvm_pio")
 int BPF_PROG(on_port, unsigned int is_write, unsigned int port, unsigned int size, unsigned int count, const void *data) {
         struct trace_port record = {};
@@ -437,7 +440,7 @@ int BPF_PROG(on_port, unsigned int is_write, unsigned int port, unsigned int siz
         return 0;
 }
 
-SEC("tp_btf/kvm_userspace_exit")
+SEC("raw_tp/kvm_userspace_exit")
 int BPF_PROG(on_kvm_exit, uint32_t reason, int error) {
         struct trace_kvm_exit record = {};
         struct trace_watched *about;
