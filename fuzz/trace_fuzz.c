@@ -28,6 +28,7 @@ static void holds_text(const char *text, size_t n) {
 }
 
 static void holds_actor(const struct actor *actor) {
+        holds_text(actor->login_from, sizeof(actor->login_from));
         holds_text(actor->comm, sizeof(actor->comm));
         holds_text(actor->exe, sizeof(actor->exe));
         holds_text(actor->cmdline, sizeof(actor->cmdline));

@@ -119,6 +119,7 @@ struct actor {
         int64_t uid;
         char user[40];
         char login_user[40];
+        char login_from[56]; /* "ADDRESS:PORT" that he has logged in from over the network */
         char comm[24]; /* TASK_COMM_LEN is 16 */
         char exe[160];
         char cmdline[256];

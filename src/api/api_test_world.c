@@ -303,7 +303,7 @@ static uint64_t write_fact(struct world *world, const struct played_vm *vm, stru
 
 struct verdict_record world_tell(struct world *world, const struct played_vm *vm, int64_t actor_uid) {
         static uint64_t n;
-        struct actor actor = { .pid = 77, .tid = 78, .session = 70, .uid = actor_uid, .comm = "kill", .cmdline = "kill -9 1234",
+        struct actor actor = { .pid = 77, .tid = 78, .session = 70, .uid = actor_uid, .login_from = "10.0.0.5:50022", .comm = "kill", .cmdline = "kill -9 1234",
                                .client = { 79, 0, "root", "virsh", "virsh destroy 1234" }, .via = "SIGKILL" };
         struct evidence fact = evidence_make(SOURCE_TRACE, EVIDENCE_SIGNAL);
         struct verdict_record record, stored;

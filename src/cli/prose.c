@@ -233,7 +233,9 @@ static void print_actor(FILE *to, const struct actor *actor) {
 
         fprintf(to, "%s", actor->user[0] ? actor->user : "somebody");
         if (actor->login_user[0] && strcmp(actor->login_user, actor->user))
-                fprintf(to, " (logged in as %s)", actor->login_user);
+                fprintf(to, " (logged in as %s%s%s)", actor->login_user, actor->login_from[0] ? " from " : "", actor->login_from);
+        else if (actor->login_from[0])
+                fprintf(to, " (from %s)", actor->login_from);
         if (actor->confidence != CONFIDENCE_CERTAIN)
                 fprintf(to, ", %s", actor->confidence == CONFIDENCE_LIKELY ? "most likely" : "perhaps");
         print_process(to, actor->pid, actor->cmdline, actor->exe, actor->comm);

@@ -127,6 +127,7 @@ static int compare_actors(const struct actor *a, const struct actor *b) {
         if ((r = compare_signed(a->pid, b->pid)) || (r = compare_signed(a->tid, b->tid)) ||
             (r = compare_signed(a->session, b->session)) || (r = compare_signed(a->uid, b->uid)) ||
             (r = strcmp(a->user, b->user)) || (r = strcmp(a->login_user, b->login_user)) ||
+            (r = strcmp(a->login_from, b->login_from)) ||
             (r = strcmp(a->comm, b->comm)) || (r = strcmp(a->exe, b->exe)) || (r = strcmp(a->cmdline, b->cmdline)) ||
             (r = strcmp(a->cgroup, b->cgroup)) || (r = strcmp(a->via, b->via)) ||
             (r = compare_numbers(a->confidence, b->confidence)) || (r = compare_numbers(a->n_parents, b->n_parents)))

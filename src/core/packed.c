@@ -51,6 +51,7 @@ static void pass_actor(struct passage *passage, struct actor *actor) {
         PASS(passage, actor->uid);
         PASS_TEXT(passage, actor->user);
         PASS_TEXT(passage, actor->login_user);
+        PASS_TEXT(passage, actor->login_from);
         PASS_TEXT(passage, actor->comm);
         PASS_TEXT(passage, actor->exe);
         PASS_TEXT(passage, actor->cmdline);

@@ -61,7 +61,7 @@ static void the_longest_words_fit(void **state) {
 }
 
 static void an_actor_comes_back_with_its_parents(void **state) {
-        struct actor actor = { .pid = 990, .tid = 991, .session = 980, .uid = -1, .user = "u", .login_user = "l", .comm = "kill", .exe = "/bin/kill",
+        struct actor actor = { .pid = 990, .tid = 991, .session = 980, .uid = -1, .user = "u", .login_user = "l", .login_from = "10.0.0.5:50022", .comm = "kill", .exe = "/bin/kill",
                                .cmdline = "kill -9 1", .cgroup = "/a", .via = "SIGKILL", .n_parents = ACTOR_PARENTS_MAX,
                                .client = { 880, 1000, "ann", "virsh", "virsh destroy web1" },
                                .confidence = CONFIDENCE_GUESS };

@@ -93,13 +93,15 @@ static const struct evidence *proof_of_kind(const struct verdict *verdict, const
         return NULL;
 }
 
-/* "root (kill, pid 12)", "virsh (pid 12)" */
-static void describe_process(const char *user, const char *what, int64_t pid, const char *how_sure, char *ret, size_t n_ret) {
+/* "root (kill, pid 12)", "root (logged in as anna; kill, pid 12)", "virsh (pid 12)" */
+static void describe_process(const char *user, const char *login, const char *what, int64_t pid, const char *how_sure, char *ret, size_t n_ret) {
         char number[40] = "";
 
         if (pid > 0)
                 snprintf(number, sizeof(number), "pid %" PRId64 "%s", pid, how_sure);
-        if (*user)
+        if (*login && strcmp(login, user))
+                snprintf(ret, n_ret, "%.40s (logged in as %.40s; %.60s%s%s)", *user ? user : "somebody", login, what, number[0] ? ", " : "", number);
+        else if (*user)
                 snprintf(ret, n_ret, "%.40s (%.60s%s%s)", user, what, number[0] ? ", " : "", number);
         else
                 snprintf(ret, n_ret, "%.60s%s%s%s", what, number[0] ? " (" : "", number, number[0] ? ")" : "");
@@ -110,12 +112,12 @@ static void describe_actor(const struct actor *actor, const char *doubt, char *r
         const struct actor_client *client = &actor->client;
         size_t n;
 
-        describe_process(actor->user, actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process", actor->pid, doubt, ret, n_ret);
+        describe_process(actor->user, actor->login_user, actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process", actor->pid, doubt, ret, n_ret);
         if (!client->pid)
                 return;
         n = strlen(ret);
         n += (size_t)snprintf(ret + n, n_ret - n, ", probably for ");
-        describe_process(client->user, client->comm[0] ? client->comm : "a process", client->pid, "", ret + n, n_ret - n);
+        describe_process(client->user, "", client->comm[0] ? client->comm : "a process", client->pid, "", ret + n, n_ret - n);
 }
 
 /* Who was seen at a monitor was not seen to say it. */
@@ -188,7 +190,7 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
         }
         if (!strncmp(placeholder, "{asked}", 7)) {
                 if (verdict->actor) {
-                        char who[240];
+                        char who[320];
 
                         describe_actor(verdict->actor, "", who, sizeof(who));
                         snprintf(ret, n_ret, " on the word of %s", who);

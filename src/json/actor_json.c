@@ -64,6 +64,7 @@ int actor_to_json(const struct actor *actor, json_t **ret_json) {
             json_object_set_new(json, "uid", actor->uid < 0 ? json_null() : json_integer(actor->uid)) ||
             json_object_set_new(json, "user", text_to_json(actor->user)) ||
             json_object_set_new(json, "login_user", text_to_json(actor->login_user)) ||
+            (actor->login_from[0] && json_object_set_new(json, "login_from", text_to_json(actor->login_from))) ||
             json_object_set_new(json, "comm", text_to_json(actor->comm)) ||
             json_object_set_new(json, "exe", text_to_json(actor->exe)) ||
             json_object_set_new(json, "cmdline", text_to_json(actor->cmdline)) ||
@@ -125,6 +126,7 @@ int actor_from_json(const json_t *json, struct actor *ret_actor) {
             integer_from_json(json, "uid", 0, UINT32_MAX, -1, &actor->uid) ||
             text_from_json(json, "user", actor->user, sizeof(actor->user)) ||
             text_from_json(json, "login_user", actor->login_user, sizeof(actor->login_user)) ||
+            text_from_json(json, "login_from", actor->login_from, sizeof(actor->login_from)) ||
             text_from_json(json, "comm", actor->comm, sizeof(actor->comm)) ||
             text_from_json(json, "exe", actor->exe, sizeof(actor->exe)) ||
             text_from_json(json, "cmdline", actor->cmdline, sizeof(actor->cmdline)) ||

@@ -19,6 +19,7 @@ static struct actor make_actor(void) {
                 .uid = 1000,
                 .user = "ann",
                 .login_user = "ann",
+                .login_from = "10.0.0.5:50022",
                 .comm = "kill",
                 .exe = "/usr/bin/kill",
                 .cmdline = "kill -9 1234",
@@ -31,7 +32,7 @@ static struct actor make_actor(void) {
         };
 }
 
-static const char actor_text[] = "{\"pid\":4711,\"tid\":4712,\"session\":4699,\"uid\":1000,\"user\":\"ann\",\"login_user\":\"ann\",\"comm\":\"kill\","
+static const char actor_text[] = "{\"pid\":4711,\"tid\":4712,\"session\":4699,\"uid\":1000,\"user\":\"ann\",\"login_user\":\"ann\",\"login_from\":\"10.0.0.5:50022\",\"comm\":\"kill\","
                                  "\"exe\":\"/usr/bin/kill\",\"cmdline\":\"kill -9 1234\",\"cgroup\":\"/user.slice\","
                                  "\"parents\":[{\"pid\":4700,\"comm\":\"bash\"},{\"pid\":1,\"comm\":\"systemd\"}],"
                                  "\"client\":{\"pid\":4720,\"uid\":1000,\"user\":\"ann\",\"comm\":\"virsh\",\"cmdline\":\"virsh destroy web1\"},"
@@ -74,7 +75,7 @@ static void what_is_not_known_of_an_actor_is_null(void **state) {
 
 /* What was written before those keys were there. */
 static void what_came_later_may_be_missing(void **state) {
-        static const char *const keys[] = { "tid", "session", "client" };
+        static const char *const keys[] = { "tid", "session", "login_from", "client" };
         cleanup(json_decrefp) json_t *json = NULL;
         struct actor actor = make_actor(), back;
 
@@ -82,6 +83,7 @@ static void what_came_later_may_be_missing(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(keys); i++)
                 assert_int_equal(json_object_del(json, keys[i]), 0);
         actor.tid = actor.session = 0;
+        memset(actor.login_from, 0, sizeof(actor.login_from));
         actor.client = (struct actor_client){ 0 };
         assert_int_equal(actor_from_json(json, &back), 0);
         assert_same_actor(&actor, &back);

@@ -45,9 +45,17 @@ static void tell_actor(const struct telling *telling, const struct actor *actor)
                 tell_number(telling, "VMPOWER_ACTOR_UID", actor->uid);
         tell(telling, "VMPOWER_ACTOR_USER", actor->user);
         tell(telling, "VMPOWER_ACTOR_LOGIN_USER", actor->login_user);
+        tell(telling, "VMPOWER_ACTOR_LOGIN_FROM", actor->login_from);
         tell(telling, "VMPOWER_ACTOR_COMM", actor->comm);
         tell(telling, "VMPOWER_ACTOR_EXE", actor->exe);
         tell(telling, "VMPOWER_ACTOR_VIA", actor->via);
+        if (!actor->client.pid)
+                return;
+        tell_number(telling, "VMPOWER_ACTOR_CLIENT_PID", actor->client.pid);
+        if (actor->client.uid >= 0)
+                tell_number(telling, "VMPOWER_ACTOR_CLIENT_UID", actor->client.uid);
+        tell(telling, "VMPOWER_ACTOR_CLIENT_USER", actor->client.user);
+        tell(telling, "VMPOWER_ACTOR_CLIENT_COMM", actor->client.comm);
 }
 
 static void tell_decision(const struct telling *telling, const struct decision *decision) {

@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "sources/command_line.h"
+#include "sources/login.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -250,6 +251,7 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor) {
          * read holds. */
         if (!proc_stat_read(&again, pid) && again.start_time != stat.start_time)
                 return -ESRCH;
+        login_find(&actor);
         *ret_actor = actor;
         return 0;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ static bool take(int pidfd, struct process_socket *socket) {
         return socket->fd >= 0 || pidfd < 0 || errno == EPERM || errno == ENOSYS || errno == EACCES;
 }
 
-int process_sockets_each(pid_t pid, void (*each)(void *userdata, const struct process_socket *socket), void *userdata) {
+/* Each socket of whatever kind. */
+static int walk(pid_t pid, void (*each)(void *userdata, struct process_socket *socket), void *userdata) {
         cleanup(closedirp) DIR *directory = NULL;
         cleanup(closep) int pidfd = -1;
         const struct dirent *entry;
@@ -89,12 +91,46 @@ int process_sockets_each(pid_t pid, void (*each)(void *userdata, const struct pr
 
                 if (entry->d_name[0] == '.' || !read_inode(dirfd(directory), entry->d_name, &socket.inode) || !take(pidfd, &socket))
                         continue;
-                if (describe(&socket))
-                        each(userdata, &socket);
+                each(userdata, &socket);
                 if (socket.fd >= 0)
                         close(socket.fd);
         }
         return 0;
+}
+
+struct described {
+        void (*each)(void *userdata, const struct process_socket *socket);
+        void *userdata;
+};
+
+static void on_described(void *userdata, struct process_socket *socket) {
+        const struct described *described = userdata;
+
+        if (describe(socket))
+                described->each(described->userdata, socket);
+}
+
+int process_sockets_each(pid_t pid, void (*each)(void *userdata, const struct process_socket *socket), void *userdata) {
+        return walk(pid, on_described, &(struct described){ each, userdata });
+}
+
+static void on_tcp(void *userdata, struct process_socket *socket) {
+        struct sockaddr_storage address = { 0 };
+        socklen_t n = sizeof(address), n_type = sizeof(int);
+        char host[46], port[8], *peer = userdata;
+        int type = 0;
+
+        if (*peer || socket->fd < 0 || getsockopt(socket->fd, SOL_SOCKET, SO_TYPE, &type, &n_type) || type != SOCK_STREAM ||
+            getpeername(socket->fd, (struct sockaddr *)&address, &n) < 0 ||
+            (address.ss_family != AF_INET && address.ss_family != AF_INET6) ||
+            getnameinfo((struct sockaddr *)&address, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+                return;
+        snprintf(peer, PROCESS_TCP_PEER_MAX, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+void process_tcp_peer(pid_t pid, char ret_peer[static PROCESS_TCP_PEER_MAX]) {
+        *ret_peer = '\0';
+        walk(pid, on_tcp, ret_peer);
 }
 
 void process_socket_name(pid_t pid, int number, char ret_name[static SOCKET_NAME_MAX]) {

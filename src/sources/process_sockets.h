@@ -10,6 +10,7 @@
 
 enum {
         PROCESS_SOCKETS_MAX = 1 << 16, /* so many descriptors are looked at */
+        PROCESS_TCP_PEER_MAX = 56,     /* bytes of an address and a port, the NUL included */
 };
 
 struct process_socket {
@@ -23,6 +24,9 @@ struct process_socket {
 
 /* Each of them, as far as we may see, borrowed.  0 or -errno. */
 int process_sockets_each(pid_t pid, void (*each)(void *userdata, const struct process_socket *socket), void *userdata);
+
+/* Where its TCP connection leads: "ADDRESS:PORT", of several the first; "": it has none, or none that may be seen. */
+void process_tcp_peer(pid_t pid, char ret_peer[static PROCESS_TCP_PEER_MAX]);
 
 /* What that descriptor is bound to; "": nothing, or it is no unix socket, or may not be seen. */
 void process_socket_name(pid_t pid, int number, char ret_name[static SOCKET_NAME_MAX]);

@@ -76,9 +76,35 @@ class Client:
         self.process.stdout.close()
 
 
-# A disk that takes its time, and something to flush: QEMU does that before it closes its monitors, as with any disk.
-SLOW_DISK = ["-blockdev", "driver=null-co,node-name=slow,latency-ns=300000000"]
-WRITE = 'qemu-io slow "write 0 512"'
+WRITE = 'qemu-io held "write 0 512"'
+
+
+class HeldDisk:
+    """A QEMU that is told to quit flushes its disk before it closes its monitors, as any does; here it waits until it was looked at."""
+
+    def __init__(self, world):
+        self.world = world
+        self.hold = world.write("hold", "")
+        world.write("disk", "\0" * 65536)
+        self.preload = {"LD_PRELOAD": os.environ["VMPOWER_HELD_DISK_LIBRARY"], "VMPOWER_HELD_DISK": self.hold}
+        self.words = ["-blockdev", f"driver=file,filename={world.path('disk')},node-name=held"]
+
+    def started(self, start):
+        """The QEMU that is started with it; it alone."""
+        self.world.environment.update(self.preload)
+        try:
+            return start()
+        finally:
+            for name in self.preload:
+                del self.world.environment[name]
+
+    def wait_seen(self, event):
+        """Whoever was connected then is on record."""
+        deadline = time.monotonic() + PATIENCE
+        while event not in [json.loads(data)["event"] for (data,) in rows(self.world, "SELECT data FROM evidence WHERE kind = 'monitor-client'")]:
+            assert time.monotonic() < deadline, rows(self.world, "SELECT kind, data FROM evidence")
+            time.sleep(0.02)
+        os.unlink(self.hold)
 
 
 def other_monitor(world, kind="-qmp"):
@@ -87,9 +113,13 @@ def other_monitor(world, kind="-qmp"):
     return path, [kind, f"unix:{path},server=on,wait=off"]
 
 
-def attached_alone(world, *words, action="button-obey", daemon=None):
+def attached_alone(world, *words, action="button-obey", daemon=None, disk=None):
     """A VM that a daemon holds, and that nobody else is connected to."""
-    vm = Vm(world, "-serial", "stdio", *words, action=action, alone=True)
+
+    def start():
+        return Vm(world, "-serial", "stdio", *words, *(disk.words if disk else []), action=action, alone=True)
+
+    vm = disk.started(start) if disk else start()
     vm.output.wait_for("probe: ready" if action == "button-obey" else "probe: idle")
     daemon = daemon or Daemon(world)
     attached(world, vm)
@@ -111,7 +141,8 @@ def is_likely(verdict, pid, via="qmp"):
 @test("stop, cont, a reset and the power button at a monitor that vmpower does not hold: by who is connected there, most likely")
 def at_another_monitor(world):
     path, words = other_monitor(world)
-    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    disk = HeldDisk(world)
+    vm, daemon = attached_alone(world, *words, disk=disk)
     client = Client(world, path, NEGOTIATE)
     for i, command in enumerate(("stop", "cont", "system_reset")):
         client.ask(command)
@@ -119,6 +150,7 @@ def at_another_monitor(world):
     vm.output.wait_for("probe: ready", count=2)
     client.write()
     client.ask("system_powerdown")
+    disk.wait_seen("powerdown")
     vm.is_over()
     daemon.wait_told(vm.name, 4)
     daemon.stop()
@@ -136,10 +168,12 @@ def at_another_monitor(world):
 @test("quit at a monitor that vmpower does not hold: by who is connected there, most likely")
 def quits(world):
     path, words = other_monitor(world)
-    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    disk = HeldDisk(world)
+    vm, daemon = attached_alone(world, *words, disk=disk)
     client = Client(world, path, NEGOTIATE)
     client.write()
     client.ask("quit")
+    disk.wait_seen("shutdown")
     vm.is_over()
     daemon.wait_told(vm.name)
     daemon.stop()
@@ -153,10 +187,12 @@ def quits(world):
 @test("quit at a monitor for people, on a socket")
 def quits_hmp(world):
     path, words = other_monitor(world, "-monitor")
-    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    disk = HeldDisk(world)
+    vm, daemon = attached_alone(world, *words, disk=disk)
     client = Client(world, path)
     client.say(WRITE)
     client.say("quit")
+    disk.wait_seen("shutdown")
     vm.is_over()
     daemon.wait_told(vm.name)
     daemon.stop()
@@ -218,12 +254,14 @@ def hangs_up(world):
 @test("what goes through vmpower is by who asked for it, whoever else is connected")
 def by_request(world):
     path, words = other_monitor(world)
-    vm, daemon = attached_alone(world, *SLOW_DISK, *words)
+    disk = HeldDisk(world)
+    vm, daemon = attached_alone(world, *words, disk=disk)
     client = Client(world, path, NEGOTIATE)
     assert world.vmpower("pause", vm.name).returncode == 0
     daemon.wait_told(vm.name)
     client.write()
     client.ask("quit")
+    disk.wait_seen("shutdown")
     vm.is_over()
     daemon.wait_told(vm.name, 2)
     daemon.stop()
@@ -257,11 +295,14 @@ def after_a_restart(world):
 @test("`vmpower run`: who told the user's own monitor to quit")
 def of_a_run(world):
     path, words = other_monitor(world)
-    run = world.run(*probe("idle"), *SLOW_DISK, *words)
+    disk = HeldDisk(world)
+    preload = [f"{name}={value}" for name, value in disk.preload.items()]
+    run = world.run("env", *preload, *probe("idle"), *disk.words, *words)
     run.stdout.wait_for("probe: idle")
     client = Client(world, path, NEGOTIATE)
     client.write()
     client.ask("quit")
+    disk.wait_seen("shutdown")
     assert run.wait() == DESTROYED
     (destroyed,) = world.history("vm")
     says(destroyed, "destroy", "operator", "qmp-quit", False)

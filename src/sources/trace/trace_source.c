@@ -1,6 +1,7 @@
 #include "sources/trace/trace_source.h"
 #include "basics/table.h"
 #include "core/text.h"
+#include "sources/login.h"
 #include "sources/proc.h"
 #include "sources/toolstack.h"
 #include "sources/trace/trace_programs.h"
@@ -89,6 +90,7 @@ static void complete_sender(struct evidence *evidence, const struct trace_signal
         proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
         if (signal->login_uid != UINT32_MAX)
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
+        login_find(evidence->actor);
         if (!proc_stat_read(&stat, (pid_t)signal->sender.tgid) && stat.start_time == signal->sender.start_ns / TICK_NS)
                 toolstack_find_client(evidence->actor);
 }
