@@ -15,12 +15,12 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../qemu"))
-from linux_guest import initrd, kernel, modules_of
+from linux_guest import Skip, initrd, kernel, modules_of
 
 # In the order in which they need each other.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
-    "overlay", "virtio_blk", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
+    "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
 )  # fmt: skip
 MIB = 1536
 SILENCE = 240  # seconds: longer than the longest test in there may take
@@ -100,7 +100,7 @@ class Lab:
         """The end of what its kernel has said, and QEMU."""
         with open(self.console, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
-        return "\n".join(lines[-30:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
+        return "\n".join(lines[-60:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
 
     def close(self):
         self.process.kill()
