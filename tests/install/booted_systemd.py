@@ -37,7 +37,7 @@ done
 """
 
 # A root with nothing of this host's but its programs; the units that want hardware, a network or a disk are off.
-INNER = r"""
+ROOT = r"""
 set -e
 r=$PWD/root
 mount -t tmpfs -o mode=755 tmpfs "$r"
@@ -73,16 +73,19 @@ mkdir -p etc/systemd/system/vmpowerd.service.d etc/systemd/user
 cp ../sanitizer.conf etc/systemd/system/vmpowerd.service.d
 cp -r etc/systemd/system/vmpowerd.service.d etc/systemd/user
 mkdir -p var/lib/vmpower
-mount --bind "$STATE" var/lib/vmpower
+mount $STATE var/lib/vmpower
 mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 none sys/fs/cgroup
+"""
+
+INNER = ROOT + r"""
 if [ -n "$BOOT_ID" ]; then
         cp "$BOOT_ID" boot_id
         mount --bind boot_id proc/sys/kernel/random/boot_id
         # The sandbox has a /proc/sys of its own.
         printf '[Service]\nBindReadOnlyPaths=/boot_id:/proc/sys/kernel/random/boot_id\n' >etc/systemd/system/vmpowerd.service.d/boot_id.conf
 fi
-mount -t sysfs sysfs sys
-mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev
 mkdir dev/shm
 for device in null zero full random urandom tty; do touch dev/$device; mount --bind /dev/$device dev/$device; done
@@ -101,6 +104,8 @@ class Host:
 
     `logind`: with a system bus and logind. `state`: a directory that stays, for what vmpower keeps. `boot_id`: of this boot, if not the kernel's.
     """
+
+    NEEDS = ("unshare", "nsenter")  # programs
 
     def __init__(self, build, units, logind=False, state=None, boot_id=None):
         self.build, self.units, self.logind = build, units, logind
@@ -125,7 +130,8 @@ class Host:
         with open(path, "wb") as file:
             file.write(text.encode() if isinstance(text, str) else text)
 
-    def _boot(self):
+    def _prepare(self):
+        """What its root is made of."""
         options = json.loads(subprocess.run(["meson", "introspect", "--buildoptions", self.build], stdout=subprocess.PIPE, check=True).stdout)
         prefix = next(option["value"] for option in options if option["name"] == "prefix")
         if prefix == "/usr":
@@ -135,13 +141,17 @@ class Host:
         for name, text in (("outer", OUTER), ("inner", INNER), ("sanitizer.conf", SANITIZER),
                            *((f"units/{name}", text) for name, text in self.units.items())):
             self._write(name, text)
+        return prefix
+
+    def _boot(self):
+        prefix = self._prepare()
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind("\0vmpower-booted-%d" % os.getpid())
         # A session of its own: it cleans up even when all of us are killed.
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "./outer"], cwd=self.directory, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
-            env={**os.environ, "PREFIX": prefix, "SYSTEMD": SYSTEMD, "LOGIND": "yes" if self.logind else "", "STATE": self.state,
+            env={**os.environ, "PREFIX": prefix, "SYSTEMD": SYSTEMD, "LOGIND": "yes" if self.logind else "", "STATE": "--bind " + self.state,
                  "BOOT_ID": self.boot_id, "NOTIFY_SOCKET": "@vmpower-booted-%d" % os.getpid()})
         child = self.process.stdout.readline().strip()
         if not child:
@@ -159,6 +169,15 @@ class Host:
             notify.close()
         with open(f"/proc/{child}/task/{child}/children", encoding="ascii") as file:
             self.init = file.read().split()[0]
+
+    def wait_for_end(self, patience):
+        """Until it has gone down by itself."""
+        ended = os.pidfd_open(int(self.init))
+        try:
+            if not select.select([ended], [], [], patience)[0]:
+                raise Failed(f"it does not go down: {self.said()}")
+        finally:
+            os.close(ended)
 
     def said(self):
         with open(self.directory + "/log", encoding="utf-8", errors="replace") as file:

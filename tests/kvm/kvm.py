@@ -8,8 +8,7 @@ import re
 import shlex
 import sys
 
-from lab import HERE, Lab, Lost
-from world import Skip
+from lab import HERE, Lab, Lost, Skip
 
 PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "kvm/guests.py", "kvm/out_of_memory.py")
 
