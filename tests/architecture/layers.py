@@ -50,7 +50,7 @@ def source(*uses, libraries=()):
 LAYERS = {
     "basics": Layer(builds="nothing"),  # headers alone
     "core": Layer({JUDGE}, pure=True),
-    "machine": Layer({"vmpower/acpi_pm.h"}, pure=True),
+    "machine": Layer({"vmpower/acpi_pm.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, pure=True),
     "qmp": Layer(libraries={"jansson"}, pure=True),
     "json": Layer({JUDGE, "core"}, {"jansson"}),  # the JSON form of evidence and verdicts
     "sources": source(),
@@ -71,7 +71,7 @@ LAYERS = {
     "runner": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "engine"}, {"jansson", "systemd"}),
     "api": Layer({JUDGE, "core", "json", "store", "engine", "keeper"}, {"jansson", "systemd", "microhttpd"}),
     "daemon": Layer({JUDGE, "core/text.h", "engine", "keeper", "outlets", "api"}, {"systemd"}, builds="program"),
-    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h"}, {"jansson", "kvm"}, builds="program"),
+    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, {"jansson", "kvm"}, builds="program"),
     "client": Layer({JUDGE, "vmpower/client.h"}, {"jansson"}),
     "cli": Layer({JUDGE, "core", "json", "store", "engine", "runner", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},
                  builds="program"),
