@@ -1,0 +1,192 @@
+#include "vmm/vm.h"
+
+#include "basics/cleanup.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns) {
+        vm->state = RUN_STATE_RUNNING;
+        vm->on_reboot = REBOOT_RESET;
+        vm->on_shutdown = SHUTDOWN_POWEROFF;
+        vm->on_panic = PANIC_SHUTDOWN;
+        vm->is_over = false;
+        board_init(&vm->board, chip, now_ns);
+}
+
+const char *vm_status(const struct vm *vm) {
+        static const char *const words[] = {
+                [RUN_STATE_RUNNING] = "running",
+                [RUN_STATE_PAUSED] = "paused",
+                [RUN_STATE_PRELAUNCH] = "prelaunch",
+                [RUN_STATE_SUSPENDED] = "suspended",
+                [RUN_STATE_SHUTDOWN] = "shutdown",
+                [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
+        };
+        static_assert(N_ELEMENTS(words) == _RUN_STATE_N, "every state has its word");
+
+        return words[vm->state];
+}
+
+/* --- events ------------------------------------------------------------------------------------------------------ */
+
+/* Without memory for its data it is told without: that it happened matters more. */
+static void tell(struct vm *vm, const char *name, json_t *data) {
+        vm->event(vm->userdata, name, data);
+        json_decref(data);
+}
+
+static bool has_mechanism(const struct board_request *request) {
+        return request && request->mechanism;
+}
+
+/* What QEMU's schema has, and beside it what QEMU cannot say. */
+static json_t *data_of(bool is_guest, const char *reason, const struct board_request *request) {
+        json_t *data = json_pack("{s:b, s:s}", "guest", is_guest, "reason", reason);
+
+        if (data && has_mechanism(request))
+                json_object_set_new(data, "mechanism", json_pack("{s:s, s:i, s:I}", "name", request->mechanism, "port", (int)request->port,
+                                                                 "value", (json_int_t)request->value));
+        return data;
+}
+
+static void change_state(struct vm *vm, enum run_state state) {
+        const bool ran = vm->state == RUN_STATE_RUNNING;
+
+        vm->state = state;
+        if (ran && state != RUN_STATE_RUNNING && state != RUN_STATE_SUSPENDED)
+                tell(vm, "STOP", NULL);
+}
+
+/* --- what a guest asks for --------------------------------------------------------------------------------------- */
+
+static void shut_down(struct vm *vm, bool is_guest, const char *reason, const struct board_request *request) {
+        tell(vm, "SHUTDOWN", data_of(is_guest, reason, request));
+        /* Whoever ends it from the host ends it, whatever is to be done with a guest that ends. */
+        if (!is_guest || vm->on_shutdown == SHUTDOWN_POWEROFF)
+                vm->is_over = true;
+        else
+                change_state(vm, RUN_STATE_SHUTDOWN);
+}
+
+static void reset(struct vm *vm, bool is_guest, const char *reason, const struct board_request *request, uint64_t now_ns) {
+        if (vm->on_reboot == REBOOT_SHUTDOWN) {
+                shut_down(vm, is_guest, reason, request);
+                return;
+        }
+        board_reset(&vm->board, now_ns);
+        tell(vm, "RESET", data_of(is_guest, reason, request));
+        if (vm->state != RUN_STATE_RUNNING)
+                vm->state = RUN_STATE_PRELAUNCH;
+}
+
+static void panic(struct vm *vm, const struct board_request *request) {
+        const bool pauses = vm->on_panic == PANIC_PAUSE || (vm->on_panic == PANIC_SHUTDOWN && vm->on_shutdown == SHUTDOWN_PAUSE);
+        const char *action = pauses ? "pause" : vm->on_panic == PANIC_SHUTDOWN ? "poweroff" : "run";
+
+        tell(vm, "GUEST_PANICKED", json_pack("{s:s}", "action", action));
+        if (vm->on_panic == PANIC_NONE)
+                return;
+        change_state(vm, RUN_STATE_GUEST_PANICKED);
+        if (!pauses)
+                shut_down(vm, true, "guest-panic", request);
+}
+
+void vm_take_request(struct vm *vm, const struct board_request *request, uint64_t now_ns) {
+        if (vm->state != RUN_STATE_RUNNING)
+                return;
+        switch (request->kind) {
+        case BOARD_NOTHING:
+                break;
+        case BOARD_SUSPEND:
+                change_state(vm, RUN_STATE_SUSPENDED);
+                tell(vm, "SUSPEND", NULL);
+                break;
+        case BOARD_HIBERNATE:
+                tell(vm, "SUSPEND_DISK", NULL);
+                shut_down(vm, true, "guest-shutdown", request);
+                break;
+        case BOARD_POWER_OFF:
+        case BOARD_GUEST_SHUTDOWN:
+                shut_down(vm, true, "guest-shutdown", request);
+                break;
+        case BOARD_RESET:
+                reset(vm, true, "guest-reset", request, now_ns);
+                break;
+        case BOARD_PANICKED:
+                panic(vm, request);
+                break;
+        case BOARD_CRASH_LOADED:
+                tell(vm, "GUEST_CRASHLOADED", json_pack("{s:s}", "action", "run"));
+                break;
+        }
+}
+
+/* --- at the monitor ---------------------------------------------------------------------------------------------- */
+
+void vm_stop(struct vm *vm) {
+        if (vm->state == RUN_STATE_RUNNING || vm->state == RUN_STATE_SUSPENDED) {
+                vm->state = RUN_STATE_PAUSED;
+                tell(vm, "STOP", NULL);
+        }
+}
+
+int vm_continue(struct vm *vm) {
+        if (vm->state == RUN_STATE_SHUTDOWN)
+                return -EPERM;
+        if (vm->state != RUN_STATE_RUNNING && vm->state != RUN_STATE_SUSPENDED) {
+                vm->state = RUN_STATE_RUNNING;
+                tell(vm, "RESUME", NULL);
+        }
+        return 0;
+}
+
+void vm_powerdown(struct vm *vm) {
+        acpi_pm_press_power_button(&vm->board.pm);
+        tell(vm, "POWERDOWN", NULL);
+}
+
+void vm_reset(struct vm *vm, uint64_t now_ns) {
+        reset(vm, false, "host-qmp-system-reset", NULL, now_ns);
+}
+
+void vm_wakeup(struct vm *vm) {
+        if (vm->state != RUN_STATE_SUSPENDED)
+                return;
+        acpi_pm_wake(&vm->board.pm);
+        vm->state = RUN_STATE_RUNNING;
+        tell(vm, "WAKEUP", NULL);
+}
+
+void vm_quit(struct vm *vm) {
+        shut_down(vm, false, "host-qmp-quit", NULL);
+}
+
+void vm_terminate(struct vm *vm) {
+        shut_down(vm, false, "host-signal", NULL);
+}
+
+/* The place of a word among those of an action; -1: it is none. */
+static int find_word(const char *const *words, int n, const char *word) {
+        for (int i = 0; i < n; i++)
+                if (!strcmp(words[i], word))
+                        return i;
+        return -1;
+}
+
+int vm_set_actions(struct vm *vm, const char *reboot, const char *shutdown, const char *panicked) {
+        static const char *const reboots[] = { [REBOOT_RESET] = "reset", [REBOOT_SHUTDOWN] = "shutdown" };
+        static const char *const shutdowns[] = { [SHUTDOWN_POWEROFF] = "poweroff", [SHUTDOWN_PAUSE] = "pause" };
+        static const char *const panics[] = { [PANIC_SHUTDOWN] = "shutdown", [PANIC_PAUSE] = "pause", [PANIC_NONE] = "none" };
+        const int on_reboot = reboot ? find_word(reboots, N_ELEMENTS(reboots), reboot) : (int)vm->on_reboot;
+        const int on_shutdown = shutdown ? find_word(shutdowns, N_ELEMENTS(shutdowns), shutdown) : (int)vm->on_shutdown;
+        const int on_panic = panicked ? find_word(panics, N_ELEMENTS(panics), panicked) : (int)vm->on_panic;
+
+        if (on_reboot < 0 || on_shutdown < 0 || on_panic < 0)
+                return -EINVAL;
+        vm->on_reboot = (enum reboot_action)on_reboot;
+        vm->on_shutdown = (enum shutdown_action)on_shutdown;
+        vm->on_panic = (enum panic_action)on_panic;
+        return 0;
+}
