@@ -50,7 +50,7 @@ def source(*uses, libraries=()):
 LAYERS = {
     "basics": Layer(builds="nothing"),  # headers alone
     "core": Layer({JUDGE}, pure=True),
-    "machine": Layer({"vmpower/acpi_pm.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, pure=True),
+    "machine": Layer({"vmpower/acpi_pm.h", "vmpower/acpi_tables.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, pure=True),
     "qmp": Layer(libraries={"jansson"}, pure=True),
     "json": Layer({JUDGE, "core"}, {"jansson"}),  # the JSON form of evidence and verdicts
     "sources": source(),
