@@ -23,6 +23,9 @@
 /* A large VMM takes its time to die; its cgroup's counter may be read before or after. */
 #define OOM_KILLS_WITHIN_NS (10 * SECOND_NS)
 
+/* Whom a signal has told to end, and who is gone then. */
+#define SIGNAL_ENDS_WITHIN_NS (10 * SECOND_NS)
+
 static bool cause_is(struct scene *s, enum evidence_kind kind) {
         return s->cause && s->cause->kind == kind && prove(s, s->cause);
 }
@@ -114,14 +117,20 @@ static bool is_host_shutdown_obeyed(struct scene *s) {
                prove(s, button_of_going_down(s, s->settings->button_likely_ns));
 }
 
+static bool is_sent_shortly_before(const struct scene *s, const struct evidence *signal) {
+        return signal && signal->at_ns <= s->cause->at_ns && s->cause->at_ns - signal->at_ns <= SIGNAL_ENDS_WITHIN_NS;
+}
+
 /* Somebody on the host told the VMM to end, and it did: by its monitor, or by a signal. */
 static bool is_ended_from_host(struct scene *s) {
         if (cause_is(s, EVIDENCE_SHUTDOWN))
                 return says(s->cause, "host-signal") || says(s->cause, "host-qmp-quit");
         if (cause_is(s, EVIDENCE_KILLED))
                 return signal_is_an_end(s->cause->number);
-        /* QEMU's handler ran, though its monitor could not tell: it exits with 0. */
-        return cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0 && prove(s, scene_signal(s, 0));
+        /* QEMU's handler ran, though its monitor could not tell: it exits with 0, or how it did was not seen. */
+        if (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0)
+                return prove(s, scene_signal(s, 0));
+        return cause_is(s, EVIDENCE_VANISHED) && is_sent_shortly_before(s, scene_signal(s, 0)) && prove(s, scene_signal(s, 0));
 }
 
 static bool is_host_shutdown_ended(struct scene *s) {
@@ -455,7 +464,7 @@ static bool is_signal_end(struct scene *s) {
 }
 
 static bool is_signal_exit(struct scene *s) {
-        return cause_is(s, EVIDENCE_EXITED) && is_ended_from_host(s);
+        return (cause_is(s, EVIDENCE_EXITED) || cause_is(s, EVIDENCE_VANISHED)) && is_ended_from_host(s);
 }
 
 static bool is_debug_device(const struct evidence *e) {
