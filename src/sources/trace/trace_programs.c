@@ -4,16 +4,32 @@
 #include <trace.skel.h> /* made by bpftool */
 
 #include <assert.h>
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* include/linux/proc_ns.h: the first pid namespace's inode. */
-#define PROC_PID_INIT_INO 0xEFFFFFFCU
+#define TICK_NS UINT64_C(10000000)
+
+enum {
+        TRACE_PROGRAMS = 8,
+        /* Of struct trace_descriptors. */
+        TRACE_FD_RING = 0,
+        TRACE_FD_WATCHED,
+        TRACE_FD_STRANGERS,
+        TRACE_FD_LINKS,
+};
+
+struct trace_programs {
+        struct trace_way way; /* first */
+        struct ring_buffer *ring;
+        struct trace_bpf *bpf; /* owned; NULL: they were handed over */
+        struct bpf_link *links[TRACE_PROGRAMS]; /* each owned; NULL: it is left out */
+        struct trace_descriptors fds; /* the same ones; owned where they were handed over */
+};
 
 enum program {
         ON_SIGNAL,
@@ -105,12 +121,10 @@ enum {
 
 static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum trace_scope scope) {
         struct trace_bpf *bpf = trace_bpf__open();
-        struct stat namespace;
 
         if (!bpf)
                 return NULL;
-        if (!stat("/proc/self/ns/pid", &namespace) && namespace.st_ino != PROC_PID_INIT_INO)
-                bpf->rodata->pid_namespace = (uint32_t)namespace.st_ino;
+        bpf->rodata->pid_namespace = trace_pid_namespace();
         if (scope == TRACE_ONE) {
                 bpf->rodata->forgets_others = true;
                 bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
@@ -161,7 +175,7 @@ static int load_what_works(struct trace_programs *programs, bool wanted[static _
                 if (!r)
                         continue;
                 first = first ? first : r;
-                snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "the kernel does not take the program at %s: %s",
+                snprintf(programs->way.lacks[programs_of[i].part], TRACE_WHY_MAX, "the kernel does not take the program at %s: %s",
                          programs_of[i].tracepoint, what_of(-r));
         }
         return n_working ? load_with(&programs->bpf, wanted, scope) : first;
@@ -178,7 +192,7 @@ static size_t attach(struct trace_programs *programs, const bool wanted[static _
                         continue;
                 link = bpf_program__attach(program);
                 if (!link) {
-                        snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "cannot attach to %s: %s",
+                        snprintf(programs->way.lacks[programs_of[i].part], TRACE_WHY_MAX, "cannot attach to %s: %s",
                                  programs_of[i].tracepoint, what_of(errno));
                         continue;
                 }
@@ -189,20 +203,131 @@ static size_t attach(struct trace_programs *programs, const bool wanted[static _
         return n;
 }
 
-static void init(struct trace_programs *programs) {
-        *programs = (struct trace_programs){ 0 };
+/* --- as a way to read the kernel ---------------------------------------------------------------------------------- */
+
+static void close_programs(struct trace_way *way) {
+        struct trace_programs *programs = (struct trace_programs *)way;
+
+        ring_buffer__free(programs->ring);
+        for (size_t i = 0; i < TRACE_PROGRAMS; i++)
+                bpf_link__destroy(programs->links[i]);
+        for (size_t i = 0; !programs->bpf && i < TRACE_DESCRIPTORS; i++)
+                close_fd(&programs->fds.fds[i]);
+        if (programs->bpf)
+                trace_bpf__destroy(programs->bpf);
+        free(programs);
+}
+
+static void drain(struct trace_way *way) {
+        ring_buffer__consume(((struct trace_programs *)way)->ring);
+}
+
+static int fd_of(const struct trace_way *way, size_t i) {
+        return ((const struct trace_programs *)way)->fds.fds[i];
+}
+
+/* One that the programs know already keeps its count of what was lost. */
+static int watch(struct trace_way *way, pid_t pid, uint64_t start_time, uint32_t *ret_n_lost) {
+        int map = fd_of(way, TRACE_FD_WATCHED);
+        struct trace_watched watched;
+        uint32_t tgid = (uint32_t)pid;
+
+        *ret_n_lost = 0;
+        if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TICK_NS)
+                return 0;
+        watched = (struct trace_watched){ .start_ns = start_time * TICK_NS };
+        return bpf_map_update_elem(map, &tgid, &watched, BPF_ANY) ? -errno : 0;
+}
+
+static void unwatch(struct trace_way *way, pid_t pid) {
+        uint32_t tgid = (uint32_t)pid;
+
+        bpf_map_delete_elem(fd_of(way, TRACE_FD_WATCHED), &tgid);
+}
+
+static uint32_t count_lost(const struct trace_way *way, pid_t pid) {
+        uint32_t tgid = (uint32_t)pid;
+        struct trace_watched watched;
+
+        return bpf_map_lookup_elem(fd_of(way, TRACE_FD_WATCHED), &tgid, &watched) ? 0 : watched.n_lost;
+}
+
+static bool take_stranger(struct trace_way *way, pid_t pid, uint64_t start_time, struct trace_signal *ret_signal) {
+        int map = fd_of(way, TRACE_FD_STRANGERS);
+        uint32_t tgid = (uint32_t)pid;
+
+        if (bpf_map_lookup_elem(map, &tgid, ret_signal) || trace_record_check(ret_signal, sizeof(*ret_signal)) ||
+            !trace_head_is_about(&ret_signal->head, start_time))
+                return false;
+        bpf_map_delete_elem(map, &tgid);
+        return true;
+}
+
+static void descriptors(const struct trace_way *way, struct trace_descriptors *ret_descriptors) {
+        *ret_descriptors = ((const struct trace_programs *)way)->fds;
+}
+
+static void forget_others(struct trace_way *way) {
+        int map = fd_of(way, TRACE_FD_WATCHED);
+        uint32_t tgid, next;
+        bool is_first = true;
+
+        while (!bpf_map_get_next_key(map, is_first ? NULL : &tgid, &next)) {
+                if (way->events.is_watched(way->events.userdata, (pid_t)next)) {
+                        tgid = next;
+                        is_first = false;
+                } else if (bpf_map_delete_elem(map, &next)) {
+                        return;
+                }
+        }
+}
+
+static const struct trace_way_ops ops = {
+        .close = close_programs,
+        .drain = drain,
+        .watch = watch,
+        .unwatch = unwatch,
+        .count_lost = count_lost,
+        .take_stranger = take_stranger,
+        .descriptors = descriptors,
+        .forget_others = forget_others,
+};
+
+static int on_record(void *userdata, void *record, size_t n) {
+        struct trace_way *way = userdata;
+
+        way->events.record(way->events.userdata, record, n);
+        return 0;
+}
+
+static struct trace_programs *programs_new(const struct trace_way_events *events) {
+        struct trace_programs *programs = calloc(1, sizeof(*programs));
+
+        if (!programs)
+                return NULL;
+        programs->way = (struct trace_way){ .ops = &ops, .events = *events, .fd = -1 };
         for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
                 programs->fds.fds[i] = -1;
         libbpf_set_print(keep_quiet);
+        return programs;
 }
 
-bool trace_programs_take(struct trace_programs *programs, struct trace_descriptors *handed) {
+static int read_ring(struct trace_programs *programs) {
+        programs->ring = ring_buffer__new(programs->fds.fds[TRACE_FD_RING], on_record, &programs->way, NULL);
+        if (!programs->ring)
+                return -errno;
+        programs->way.fd = ring_buffer__epoll_fd(programs->ring);
+        return 0;
+}
+
+bool trace_programs_take(struct trace_way **ret_way, struct trace_descriptors *handed, const struct trace_way_events *events) {
+        struct trace_programs *programs = programs_new(events);
         bool works = false;
 
-        init(programs);
         for (size_t i = TRACE_FD_LINKS; i < TRACE_DESCRIPTORS; i++)
                 works = works || handed->fds[i] >= 0;
-        works = works && handed->fds[TRACE_FD_RING] >= 0 && handed->fds[TRACE_FD_WATCHED] >= 0 && handed->fds[TRACE_FD_STRANGERS] >= 0;
+        works = works && programs && handed->fds[TRACE_FD_RING] >= 0 && handed->fds[TRACE_FD_WATCHED] >= 0 &&
+                handed->fds[TRACE_FD_STRANGERS] >= 0;
         for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
                 if (works)
                         programs->fds.fds[i] = take_fd(&handed->fds[i]);
@@ -210,56 +335,68 @@ bool trace_programs_take(struct trace_programs *programs, struct trace_descripto
                         close_fd(&handed->fds[i]);
         for (size_t i = 0; works && i < _PROGRAM_N; i++)
                 if (programs->fds.fds[TRACE_FD_LINKS + i] < 0 && i != ON_VICTIM && i != ON_VICTIM_PID)
-                        snprintf(programs->lacks[programs_of[i].part], TRACE_WHY_MAX, "%s did not work for the vmpowerd before this one",
+                        snprintf(programs->way.lacks[programs_of[i].part], TRACE_WHY_MAX, "%s did not work for the vmpowerd before this one",
                                  programs_of[i].tracepoint);
         if (works && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM] < 0 && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM_PID] < 0)
-                snprintf(programs->lacks[TRACE_OOM], TRACE_WHY_MAX, "mark_victim did not work for the vmpowerd before this one");
+                snprintf(programs->way.lacks[TRACE_OOM], TRACE_WHY_MAX, "mark_victim did not work for the vmpowerd before this one");
+        works = works && !read_ring(programs);
+        if (works)
+                *ret_way = &programs->way;
+        else if (programs)
+                close_programs(&programs->way);
         return works;
 }
 
-int trace_programs_load(struct trace_programs *ret_programs, enum trace_scope scope, char ret_why[static TRACE_WHY_MAX]) {
+static int load(struct trace_programs *programs, enum trace_scope scope) {
         bool wanted[_PROGRAM_N];
-        struct trace_programs *programs = ret_programs;
-        struct stat btf;
         int r;
 
-        init(programs);
-        if (stat("/sys/kernel/btf/vmlinux", &btf) < 0) {
-                snprintf(ret_why, TRACE_WHY_MAX, "this kernel has no type information (/sys/kernel/btf/vmlinux)");
-                return TRACE_ABSENT;
-        }
         for (size_t i = 0; i < _PROGRAM_N; i++)
                 wanted[i] = true;
         /* Whoever has one VM looks for no other. */
         wanted[ON_EXEC] = wanted[ON_FORK] = scope == TRACE_HOST;
         wanted[victim_is_a_task() ? ON_VICTIM_PID : ON_VICTIM] = false;
         r = load_what_works(programs, wanted, scope);
-        if (!r && !attach(programs, wanted))
-                r = -EOPNOTSUPP;
-        if (!r) {
-                programs->fds.fds[TRACE_FD_RING] = bpf_map__fd(programs->bpf->maps.records);
-                programs->fds.fds[TRACE_FD_WATCHED] = bpf_map__fd(programs->bpf->maps.watched);
-                programs->fds.fds[TRACE_FD_STRANGERS] = bpf_map__fd(programs->bpf->maps.strangers);
-                return 0;
-        }
-        if (r == -EPERM || r == -EACCES)
-                snprintf(ret_why, TRACE_WHY_MAX, "there is no right to it (root, or CAP_BPF and CAP_PERFMON)");
-        else
-                snprintf(ret_why, TRACE_WHY_MAX, "the kernel takes none of its programs: %s", strerror(-r));
-        trace_programs_unload(programs);
-        return TRACE_ABSENT;
+        if (r)
+                return r;
+        if (!attach(programs, wanted))
+                return -EOPNOTSUPP;
+        programs->fds.fds[TRACE_FD_RING] = bpf_map__fd(programs->bpf->maps.records);
+        programs->fds.fds[TRACE_FD_WATCHED] = bpf_map__fd(programs->bpf->maps.watched);
+        programs->fds.fds[TRACE_FD_STRANGERS] = bpf_map__fd(programs->bpf->maps.strangers);
+        return 0;
 }
 
-void trace_programs_unload(struct trace_programs *programs) {
-        for (size_t i = 0; i < TRACE_PROGRAMS; i++) {
-                bpf_link__destroy(programs->links[i]);
-                programs->links[i] = NULL;
+int trace_programs_open(struct trace_way **ret_way, enum trace_scope scope, const struct trace_way_events *events,
+                        char ret_why[static TRACE_WHY_MAX]) {
+        struct trace_programs *programs;
+        struct stat btf;
+        int r;
+
+        if (stat("/sys/kernel/btf/vmlinux", &btf) < 0) {
+                snprintf(ret_why, TRACE_WHY_MAX, "this kernel has no type information (/sys/kernel/btf/vmlinux)");
+                return TRACE_ABSENT;
         }
-        for (size_t i = 0; !programs->bpf && i < TRACE_DESCRIPTORS; i++)
-                close_fd(&programs->fds.fds[i]);
-        if (programs->bpf)
-                trace_bpf__destroy(programs->bpf);
-        programs->bpf = NULL;
+        programs = programs_new(events);
+        if (!programs)
+                return -ENOMEM;
+        r = load(programs, scope);
+        if (r == -EPERM || r == -EACCES)
+                snprintf(ret_why, TRACE_WHY_MAX, "there is no right to it (root, or CAP_BPF and CAP_PERFMON)");
+        else if (r)
+                snprintf(ret_why, TRACE_WHY_MAX, "the kernel takes none of its programs: %s", strerror(-r));
+        if (r) {
+                close_programs(&programs->way);
+                return r == -EPERM || r == -EACCES ? -EPERM : TRACE_ABSENT;
+        }
+        r = read_ring(programs);
+        if (r) {
+                snprintf(ret_why, TRACE_WHY_MAX, "cannot read what its programs write: %s", strerror(-r));
+                close_programs(&programs->way);
+                return r;
+        }
+        *ret_way = &programs->way;
+        return 0;
 }
 
 uint32_t trace_programs_version(void) {

@@ -6,8 +6,6 @@
 #include "sources/toolstack.h"
 #include "sources/trace/trace_programs.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -21,8 +19,7 @@ uint64_t trace_record_wait_usec = 1000000;
 struct trace_source {
         sd_event *event;
         sd_event_source *io;
-        struct ring_buffer *ring;
-        struct trace_programs programs;
+        struct trace_way *way;
         struct table watches; /* by tgid */
         void (*born)(void *userdata, pid_t pid); /* NULL: nobody asked */
         void *born_userdata;
@@ -46,6 +43,7 @@ struct trace_watch {
         uint64_t start_time;
         struct trace_machine machine;
         struct source_sink sink;
+        uint32_t n_lost_before; /* records that are none of his */
         struct trace_exit end; /* as the kernel saw it */
         bool has_end;
         bool is_stopped;
@@ -87,7 +85,8 @@ static void complete_leader(struct evidence *evidence, const struct trace_signal
 static void complete_sender(struct evidence *evidence, const struct trace_signal *signal) {
         struct proc_stat stat;
 
-        proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
+        if (evidence->actor->uid >= 0)
+                proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
         if (signal->login_uid != UINT32_MAX)
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
         login_find(evidence->actor);
@@ -123,15 +122,11 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
 
 /* Before it was watched. */
 static void look_at_strangers(struct trace_watch *watch) {
-        int map = watch->source->programs.fds.fds[TRACE_FD_STRANGERS];
-        uint32_t tgid = (uint32_t)watch->pid;
+        struct trace_way *way = watch->source->way;
         struct trace_signal signal;
 
-        if (bpf_map_lookup_elem(map, &tgid, &signal) || trace_record_check(&signal, sizeof(signal)) ||
-            !trace_head_is_about(&signal.head, watch->start_time))
-                return;
-        bpf_map_delete_elem(map, &tgid);
-        take_signal(watch, &signal);
+        if (way->ops->take_stranger(way, watch->pid, watch->start_time, &signal))
+                take_signal(watch, &signal);
 }
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
@@ -180,16 +175,22 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
         }
 }
 
+/* Of one whose start is not known any more, whoever was the last to have that pid by then. */
 static struct trace_watch *find_watch(const struct trace_source *source, const struct trace_head *head) {
         struct table_link *link = table_first(&source->watches, hash_of((pid_t)head->tgid));
+        struct trace_watch *last = NULL;
 
         for (; link; link = table_next(link)) {
                 struct trace_watch *watch = link->owner;
 
-                if (watch->pid == (pid_t)head->tgid && trace_head_is_about(head, watch->start_time))
+                if (watch->pid != (pid_t)head->tgid)
+                        continue;
+                if (trace_head_is_about(head, watch->start_time))
                         return watch;
+                if (!head->start_ns && watch->start_time <= head->at_ns / TICK_NS && (!last || last->start_time < watch->start_time))
+                        last = watch;
         }
-        return NULL;
+        return last;
 }
 
 /* No more than the ring holds, so no bound of its own. */
@@ -225,26 +226,32 @@ static void forget_what_was_left(struct trace_source *source) {
         source->left_end = &source->left;
 }
 
-static int on_record(void *userdata, void *record, size_t n) {
+static void on_record(void *userdata, const void *record, size_t n) {
         struct trace_source *source = userdata;
         const struct trace_head *head = record;
         struct trace_watch *watch;
 
         if (trace_record_check(record, n))
-                return 0;
+                return;
         if (head->kind == TRACE_RECORD_BIRTH) {
                 if (source->born)
                         source->born(source->born_userdata, (pid_t)head->tgid);
-                return 0;
-        }
-        if (source->is_taking_over && !find_watch(source, head)) {
-                leave(source, record, n);
-                return 0;
+                return;
         }
         watch = find_watch(source, head);
         if (watch)
                 take_record(watch, head);
-        return 0;
+        else if (source->is_taking_over)
+                leave(source, record, n);
+}
+
+static bool is_watched(void *userdata, pid_t pid) {
+        const struct trace_source *source = userdata;
+        struct table_link *link = table_first(&source->watches, hash_of(pid));
+
+        while (link && ((struct trace_watch *)link->owner)->pid != pid)
+                link = table_next(link);
+        return link;
 }
 
 void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata) {
@@ -257,17 +264,16 @@ void trace_source_drain(struct trace_source *source) {
         if (!source || source->is_draining)
                 return;
         source->is_draining = true;
-        ring_buffer__consume(source->ring);
+        source->way->ops->drain(source->way);
         source->is_draining = false;
 }
 
 /* --- an end ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t count_lost(const struct trace_watch *watch) {
-        uint32_t tgid = (uint32_t)watch->pid;
-        struct trace_watched watched;
+        const struct trace_way *way = watch->source->way;
 
-        return bpf_map_lookup_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid, &watched) ? 0 : watched.n_lost;
+        return way->ops->count_lost(way, watch->pid) - watch->n_lost_before;
 }
 
 /* A gap is evidence. */
@@ -279,7 +285,8 @@ static void report_lost(struct trace_watch *watch) {
 
         if (!n_lost)
                 return;
-        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records about it were lost", n_lost);
+        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records%s were lost", n_lost,
+                     watch->source->way->loses_for_all ? ", about it or others," : " about it");
         evidence_set_text(&gap, text, (size_t)n);
         source_report(&watch->sink, &gap);
 }
@@ -329,25 +336,7 @@ uint32_t trace_source_version(void) {
 }
 
 void trace_source_descriptors(const struct trace_source *source, struct trace_descriptors *ret_descriptors) {
-        *ret_descriptors = source->programs.fds;
-}
-
-/* Those whom nobody watches any more are of no interest to the programs, either. */
-static void forget_others(struct trace_source *source) {
-        int map = source->programs.fds.fds[TRACE_FD_WATCHED];
-        uint32_t tgid, next;
-        bool is_first = true;
-
-        while (!bpf_map_get_next_key(map, is_first ? NULL : &tgid, &next)) {
-                struct table_link *link = table_first(&source->watches, hash_of((pid_t)next));
-
-                if (link) {
-                        tgid = next;
-                        is_first = false;
-                } else if (bpf_map_delete_elem(map, &next)) {
-                        return;
-                }
-        }
+        source->way->ops->descriptors(source->way, ret_descriptors);
 }
 
 void trace_source_begin(struct trace_source *source) {
@@ -356,7 +345,7 @@ void trace_source_begin(struct trace_source *source) {
         trace_source_drain(source);
         source->is_taking_over = false;
         forget_what_was_left(source);
-        forget_others(source);
+        source->way->ops->forget_others(source->way);
 }
 
 bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time) {
@@ -370,30 +359,37 @@ bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start
         return false;
 }
 
+static int open_way(struct trace_source *source, enum trace_scope scope, struct trace_descriptors *handed, char ret_why[static TRACE_WHY_MAX]) {
+        const struct trace_way_events events = { on_record, is_watched, source };
+        int r;
+
+        source->is_taking_over = handed && trace_programs_take(&source->way, handed, &events);
+        if (source->is_taking_over)
+                return 0;
+        r = trace_programs_open(&source->way, scope, &events, ret_why);
+        return r == -EPERM ? TRACE_ABSENT : r;
+}
+
 int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
                       char ret_why[static TRACE_WHY_MAX]) {
         struct trace_source *source = calloc(1, sizeof(*source));
-        int r = 0;
+        int r;
 
         if (!source)
                 return -ENOMEM;
         source->left_end = &source->left;
         source->event = sd_event_ref(event);
-        source->is_taking_over = handed && trace_programs_take(&source->programs, handed);
-        if (!source->is_taking_over)
-                r = trace_programs_load(&source->programs, scope, ret_why);
+        r = open_way(source, scope, handed, ret_why);
         if (r) {
                 trace_source_close(source);
                 return r;
         }
-        source->ring = ring_buffer__new(source->programs.fds.fds[TRACE_FD_RING], on_record, source, NULL);
-        r = source->ring ? sd_event_add_io(event, &source->io, ring_buffer__epoll_fd(source->ring), EPOLLIN, on_readable, source)
-                         : -errno;
+        r = sd_event_add_io(event, &source->io, source->way->fd, EPOLLIN, on_readable, source);
         /* What the kernel saw comes before what others say of it. */
         if (r >= 0)
                 r = sd_event_source_set_priority(source->io, SD_EVENT_PRIORITY_IMPORTANT);
         if (r < 0) {
-                snprintf(ret_why, TRACE_WHY_MAX, "cannot read what its programs write: %s", strerror(-r));
+                snprintf(ret_why, TRACE_WHY_MAX, "cannot wait for what the kernel writes: %s", strerror(-r));
                 trace_source_close(source);
                 return r;
         }
@@ -405,8 +401,8 @@ struct trace_source *trace_source_close(struct trace_source *source) {
         if (!source)
                 return NULL;
         sd_event_source_disable_unref(source->io);
-        ring_buffer__free(source->ring);
-        trace_programs_unload(&source->programs);
+        if (source->way)
+                source->way->ops->close(source->way);
         table_deinit(&source->watches);
         forget_what_was_left(source);
         sd_event_unref(source->event);
@@ -415,19 +411,7 @@ struct trace_source *trace_source_close(struct trace_source *source) {
 }
 
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part) {
-        return source->programs.lacks[part][0] ? source->programs.lacks[part] : NULL;
-}
-
-/* One that the programs know already keeps its count of what was lost. */
-static int watch_in_kernel(struct trace_source *source, pid_t pid, uint64_t start_time) {
-        int map = source->programs.fds.fds[TRACE_FD_WATCHED];
-        struct trace_watched watched;
-        uint32_t tgid = (uint32_t)pid;
-
-        if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TICK_NS)
-                return 0;
-        watched = (struct trace_watched){ .start_ns = start_time * TICK_NS };
-        return bpf_map_update_elem(map, &tgid, &watched, BPF_ANY) ? -errno : 0;
+        return source->way->lacks[part][0] ? source->way->lacks[part] : NULL;
 }
 
 int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
@@ -452,7 +436,7 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
         watch->start_time = start_time;
         watch->machine = *machine;
         watch->sink = *sink;
-        r = watch_in_kernel(source, pid, start_time);
+        r = source->way->ops->watch(source->way, pid, start_time, &watch->n_lost_before);
         if (r) {
                 free(watch);
                 return r;
@@ -465,19 +449,12 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
 }
 
 struct trace_watch *trace_watch_free(struct trace_watch *watch) {
-        struct table_link *link;
-        uint32_t tgid;
-        bool is_watched = false;
-
         if (!watch)
                 return NULL;
-        tgid = (uint32_t)watch->pid;
         table_remove(&watch->source->watches, &watch->by_tgid);
         /* Another process that has its pid by now is watched on. */
-        for (link = table_first(&watch->source->watches, hash_of(watch->pid)); link; link = table_next(link))
-                is_watched = is_watched || ((struct trace_watch *)link->owner)->pid == watch->pid;
-        if (!is_watched)
-                bpf_map_delete_elem(watch->source->programs.fds.fds[TRACE_FD_WATCHED], &tgid);
+        if (!is_watched(watch->source, watch->pid))
+                watch->source->way->ops->unwatch(watch->source->way, watch->pid);
         sd_event_source_disable_unref(watch->deadline);
         free(watch);
         return NULL;
