@@ -165,7 +165,7 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         }
         take_fd(&fd);
         serve_metrics(daemon, configuration);
-        r = privileges_drop();
+        r = privileges_drop(keeper_is_by_perf(daemon->keeper));
         if (r) {
                 snprintf(why, sizeof(why), "cannot give up the rights that it does not need: %s", strerror(-r));
                 say(SD_ERR, why);

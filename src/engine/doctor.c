@@ -122,6 +122,7 @@ static void look_at_trace(const struct doctor *doctor) {
                         "by which port a guest powers off or resets is not seen, and without its monitor not that it does" },
                 [TRACE_KVM_EXITS] = { "trace-kvm-exits", true, "a guest's triple fault is not told from another reset" },
                 [TRACE_BIRTHS] = { "trace-births", true, "VMs under software emulation that start after vmpowerd are not found until it is started again" },
+                [TRACE_SENDERS] = { "trace-senders", true, "who sends a signal and is gone at once may be known by his pid alone" },
         };
         const char *wanted = getenv("VMPOWER_TRACE");
         char repair[DOCTOR_REPAIR_MAX];

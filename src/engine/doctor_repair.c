@@ -77,6 +77,8 @@ void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
                 SAY("unset VMPOWER_TRACE");
         else if (error == -ENOSYS)
                 SAY("%smodprobe kvm; boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as Debian's are", sudo());
+        else if (error == -EOPNOTSUPP)
+                SAY("boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as Debian's are");
         else
                 SAY("%s", "");
 }

@@ -30,6 +30,7 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_PORTS] = "by which port a guest powers off or resets is not seen",
         [TRACE_KVM_EXITS] = "a triple fault is not told from a reset",
         [TRACE_BIRTHS] = "VMs under software emulation that start from now on are not found",
+        [TRACE_SENDERS] = "who sends a signal and is gone at once may be known by his pid alone",
 };
 
 /* Their names say which programs they are: those of another vmpower are not gone on with. */
@@ -108,6 +109,10 @@ bool tracing_saw_end(struct tracing *tracing, const char *instance) {
 
         return tracing->source && !proc_instance_parse(&process, instance) &&
                trace_source_saw_end(tracing->source, process.pid, process.start_time);
+}
+
+bool tracing_is_by_perf(const struct tracing *tracing) {
+        return tracing->source && trace_source_lacks(tracing->source, TRACE_SENDERS);
 }
 
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata) {

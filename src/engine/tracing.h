@@ -29,6 +29,9 @@ void tracing_begin(struct tracing *tracing);
 /* Before that: did the kernel see that process end ("BOOTID:PID:STARTTIME")?  Then how it did is known. */
 bool tracing_saw_end(struct tracing *tracing, const char *instance);
 
+/* By perf: then it takes the right to that as long as it goes on (CAP_PERFMON), for CPUs that come. */
+bool tracing_is_by_perf(const struct tracing *tracing);
+
 /* Hear of processes that may be new QEMUs, from now on (trace_source.h). */
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata);
 

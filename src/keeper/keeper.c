@@ -357,6 +357,10 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         return r;
 }
 
+bool keeper_is_by_perf(const struct keeper *keeper) {
+        return tracing_is_by_perf(keeper->tracing);
+}
+
 int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store, const struct keeper_config *config,
                const struct keeper_events *events, char ret_why[static STORE_WHY_MAX]) {
         struct keeper *keeper = calloc(1, sizeof(*keeper));

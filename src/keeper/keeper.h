@@ -103,6 +103,9 @@ struct keeper_request {
  */
 int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
 
+/* Are the kernel's tracepoints read by perf (engine/tracing.h)? */
+bool keeper_is_by_perf(const struct keeper *keeper);
+
 /*
  * Told to end: leaves the loop (sd_event_exit) at once, or, while the host goes down, after the VMs that end with it, at most 25 seconds later.
  * Told twice: at once.

@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * Give up, in this thread, what a start alone needs: the right to load programs into the kernel (CAP_BPF, CAP_PERFMON), a large buffer
  * for its announcements (CAP_NET_ADMIN), and everything that is of no use here.  To be called when all sources are open; threads that are there
- * already give up their own.  Who has no rights keeps none.  0 or -errno.
+ * already give up their own.  Who has no rights keeps none.  `is_by_perf`: CAP_PERFMON goes on to be needed.  0 or -errno.
  */
-int privileges_drop(void);
+int privileges_drop(bool is_by_perf);

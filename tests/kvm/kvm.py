@@ -10,13 +10,14 @@ import sys
 
 from lab import HERE, Lab, Lost, Skip
 
-PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "kvm/guests.py", "kvm/out_of_memory.py")
+PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "kvm/guests.py", "kvm/out_of_memory.py")
 
 # TMPDIR: a file system as a host has it, not one over another.
 SCRIPT = """
 mkdir -p /lab-tmp /sys/fs/cgroup/tests
 mount -t tmpfs lab-tmp /lab-tmp
-export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=60
+export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=60 VMPOWER_HOTPLUG=yes
+echo 2 >/proc/sys/kernel/perf_event_paranoid
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 for program in PROGRAMS; do
         echo "lab: $program"

@@ -10,7 +10,7 @@ from daemon_world import *
 
 WORKS = (
     "qmp", "stderr", "process", "process-of-others", "cgroup-oom", "kvm", "kvm-uevents", "trace-signals", "trace-oom", "trace-exits", "trace-ports",
-    "trace-kvm-exits", "trace-births", "store", "run-directory", "sock-diag", "rights",
+    "trace-kvm-exits", "trace-births", "trace-senders", "store", "run-directory", "sock-diag", "rights",
 )  # fmt: skip
 
 

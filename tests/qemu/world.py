@@ -457,7 +457,7 @@ _numbers = itertools.count(1)
 class Run:
     """One `vmpower run`."""
 
-    def __init__(self, world, options, command, name, verdict, **popen_options):
+    def __init__(self, world, options, command, name, verdict, within=(), **popen_options):
         self.world = world
         self.verdict_path = os.path.join(world.directory, f"verdict-{next(_numbers)}") if verdict is True else verdict
         words = [VMPOWER, "run"]
@@ -466,7 +466,7 @@ class Run:
         if self.verdict_path:
             words += ["--verdict", self.verdict_path]
         self.name = name
-        self.command = [*words, *options, "--", *command]
+        self.command = [*within, *words, *options, "--", *command]
         named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen_options}
         named.setdefault("env", world.environment)
         self.process = popen(self.command, **named)
@@ -574,7 +574,7 @@ class World:
         return monitor
 
     def run(self, *command, options=(), name="vm", verdict=True, **popen_options):
-        """Start `vmpower run`."""
+        """Start `vmpower run`; `within`: words that it is started by."""
         run = Run(self, options, [str(word) for word in command], name, verdict, **popen_options)
         self.runs.append(run)
         return run

@@ -136,8 +136,13 @@ static int take_arguments(struct actor *actor, const struct trace_signal *signal
 static int take_sender(struct actor *actor, const struct trace_signal *signal) {
         actor->pid = signal->sender.tgid;
         actor->tid = signal->tid == signal->sender.tgid ? 0 : signal->tid;
+        /* Gone before anybody looked: his pid is certain, and may be somebody else's by now. */
+        if (!signal->sender.start_ns) {
+                actor->confidence = CONFIDENCE_LIKELY;
+                return 0;
+        }
         actor->session = signal->session;
-        actor->uid = signal->uid;
+        actor->uid = signal->uid == UINT32_MAX ? -1 : (int64_t)signal->uid;
         actor->confidence = CONFIDENCE_CERTAIN;
         text_set(actor->comm, sizeof(actor->comm), signal->sender.comm);
         join(actor->exe, sizeof(actor->exe), signal->path[0], signal->n_path, TRACE_PATH_NAME, signal->n_path == TRACE_PATH_NAMES);

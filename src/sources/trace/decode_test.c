@@ -16,7 +16,8 @@
 
 static struct trace_signal a_kill(void) {
         struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = 1000, .login_uid = 1000,
-                                       .sender = { .tgid = 990, .comm = "kill" }, .tid = 991, .session = 980, .n_parents = 2, .n_path = 3, .n_cgroup = 1,
+                                       .sender = { .tgid = 990, .start_ns = 7, .comm = "kill" }, .tid = 991, .session = 980, .n_parents = 2,
+                                       .n_path = 3, .n_cgroup = 1,
                                        .parents = { { .tgid = 980, .comm = "bash" }, { .tgid = 970, .comm = "sshd" } },
                                        .path = { "kill", "bin", "usr" }, .cgroup = { "user.slice" } };
         static const char arguments[] = "kill\0-9\0004711";
@@ -55,6 +56,21 @@ static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
         signal.tid = signal.sender.tgid;
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_int_equal(e.actor->tid, 0);
+        evidence_deinit(&e);
+}
+
+/* Where the kernel tells no more of him (perf), and /proc nothing any more. */
+static void a_sender_who_was_gone_is_a_pid_and_no_more(void **state) {
+        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = UINT32_MAX, .login_uid = UINT32_MAX,
+                                       .sender = { .tgid = 990 }, .tid = 990 };
+        struct evidence e;
+
+        assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.actor->pid, 990);
+        assert_int_equal(e.actor->uid, -1);
+        assert_string_equal(e.actor->cgroup, "");
+        assert_int_equal(e.actor->confidence, CONFIDENCE_LIKELY);
         evidence_deinit(&e);
 }
 
@@ -301,6 +317,7 @@ static void whatever_bytes_come_what_is_taken_is_bounded(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_sender_is_known_with_all_that_the_kernel_saw),
+                cmocka_unit_test(a_sender_who_was_gone_is_a_pid_and_no_more),
                 cmocka_unit_test(a_senders_secrets_are_masked_and_his_words_made_harmless),
                 cmocka_unit_test(the_kernels_own_kill_has_no_sender),
                 cmocka_unit_test(a_terminals_signal_is_its_sessions_leaders),

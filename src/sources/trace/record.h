@@ -39,7 +39,7 @@ enum trace_record_kind {
 struct trace_head {
         uint32_t kind;
         uint32_t tgid;      /* whom it is about, as the reader's pid namespace counts */
-        uint64_t start_ns;  /* and since when that one runs: a pid alone is nobody */
+        uint64_t start_ns;  /* and since when that one runs: a pid alone is nobody; 0: it was gone, and that is not known */
         uint64_t at_ns;
         uint64_t number;    /* rises; each record has its own */
 };
@@ -47,7 +47,7 @@ struct trace_head {
 struct trace_process {
         uint32_t tgid; /* 0: the reader's namespace does not see it */
         uint32_t padding;
-        uint64_t start_ns;
+        uint64_t start_ns; /* 0: a sender who was gone when he was looked for: nothing but his pid and thread is known */
         char comm[TRACE_COMM];
 };
 
@@ -60,7 +60,7 @@ struct trace_signal {
         uint32_t sender_is_kernel; /* a kernel thread, or nobody in particular */
         struct trace_process sender;
         uint32_t tid;
-        uint32_t uid;
+        uint32_t uid;       /* UINT32_MAX: not known */
         uint32_t login_uid; /* UINT32_MAX: nobody logged in */
         uint32_t session;
         uint64_t cgroup_id;

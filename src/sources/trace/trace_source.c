@@ -4,6 +4,7 @@
 #include "sources/login.h"
 #include "sources/proc.h"
 #include "sources/toolstack.h"
+#include "sources/trace/trace_perf.h"
 #include "sources/trace/trace_programs.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct trace_source {
         struct table watches; /* by tgid */
         void (*born)(void *userdata, pid_t pid); /* NULL: nobody asked */
         void *born_userdata;
+        bool lacks_right; /* to programs in the kernel */
         bool is_draining;
         bool is_taking_over;       /* whom the process before watched is not known yet: */
         struct left_record *left;  /* what is about nobody so far; owned */
@@ -300,6 +302,9 @@ static void complete(struct trace_watch *watch) {
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
         if (has_end) {
                 trace_exit_decode(&end, &watch->end);
+                /* What ends it was seen, and not that it had ended. */
+                if (trace_source_lacks(watch->source, TRACE_EXITS))
+                        end.at_ns = source_now_ns();
                 end.time_ns = time_at(end.at_ns);
         }
         look_at_strangers(watch);
@@ -359,15 +364,25 @@ bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start
         return false;
 }
 
+/* With programs in the kernel; else by perf, and what that lacks is told. */
 static int open_way(struct trace_source *source, enum trace_scope scope, struct trace_descriptors *handed, char ret_why[static TRACE_WHY_MAX]) {
         const struct trace_way_events events = { on_record, is_watched, source };
+        char why[TRACE_WHY_MAX];
         int r;
 
         source->is_taking_over = handed && trace_programs_take(&source->way, handed, &events);
         if (source->is_taking_over)
                 return 0;
         r = trace_programs_open(&source->way, scope, &events, ret_why);
-        return r == -EPERM ? TRACE_ABSENT : r;
+        if (r != TRACE_ABSENT && r != -EPERM)
+                return r;
+        source->lacks_right = r == -EPERM;
+        r = trace_perf_open(&source->way, scope, &events, why);
+        if (!r)
+                snprintf(source->way->lacks[TRACE_SENDERS], TRACE_WHY_MAX, "%.90s: its tracepoints are read by perf", ret_why);
+        else
+                snprintf(ret_why + strlen(ret_why), TRACE_WHY_MAX - strlen(ret_why), "; nor by perf: %s", r < 0 ? strerror(-r) : why);
+        return r;
 }
 
 int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
@@ -408,6 +423,10 @@ struct trace_source *trace_source_close(struct trace_source *source) {
         sd_event_unref(source->event);
         free(source);
         return NULL;
+}
+
+bool trace_source_lacks_right(const struct trace_source *source) {
+        return source->lacks_right;
 }
 
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part) {

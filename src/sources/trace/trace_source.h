@@ -1,8 +1,8 @@
 /*
  * Trace: what the kernel itself sees of VMMs: who sends them a signal, how they end, and how their guests go.
  *
- * Owns the programs in the kernel (trace.bpf.c) and the ring that they write into, one for all VMs of this process.  Each program can be missing
- * and said to be; the others work.  Does not know verdicts, or what else is known of a VM.
+ * One for all VMs of this process: programs in the kernel (trace.bpf.c), or, where it takes none, its tracepoints read by perf.  Each part can be
+ * missing and said to be; the others work.  Does not know verdicts, or what else is known of a VM.
  */
 #pragma once
 
@@ -19,6 +19,7 @@ enum trace_part {
         TRACE_PORTS,     /* what a guest wrote to its power ports, under KVM */
         TRACE_KVM_EXITS, /* a triple fault, a system event, under KVM */
         TRACE_BIRTHS,    /* which processes may be new QEMUs */
+        TRACE_SENDERS,   /* a sender as he was when he sent it, not as /proc knows him a moment later */
         _TRACE_PART_N,
 };
 
@@ -51,8 +52,8 @@ enum trace_scope {
 };
 
 /*
- * Load the programs.  0: some work (trace_source_lacks() tells which do not).  TRACE_ABSENT: none can here, and ret_why says why: no right
- * (CAP_BPF and CAP_PERFMON), a kernel without type information (BTF), or this vmpower was built without it.  -errno.
+ * Load the programs, or else open the tracepoints (then TRACE_SENDERS and TRACE_EXITS are lacking).  0: some parts work (trace_source_lacks() tells
+ * which do not).  TRACE_ABSENT: none can here, and ret_why says why: no right (CAP_BPF and CAP_PERFMON; CAP_PERFMON alone for the tracepoints).  -errno.
  *
  * `handed`: another process's programs of this version, taken over in any case; NULL: none.  What they have written is kept until
  * trace_source_begin(), for the watches that are made before that.
@@ -64,6 +65,9 @@ struct trace_source *trace_source_close(struct trace_source *source);
 
 /* Why this part does not work; NULL: it does. */
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part);
+
+/* Is it read by perf for want of a right alone? */
+bool trace_source_lacks_right(const struct trace_source *source);
 
 /*
  * Hear of processes that have a QEMU's name, from now on: just started, or the child of one.  It may be no VM at all, and gone again.  Not for TRACE_ONE.

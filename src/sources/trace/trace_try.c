@@ -76,6 +76,13 @@ static void say_seen(struct trace_try *ret_try, enum trace_part part, bool is_se
                 ret_try->results[part] = found_say(ret_try->found[part], is_seen ? 0 : -ENODATA, "%s", is_seen ? what : otherwise);
 }
 
+/* What only programs in the kernel would tell, or what no module of this kernel has. */
+static int error_of(const struct trace_source *source, enum trace_part part) {
+        if (trace_source_lacks_right(source))
+                return -EPERM;
+        return trace_source_lacks(source, TRACE_SENDERS) && (part == TRACE_SENDERS || part == TRACE_EXITS) ? -EOPNOTSUPP : -ENOSYS;
+}
+
 void trace_try(struct trace_try *ret_try) {
         cleanup(sd_event_unrefp) sd_event *event = NULL;
         struct trace_source *source = NULL;
@@ -90,17 +97,19 @@ void trace_try(struct trace_try *ret_try) {
                 say_all(ret_try, r == TRACE_ABSENT ? (geteuid() ? -EPERM : -ENOSYS) : r, *why ? why : strerror(-r));
                 return;
         }
-        say_all(ret_try, 0, "its program is in the kernel");
+        say_all(ret_try, 0, trace_source_lacks(source, TRACE_SENDERS) ? "its tracepoint is read by perf" : "its program is in the kernel");
         for (size_t i = 0; i < _TRACE_PART_N; i++) {
                 const char *lack = trace_source_lacks(source, (enum trace_part)i);
 
                 if (lack)
-                        ret_try->results[i] = found_say(ret_try->found[i], -ENOSYS, "%s", lack);
+                        ret_try->results[i] = found_say(ret_try->found[i], error_of(source, (enum trace_part)i), "%s", lack);
         }
         r = watch_a_kill(source, event, &seen);
         say_seen(ret_try, TRACE_SIGNALS, !r && seen.has_sender && seen.sender == getpid(), "a process was killed, and its killer seen",
                  "a process was killed, and its killer not seen");
         say_seen(ret_try, TRACE_EXITS, !r && seen.has_end, "a process was killed, and its end seen",
                  "a process was killed, and its end not seen");
+        if (!ret_try->results[TRACE_SENDERS])
+                found_say(ret_try->found[TRACE_SENDERS], 0, "the kernel describes who sends a signal at that instant");
         trace_source_close(source);
 }

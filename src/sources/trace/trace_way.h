@@ -1,7 +1,8 @@
 /*
- * Trace way: how the kernel's records come to us: programs in the kernel write them (trace_programs.h).
+ * Trace way: how the kernel's records come to us: programs in the kernel write them (trace_programs.h), or we make them of what perf reads at the
+ * same tracepoints (trace_perf.h).
  *
- * One table that such a way fills in.  Does not know what is made of the records (record.h).
+ * One table that either fills in.  The records are the same (record.h).  Does not know what is made of them.
  */
 #pragma once
 

@@ -1,0 +1,144 @@
+#include "sources/trace/trace_sender.h"
+#include "sources/proc.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_NS UINT64_C(10000000)
+
+/* The parent of all kernel threads. */
+#define KTHREADD 2
+
+/* Was it there at that instant?  Whoever has a pid after somebody else is younger. */
+static bool was_there(const struct proc_stat *stat, uint64_t at_ns) {
+        return stat->start_time <= at_ns / TICK_NS;
+}
+
+static void describe(struct trace_process *process, const struct proc_stat *stat) {
+        process->tgid = (uint32_t)stat->pid;
+        /* 0 says that it is not known; the first process has begun with the clock. */
+        process->start_ns = stat->start_time ? stat->start_time * TICK_NS : 1;
+        memcpy(process->comm, stat->comm, sizeof(process->comm) - 1);
+}
+
+/* The innermost name first; each is cut, as the programs in the kernel do it. */
+static uint32_t take_names(char *ret_names, size_t n_max, size_t name_size, const char *path) {
+        const char *end = path + strlen(path);
+        uint32_t n = 0;
+
+        while (end > path && n < n_max) {
+                const char *from = end;
+                size_t n_name;
+
+                while (from > path && from[-1] != '/')
+                        from--;
+                n_name = (size_t)(end - from) < name_size ? (size_t)(end - from) : name_size - 1;
+                if (end > from) {
+                        memcpy(ret_names + n * name_size, from, n_name);
+                        n++;
+                }
+                end = from > path ? from - 1 : path;
+        }
+        return n;
+}
+
+static void take_path(struct trace_signal *record, pid_t pid) {
+        char link[64], path[PATH_MAX];
+        ssize_t n;
+
+        snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+        n = readlink(link, path, sizeof(path) - 1);
+        path[n > 0 ? n : 0] = '\0';
+        record->n_path = take_names(record->path[0], TRACE_PATH_NAMES, TRACE_PATH_NAME, path);
+}
+
+static void take_cgroup(struct trace_signal *record, pid_t pid) {
+        char file[64], text[8192], path[4096] = "";
+        ssize_t n;
+
+        snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+        n = proc_read(file, text, sizeof(text));
+        /* Of several hierarchies the one that the programs see; a host with cgroup v1 alone has only systemd's. */
+        if (n > 0 && proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL))
+                proc_cgroup_parse(path, sizeof(path), text, (size_t)n, "name=systemd");
+        record->n_cgroup = take_names(record->cgroup[0], TRACE_CGROUP_NAMES, TRACE_CGROUP_NAME, path);
+}
+
+static void take_arguments(struct trace_signal *record, pid_t pid) {
+        char file[64];
+        ssize_t n;
+
+        snprintf(file, sizeof(file), "/proc/%d/cmdline", (int)pid);
+        n = proc_read(file, record->arguments, sizeof(record->arguments));
+        record->n_arguments = n > 0 ? (uint32_t)n : 0;
+}
+
+static void take_users(struct trace_signal *record, pid_t pid) {
+        struct proc_status status;
+        char file[64], text[32];
+        uint64_t login_uid;
+        ssize_t n;
+
+        if (!proc_status_read(&status, pid))
+                record->uid = status.uid;
+        snprintf(file, sizeof(file), "/proc/%d/loginuid", (int)pid);
+        n = proc_read(file, text, sizeof(text));
+        if (n > 0 && !proc_number_parse(&login_uid, text, (size_t)n) && login_uid < UINT32_MAX)
+                record->login_uid = (uint32_t)login_uid;
+}
+
+/* The nearest first; a parent is never younger than its child. */
+static void take_parents(struct trace_signal *record, const struct proc_stat *child) {
+        struct proc_stat at = *child, parent;
+
+        while (record->n_parents < TRACE_PARENTS && at.parent > 0) {
+                if (proc_stat_read(&parent, at.parent) || parent.start_time > at.start_time)
+                        return;
+                describe(&record->parents[record->n_parents++], &parent);
+                at = parent;
+        }
+}
+
+/* Whose terminal the target has. */
+static void take_leader(struct trace_signal *record) {
+        struct proc_stat target, leader;
+
+        if (!proc_stat_read(&target, (pid_t)record->head.tgid) && was_there(&target, record->head.at_ns) && target.session > 0 &&
+            !proc_stat_read(&leader, target.session) && was_there(&leader, record->head.at_ns))
+                describe(&record->leader, &leader);
+}
+
+static void take_process(struct trace_signal *record, pid_t pid) {
+        const struct trace_signal unknown = *record;
+        struct proc_stat stat, again;
+
+        if (proc_stat_read(&stat, pid) || !was_there(&stat, record->head.at_ns))
+                return;
+        record->sender_is_kernel = stat.pid == KTHREADD || stat.parent == KTHREADD;
+        describe(&record->sender, &stat);
+        record->session = (uint32_t)stat.session;
+        if (record->sender_is_kernel)
+                return;
+        take_users(record, pid);
+        take_parents(record, &stat);
+        take_path(record, pid);
+        take_cgroup(record, pid);
+        take_arguments(record, pid);
+        /* What was read may be another's by now.  If he has just gone, all of it holds. */
+        if (!proc_stat_read(&again, pid) && again.start_time != stat.start_time)
+                *record = unknown;
+}
+
+void trace_sender_take(struct trace_signal *record, pid_t pid, pid_t tid) {
+        record->uid = record->login_uid = UINT32_MAX;
+        /* An interrupt while nobody ran, or while somebody was over already. */
+        record->sender_is_kernel = pid <= 0;
+        if (pid > 0) {
+                record->sender.tgid = (uint32_t)pid;
+                record->tid = (uint32_t)tid;
+                take_process(record, pid);
+        }
+        take_leader(record);
+}

@@ -1,0 +1,16 @@
+/*
+ * Trace sender: who sent a signal, as /proc still knows him.
+ *
+ * For records that have no more of him than his pid.  He may be gone, or another have his pid: then nothing is filled in.
+ */
+#pragma once
+
+#include "sources/trace/record.h"
+
+#include <sys/types.h>
+
+/*
+ * The sender of record->head.at_ns: his pid and thread, and all else that is `trace_signal`'s of him and of the target's session, where he, and the target, are
+ * still there.  Of one that is gone `sender.start_ns` stays 0.
+ */
+void trace_sender_take(struct trace_signal *record, pid_t pid, pid_t tid);
