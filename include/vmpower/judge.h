@@ -130,7 +130,7 @@ struct actor {
         } parents[ACTOR_PARENTS_MAX]; /* the nearest first, through all sessions */
         size_t n_parents;
         struct actor_client client; /* of a toolstack's daemon: likely, never certain */
-        char via[32]; /* "SIGKILL", "qmp", "vmpower shutdown" */
+        char via[32]; /* "SIGKILL", "qmp", "hmp", "terminal", "vmpower shutdown" */
         enum confidence confidence;
 };
 

@@ -2,14 +2,14 @@
 #include "basics/cleanup.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -178,20 +178,41 @@ static void an_abstract_name_is_told_with_its_mark(void **state) {
         tear_down(&world);
 }
 
-/* As where Yama lets a parent alone take a descriptor: what /proc and sock_diag tell is the same. */
+/* As Yama does where only a parent may trace: what /proc and sock_diag tell is the same. */
+static void forbid_taking(void) {
+        struct sock_filter filter[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_getfd, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { N_ELEMENTS(filter), filter };
+
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+                _exit(2);
+}
+
 static void without_the_right_to_take_it_the_kernel_is_asked(void **state) {
-        struct process_socket socket = { .fd = -1 };
         struct found found;
-        struct actor actor;
         struct world world;
+        pid_t looker;
+        int status;
 
         set_up(&world, false);
         world.client = start(be_client, &world);
-        look(world.server, &found);
-        socket.inode = found.sockets[1].inode;
-        assert_int_equal(process_socket_peer(&socket, "qmp", &actor), 0);
-        /* Its holder: one of the two. */
-        assert_true(!strcmp(actor.comm, "the client") || !strcmp(actor.comm, "the heir"));
+        looker = fork();
+        if (!looker) {
+                forbid_taking();
+                look(world.server, &found);
+                _exit(found.n == 2 && found.sockets[1].fd < 0 && !strcmp(found.sockets[0].name, world.address.sun_path) &&
+                                      !strcmp(found.sockets[1].name, world.address.sun_path) && !found.sockets[0].is_connected &&
+                                      found.sockets[1].is_connected && !found.peer_results[1] &&
+                                      /* Its holder: one of the two. */
+                                      (!strcmp(found.peers[1].comm, "the client") || !strcmp(found.peers[1].comm, "the heir"))
+                              ? 0 : 1);
+        }
+        waitpid(looker, &status, 0);
+        assert_int_equal(status, 0);
         kill(world.client, SIGKILL);
         waitpid(world.client, NULL, 0);
         look(world.server, &found);

@@ -122,8 +122,16 @@ def attached_alone(world, *words, action="button-obey", daemon=None, disk=None):
     vm = disk.started(start) if disk else start()
     vm.output.wait_for("probe: ready" if action == "button-obey" else "probe: idle")
     daemon = daemon or Daemon(world)
-    attached(world, vm)
+    daemon_must_attach(world, vm)
     return vm, daemon
+
+
+def daemon_must_attach(world, vm):
+    """QEMU prints before it listens, or after."""
+    while not os.path.exists(vm.path):
+        assert vm.process.poll() is None, vm.output.text()
+        time.sleep(0.01)
+    attached(world, vm)
 
 
 def is_likely(verdict, pid, via="qmp"):
@@ -268,6 +276,75 @@ def by_request(world):
     pause, destroyed = vm.history()
     assert (pause["actor"]["via"], pause["actor"]["confidence"]) == ("vmpower pause", "certain"), pause["actor"]
     is_likely(destroyed, client.pid)
+
+
+def is_by_verb(verdict, verb):
+    actor = verdict["actor"]
+    assert actor and (actor["comm"], actor["via"], actor["confidence"]) == ("vmpower", f"vmpower {verb}", "certain"), verdict
+    assert actor["parents"][0]["pid"] == os.getpid() and actor["session"] == os.getsid(0), actor
+
+
+@test("vmpower shutdown: by whom, where the guest obeys and where it reboots; and who wakes it")
+def by_verbs(world):
+    obeys, daemon = attached_alone(world)
+    reboots = Vm(world, "-serial", "stdio", action="button-reset", alone=True)
+    sleeps = Vm(world, "-serial", "stdio", "-S", action="s3", alone=True)
+    reboots.output.wait_for("probe: ready")
+    for vm in (reboots, sleeps):
+        daemon_must_attach(world, vm)
+    assert world.vmpower("resume", sleeps.name).returncode == 0
+    daemon.wait_told(sleeps.name, 2)
+    for verb, vm, count in (("shutdown", obeys, 1), ("shutdown", reboots, 1), ("wake", sleeps, 3)):
+        done = world.vmpower(verb, vm.name)
+        assert done.returncode == 0, done.stderr
+        daemon.wait_told(vm.name, count)
+    for vm in (reboots, sleeps):
+        vm.signal(signal.SIGKILL)
+        daemon.wait_told(vm.name, 2 if vm is reboots else 4)
+    daemon.stop()
+    (off,), (reboot, _), (resume, _, wake, _) = obeys.history(), reboots.history(), sleeps.history()
+    says(off, "poweroff", "operator", "power-button", True)
+    says(reboot, "reboot", "operator", "power-button", None)
+    says(resume, "resume", "operator", "qmp-stop", None)
+    says(wake, "wake", "operator", "acpi-s3", None, rule="wake-asked")
+    for verdict, verb in ((off, "shutdown"), (reboot, "shutdown"), (resume, "resume"), (wake, "wake")):
+        is_by_verb(verdict, verb)
+
+
+@test("the API: by who called it")
+def by_the_api(world):
+    vm, daemon = attached_alone(world)
+    status, told = http(world, "POST", f"/v1/vms/{vm.name}/requests", {"action": "destroy"})
+    assert status == 200, told
+    vm.is_over()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (destroyed,) = vm.history()
+    says(destroyed, "destroy", "operator", "qmp-quit", False)
+    actor = destroyed["actor"]
+    assert (actor["pid"], actor["confidence"], actor["session"]) == (os.getpid(), "certain", os.getsid(0)), actor
+
+
+@test("migrated away: by who asked for it through vmpower, or who alone is at another monitor")
+def migrated(world):
+    path, words = other_monitor(world)
+    by_request, daemon = attached_alone(world)
+    by_other = Vm(world, "-serial", "stdio", *words, action="button-obey", alone=True)
+    by_other.output.wait_for("probe: ready")
+    daemon_must_attach(world, by_other)
+    through, beside = Client(world, shared_path(world, by_request.name), NEGOTIATE), Client(world, path, NEGOTIATE)
+    for vm, client in ((by_request, through), (by_other, beside)):
+        client.ask("migrate", uri="exec:cat >/dev/null")
+        daemon.wait_told(vm.name)
+        client.ask("quit")
+        vm.is_over()
+    daemon.stop()
+    (asked,), (seen,) = by_request.history(), by_other.history()
+    for verdict in (asked, seen):
+        says(verdict, "migrate", "operator", "migration", None)
+        assert " was migrated away by " in verdict["summary"], verdict["summary"]
+    assert (asked["actor"]["pid"], asked["actor"]["confidence"]) == (through.pid, "certain"), asked["actor"]
+    is_likely(seen, beside.pid)
 
 
 @test("after a restart the daemon's own connection is an earlier life's, and is accused of nothing")
