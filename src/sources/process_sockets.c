@@ -155,7 +155,12 @@ int process_socket_peer(const struct process_socket *socket, const char *via, st
 
         if (socket->fd >= 0 && !proc_peer_actor(socket->fd, via, ret_actor))
                 return 0;
-        if (socket_see(socket->inode, &seen) || !seen.peer || socket_holder_find(seen.peer, &holder))
+        if (socket_see(socket->inode, &seen) || !seen.peer)
+                return -ESRCH;
+        /* One that an earlier life of ours has made is ours, whoever kept it for us meanwhile. */
+        if (socket_is_held_by(seen.peer, getpid()) == TRISTATE_TRUE)
+                holder = getpid();
+        else if (socket_holder_find(seen.peer, &holder))
                 return -ESRCH;
         return proc_actor(holder, via, ret_actor);
 }

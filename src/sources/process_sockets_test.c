@@ -27,7 +27,8 @@ struct world {
         char directory[32];
         struct sockaddr_un address;
         pid_t server, client;
-        int listening, accepted; /* the server's descriptors */
+        int listening;     /* the server's descriptor */
+        int client_socket; /* the client's */
 };
 
 static void wait_for_byte(int fd) {
@@ -68,7 +69,7 @@ static void serve(struct world *world, int ready) {
 }
 
 static void be_client(struct world *world, int ready) {
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        int fd = dup2(socket(AF_UNIX, SOCK_STREAM, 0), world->client_socket);
         char byte;
 
         prctl(PR_SET_NAME, "the client");
@@ -87,6 +88,7 @@ static void be_client(struct world *world, int ready) {
 static void set_up(struct world *world, bool is_abstract) {
         int n;
 
+        world->client_socket = 102;
         strcpy(world->directory, "/tmp/vmpower-test-XXXXXX");
         assert_non_null(mkdtemp(world->directory));
         world->address = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -162,6 +164,36 @@ static void the_other_end_is_who_connected(void **state) {
         waitpid(world.client, NULL, 0);
         look(world.server, &found);
         assert_int_equal(found.peer_results[1], 0);
+        assert_string_equal(found.peers[1].comm, "the heir");
+        kill((pid_t)found.peers[1].pid, SIGKILL);
+        tear_down(&world);
+}
+
+/* Over a restart of ours a service manager keeps it, and has it, too. */
+static void what_an_earlier_life_of_ours_has_made_is_ours(void **state) {
+        struct found found;
+        struct world world;
+        int pidfd, held, status;
+        pid_t life;
+
+        set_up(&world, false);
+        world.client = start(be_client, &world);
+        pidfd = (int)syscall(SYS_pidfd_open, world.client, 0);
+        held = (int)syscall(SYS_pidfd_getfd, pidfd, world.client_socket, 0);
+        assert_true(held >= 0);
+        close(pidfd);
+        kill(world.client, SIGKILL);
+        waitpid(world.client, NULL, 0);
+        /* One that was born after all others who have it. */
+        life = fork();
+        if (!life) {
+                look(world.server, &found);
+                _exit(!found.peer_results[1] && found.peers[1].pid == getpid() ? 0 : 1);
+        }
+        waitpid(life, &status, 0);
+        assert_int_equal(status, 0);
+        close(held);
+        look(world.server, &found);
         assert_string_equal(found.peers[1].comm, "the heir");
         kill((pid_t)found.peers[1].pid, SIGKILL);
         tear_down(&world);
@@ -251,6 +283,7 @@ static void a_process_that_is_gone_has_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_other_end_is_who_connected),
+                cmocka_unit_test(what_an_earlier_life_of_ours_has_made_is_ours),
                 cmocka_unit_test(an_abstract_name_is_told_with_its_mark),
                 cmocka_unit_test(without_the_right_to_take_it_the_kernel_is_asked),
                 cmocka_unit_test(a_name_is_text_or_none),
