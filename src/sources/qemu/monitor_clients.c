@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define WINDOW "its window"
+#define MORE   "more than are looked at"
 
 struct candidate {
         char monitor[EVIDENCE_TEXT_MAX];
@@ -241,6 +242,8 @@ void monitor_clients_look(struct monitor_looks *looks, pid_t pid, const char *he
         for (size_t i = 0; i < look->monitors.n_items; i++)
                 look_at_place(look, &look->monitors.items[i]);
         process_sockets_each(pid, on_socket, look);
+        if (look->monitors.n_omitted)
+                add(look, MORE, NULL);
         if (has_window)
                 add(look, WINDOW, NULL);
         /* Those whom nobody sees are of interest only where somebody would be named without them. */

@@ -290,6 +290,22 @@ static void somebody_who_is_not_seen_may_have_been_it(void **state) {
         end(&world);
 }
 
+static void of_many_monitors_those_not_looked_at_may_have_been_it(void **state) {
+        struct world world;
+        pid_t client;
+
+        begin(&world, "q", "r", false);
+        START_QEMU(&world, "-display", "none", "-qmp", "unix:q,server=on,wait=off", "-qmp", "unix:1,server=on", "-qmp", "unix:2,server=on",
+                   "-qmp", "unix:3,server=on", "-qmp", "unix:4,server=on", "-qmp", "unix:5,server=on", "-qmp", "unix:6,server=on", "-qmp",
+                   "unix:7,server=on", "-qmp", "unix:r,server=on");
+        client = connect_client(&world, 0);
+        look(&world, NULL);
+        assert_int_equal(world.n, 2);
+        is_client(&world.facts[0], client, "q", "qmp");
+        is_somebody(&world.facts[1], "more than are looked at");
+        end(&world);
+}
+
 static void what_no_monitor_was_told_is_not_looked_into(void **state) {
         static const struct {
                 enum evidence_kind kind;
@@ -356,6 +372,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_socket_that_qemu_was_given_is_known_by_its_number),
                 cmocka_unit_test(an_abstract_socket_is_found),
                 cmocka_unit_test(somebody_who_is_not_seen_may_have_been_it),
+                cmocka_unit_test(of_many_monitors_those_not_looked_at_may_have_been_it),
                 cmocka_unit_test(what_no_monitor_was_told_is_not_looked_into),
                 cmocka_unit_test(what_a_qemu_says_by_the_thousand_is_looked_into_so_often),
                 cmocka_unit_test(what_is_no_qemu_has_no_monitors),
