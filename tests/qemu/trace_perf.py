@@ -416,23 +416,24 @@ def hotplug(world):
     is_named(destroyed, killer.pid, "SIGKILL")
 
 
-@by_perf("what is no VM's business does not wake the daemon: other signals, programs, and processes that end")
-def sleeps(world):
-    daemon = watching(world)
+@by_perf("what is no VM's business is not read, nor takes room: other signals, programs, and processes that end")
+def not_read(world):
     vm = runs(world)
-    wait_listed(world, vm.name)
-    before = switches_of(daemon.process.pid)
-    by_another(world, "sh", "-c", f"for i in $(seq 100); do kill -WINCH {vm.pid}; kill -USR1 {vm.pid}; /bin/true; done")
-    assert switches_of(daemon.process.pid) - before <= 40, switches_of(daemon.process.pid) - before
-    vm.signal(signal.SIGKILL)
+    daemon = watching(world)
+    # More than the rings would hold of them.
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    loop = f"i=0; while [ $i -lt 3000 ]; do kill -WINCH {vm.pid}; i=$((i + 1)); done; for i in $(seq 20); do /bin/true; done"
+    by_another(world, "taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", loop)
+    killer = Stayer(world, f"kill -KILL {vm.pid}")
+    vm.is_over()
+    os.kill(daemon.process.pid, signal.SIGCONT)
     daemon.wait_told(vm.name)
+    killer.let_go()
     daemon.stop()
-
-
-def switches_of(pid):
-    """How often any of its threads has gone to sleep."""
-    status = [read_proc(pid, f"task/{name}/status").decode() for name in os.listdir(f"/proc/{pid}/task")]
-    return sum(int(line.split()[1]) for text in status for line in text.splitlines() if line.startswith("voluntary_ctxt_switches"))
+    (destroyed,) = vm.history()
+    says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
+    is_named(destroyed, killer.pid, "SIGKILL")
+    assert not evidence_of(destroyed, "gap", "trace"), destroyed["evidence"]
 
 
 if __name__ == "__main__":
