@@ -5,10 +5,12 @@
     VMPOWER_HOTPLUG    a CPU of this host is taken away for a moment, too
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from trace_world import *
@@ -40,11 +42,39 @@ def needs_perf(world):
     world.environment["VMPOWER_TRACE"] = "yes"
 
 
-def by_perf(sentence):
+class Turns:
+    """What fills the rings of every reader on this host has its turn alone."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.n, self.is_alone, self.n_waiting = 0, False, 0
+
+    @contextlib.contextmanager
+    def taken(self, alone):
+        with self.changed:
+            self.n_waiting += alone
+            self.changed.wait_for(lambda: not self.is_alone and (not self.n if alone else not self.n_waiting))
+            self.n_waiting -= alone
+            self.is_alone = alone
+            self.n += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.n -= 1
+                self.is_alone = False
+                self.changed.notify_all()
+
+
+turns = Turns()
+
+
+def by_perf(sentence, alone=False):
     def register(function):
         def on_perf(world):
             needs_perf(world)
-            function(world)
+            with turns.taken(alone):
+                function(world)
 
         test(sentence)(on_perf)
         return function
@@ -55,11 +85,10 @@ def by_perf(sentence):
 def on_kvm(sentence):
     def register(function):
         def on_perf(world):
-            needs_perf(world)
             needs_kvm()
             function(world)
 
-        test(f"kvm: {sentence}")(on_perf)
+        by_perf(f"kvm: {sentence}")(on_perf)
         return function
 
     return register
@@ -202,12 +231,12 @@ def run_names_it(world):
     is_described(destroyed, killer, words, "SIGKILL")
 
 
-@by_perf("more signals than the rings hold, while the daemon is held: that some were lost is a gap, and evidence")
+@by_perf("more signals than the rings hold, while the daemon is held: that some were lost is a gap, and evidence", alone=True)
 def lost(world):
     vm = runs(world)
     daemon = watching(world)
     os.kill(daemon.process.pid, signal.SIGSTOP)
-    loop = f"i=0; while [ $i -lt 4000 ]; do kill -CONT {vm.pid}; i=$((i + 1)); done; kill -KILL {vm.pid}"
+    loop = f"i=0; while [ $i -lt 6000 ]; do kill -CONT {vm.pid}; i=$((i + 1)); done; kill -KILL {vm.pid}"
     by_another(world, "taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", loop)
     os.kill(daemon.process.pid, signal.SIGCONT)
     vm.is_over()
@@ -238,7 +267,7 @@ os.kill(child, signal.SIGKILL)
 """
 
 
-@by_perf("of what other processes send each other only so much a second is looked into")
+@by_perf("of what other processes send each other only so much a second is looked into", alone=True)
 def others(world):
     daemon = watching(world)
     spent = []
@@ -416,13 +445,13 @@ def hotplug(world):
     is_named(destroyed, killer.pid, "SIGKILL")
 
 
-@by_perf("what is no VM's business is not read, nor takes room: other signals, programs, and processes that end")
+@by_perf("what is no VM's business is not read, nor takes room: other signals, programs, and processes that end", alone=True)
 def not_read(world):
     vm = runs(world)
     daemon = watching(world)
     # More than the rings would hold of them.
     os.kill(daemon.process.pid, signal.SIGSTOP)
-    loop = f"i=0; while [ $i -lt 3000 ]; do kill -WINCH {vm.pid}; i=$((i + 1)); done; for i in $(seq 20); do /bin/true; done"
+    loop = f"i=0; while [ $i -lt 6000 ]; do kill -WINCH {vm.pid}; i=$((i + 1)); done; for i in $(seq 20); do /bin/true; done"
     by_another(world, "taskset", "-c", str(min(os.sched_getaffinity(0))), "sh", "-c", loop)
     killer = Stayer(world, f"kill -KILL {vm.pid}")
     vm.is_over()

@@ -16,8 +16,9 @@
 
 enum {
         CPUS_MAX = 8192, /* CONFIG_NR_CPUS has no more */
-        RING_PAGES = 16, /* powers of two */
-        RING_PAGES_OF_ONE = 4,
+        RINGS_PAGES = 256, /* of all CPUs together, unless there are many */
+        RING_PAGES_MIN = 16,
+        RING_PAGES_MAX = 64,
         RECORD_ROOM = 256, /* no record here needs more */
         STRANGERS = 64,
         LOOKS = 256,
@@ -462,11 +463,20 @@ static size_t count_cpus(void) {
         return proc_number_parse(&last, from, strlen(from)) || last >= CPUS_MAX ? 1 : (size_t)last + 1;
 }
 
+/* A power of two.  Whoever has one VM may be one of many. */
+static size_t count_pages(size_t n_cpus, enum trace_scope scope) {
+        size_t n = RING_PAGES_MAX;
+
+        while (n > RING_PAGES_MIN && n * n_cpus > RINGS_PAGES)
+                n /= 2;
+        return scope == TRACE_HOST ? n : n / 4;
+}
+
 static int open_all(struct trace_perf *perf, enum trace_scope scope) {
         int r = perf_points_learn(&perf->points, scope, perf->way.lacks);
 
         perf->page_size = (size_t)sysconf(_SC_PAGESIZE);
-        perf->n_data = perf->page_size * (scope == TRACE_HOST ? RING_PAGES : RING_PAGES_OF_ONE);
+        perf->n_data = perf->page_size * count_pages(perf->n_cpus, scope);
         perf->way.fd = epoll_create1(EPOLL_CLOEXEC);
         if (!r && perf->way.fd < 0)
                 r = -errno;
