@@ -176,8 +176,8 @@ static bool are_same(char *const *a, size_t n_a, char *const *b, size_t n_b) {
  * Is this QEMU not the one that runs the VM?
  *
  * With -daemonize the first process waits until the VM is set up: os_daemonize() forks twice, and what runs
- * the VM is of a session whose leader has gone.  Without, a QEMU that forks (to run a script) has a child
- * that looks like it for a moment.
+ * the VM is of a session whose leader has gone.  0: the session of who has never begun one.  Without, a QEMU
+ * that forks (to run a script) has a child that looks like it for a moment.
  */
 static bool is_double(const struct proc_stat *stat, const struct qemu_options *options, size_t n_argv,
                       char *const *argv) {
@@ -187,7 +187,7 @@ static bool is_double(const struct proc_stat *stat, const struct qemu_options *o
         size_t n_parents;
 
         if (options->daemonize)
-                return stat->session && !proc_stat_read(&leader, stat->session) && leader.state != 'Z';
+                return !stat->session || (!proc_stat_read(&leader, stat->session) && leader.state != 'Z');
         return stat->parent && !look_at_names(&glance, stat->parent) && glance.is_qemu &&
                !proc_arguments(&parents, &n_parents, stat->parent) &&
                are_same(argv, n_argv, parents, n_parents);
