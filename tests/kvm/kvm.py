@@ -16,7 +16,7 @@ PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "kvm/gue
 SCRIPT = """
 mkdir -p /lab-tmp /sys/fs/cgroup/tests
 mount -t tmpfs lab-tmp /lab-tmp
-export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=60 VMPOWER_HOTPLUG=yes
+export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=120 VMPOWER_HOTPLUG=yes
 echo 2 >/proc/sys/kernel/perf_event_paranoid
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 for program in PROGRAMS; do

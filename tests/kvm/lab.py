@@ -23,7 +23,7 @@ MODULES = (
     "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
 )  # fmt: skip
 MIB = 1536
-SILENCE = 240  # seconds: longer than the longest test in there may take
+SILENCE = 500  # seconds: longer than the longest test in there may take
 
 BEGIN = """
 mount -t proc proc /proc
