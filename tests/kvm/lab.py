@@ -8,6 +8,7 @@ import os
 import queue
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,14 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../qemu"))
-from linux_guest import Skip, initrd, kernel, modules_of
+from linux_guest import Skip, initrd, kernel, libc, modules_of
 
 # In the order in which they need each other.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
     "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
 )  # fmt: skip
+PR_SET_PDEATHSIG = 1
 MIB = 1536
 SILENCE = 500  # seconds: longer than the longest test in there may take
 
@@ -70,7 +72,9 @@ class Lab:
             "-append", f"console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable cryptomgr.notests vmpower.action=shell vmpower.script={self.directory}/script",
             *(["-drive", f"file={disk},format=raw,if=virtio"] if disk else []),
         ]  # fmt: skip
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # It goes with us, however we end.
+        self.process = subprocess.Popen(command, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), **streams)
         self.warnings = ""
         self.queue = queue.SimpleQueue()
         for target in (self._read, self._read_warnings):
