@@ -16,7 +16,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../qemu"))
-from linux_guest import Skip, initrd, kernel, libc, modules_of
+from linux_guest import QEMU, Skip, initrd, kernel, libc, modules_of
 
 # In the order in which they need each other.
 MODULES = (
@@ -60,16 +60,20 @@ def environment():
 
 class Lab:
     def __init__(self, script, disk=None):
+        image = kernel("amd64")
+        if not shutil.which(QEMU):
+            raise Skip(f"{QEMU} is not installed")
         self.directory = tempfile.mkdtemp(prefix="vmpower-lab-")
         self.console = os.path.join(self.directory, "console")
         with open(os.path.join(self.directory, "script"), "w", encoding="utf-8") as file:
             file.write(environment() + BEGIN + script + END)
         command = [
-            "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "EPYC-v1", "-m", str(MIB),
+            QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "EPYC-v1", "-m", str(MIB),
             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self.console, "-serial", "stdio",
             "-virtfs", "local,path=/,security_model=none,readonly=on,multidevs=remap,mount_tag=root",
-            "-kernel", kernel("amd64"), "-initrd", initrd("init", *modules_of("amd64", MODULES)),
-            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable cryptomgr.notests vmpower.action=shell vmpower.script={self.directory}/script",
+            "-kernel", image, "-initrd", initrd("init", *modules_of("amd64", MODULES)),
+            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests "
+            f"vmpower.action=shell vmpower.script={self.directory}/script",
             *(["-drive", f"file={disk},format=raw,if=virtio"] if disk else []),
         ]  # fmt: skip
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
