@@ -24,8 +24,12 @@ enum board_request_kind {
 struct board_request {
         enum board_request_kind kind;
         const char *mechanism; /* in the verdict's word */
-        uint16_t port;
+        uint16_t port; /* 0: it was no access */
         uint32_t value;
+
+        bool has_cpu; /* where the CPU was is known: */
+        uint64_t rip; /* linear */
+        bool is_deliberate; /* a triple fault: its interrupt table was empty */
 };
 
 struct board {

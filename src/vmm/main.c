@@ -1,104 +1,53 @@
 /*
  * vmpower-vmm: a monitor of virtual machines that always knows why one stops.
  *
- * Knows its command line, and the loop around its sockets.
+ * Knows the loop around its sockets and its one timer, and what is under the lock that it shares with the CPU's thread.
  */
 #include "basics/cleanup.h"
 #include "vmm/monitor.h"
+#include "vmm/options.h"
 #include "vmm/peer.h"
 #include "vmm/qtest.h"
+#include "vmm/runner.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 enum { EXIT_USAGE = 2 };
-
-struct options {
-        enum acpi_pm_chip chip;
-        const char *qmp, *qtest; /* NULL: none */
-};
 
 struct program {
         struct vm vm;
         struct monitor monitor;
+        struct peer qmp;
+        int signal_fd;
+
+        /* With a CPU. */
+        bool has_cpu;
+        struct pc pc;
+        struct kvm_machine *machine;
+        struct runner runner;
+        int console_fd; /* -1: nowhere */
+        int change_fd;  /* the CPU's thread has changed something */
+        uint64_t look_ns; /* when it is asked for next whether the guest is halted for good */
+
+        /* With a test in its place. */
         struct qtest qtest;
-        struct peer qmp, tester;
+        struct peer tester;
         char line[QTEST_LINE_MAX]; /* of the tester's, as far as it has come */
         size_t n_line;
 };
 
-static void print_help(FILE *file) {
-        fputs("Usage: vmpower-vmm --qtest PATH [--qmp PATH] [--machine piix4|ich9]\n"
-              "\n"
-              "The power-management hardware of a PC, driven by a test in the CPU's place.\n"
-              "\n"
-              "  --machine piix4|ich9  whose registers: those of QEMU's machine pc (the default) or q35\n"
-              "  --qtest PATH          listen on this unix socket for QEMU's qtest protocol\n"
-              "  --qmp PATH            listen on this unix socket for QMP, QEMU's monitor protocol\n"
-              "  --help                this text\n"
-              "  --version\n",
-              file);
+static uint64_t now_ns(const struct program *program) {
+        return program->has_cpu ? runner_now_ns() : program->qtest.now_ns;
 }
 
-static int read_machine(const char *word, enum acpi_pm_chip *ret_chip) {
-        if (!strcmp(word, "piix4"))
-                *ret_chip = ACPI_PM_PIIX4;
-        else if (!strcmp(word, "ich9"))
-                *ret_chip = ACPI_PM_ICH9;
-        else
-                return -EINVAL;
-        return 0;
-}
-
-/* 0: go on; else the status to end with, plus 1. */
-static int read_options(struct options *options, int argc, char **argv) {
-        enum { MACHINE = 256, QMP, QTEST, VERSION };
-        static const struct option known[] = {
-                { "machine", required_argument, NULL, MACHINE }, { "qmp", required_argument, NULL, QMP },
-                { "qtest", required_argument, NULL, QTEST },     { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, VERSION },       { 0 },
-        };
-        int c;
-
-        *options = (struct options){ .chip = ACPI_PM_PIIX4 };
-        while ((c = getopt_long(argc, argv, "h", known, NULL)) != -1)
-                switch (c) {
-                case MACHINE:
-                        if (read_machine(optarg, &options->chip)) {
-                                fprintf(stderr, "vmpower-vmm: --machine is piix4 or ich9, not \"%s\"\n", optarg);
-                                return EXIT_USAGE + 1;
-                        }
-                        break;
-                case QMP:
-                        options->qmp = optarg;
-                        break;
-                case QTEST:
-                        options->qtest = optarg;
-                        break;
-                case VERSION:
-                        puts("vmpower-vmm " VMPOWER_VERSION);
-                        return EXIT_SUCCESS + 1;
-                case 'h':
-                        print_help(stdout);
-                        return EXIT_SUCCESS + 1;
-                default:
-                        fputs("vmpower-vmm: try --help\n", stderr);
-                        return EXIT_USAGE + 1;
-                }
-        if (optind < argc) {
-                fprintf(stderr, "vmpower-vmm: \"%s\" is no option; try --help\n", argv[optind]);
-                return EXIT_USAGE + 1;
-        }
-        if (!options->qtest) {
-                fputs("vmpower-vmm: --qtest PATH is missing; try --help\n", stderr);
-                return EXIT_USAGE + 1;
-        }
-        return 0;
-}
+/* --- what the VM and its CPU say --------------------------------------------------------------------------------- */
 
 static void on_event(void *userdata, const char *name, json_t *data) {
         struct program *program = userdata;
@@ -112,11 +61,29 @@ static void send_to_client(void *userdata, const char *text, size_t n) {
         peer_send(&program->qmp, text, n);
 }
 
+/* A console that nobody reads holds the guest up, as a serial line does; one that has gone is written to no more. */
+static void on_console(void *userdata, char byte) {
+        struct program *program = userdata;
+
+        if (program->console_fd >= 0 && write(program->console_fd, &byte, 1) < 0 && errno != EAGAIN && errno != EINTR)
+                program->console_fd = -1;
+}
+
+static void on_change(void *userdata) {
+        struct program *program = userdata;
+        const uint64_t one = 1;
+        ssize_t n = write(program->change_fd, &one, sizeof(one));
+
+        (void)n; /* it fails only where it is readable already */
+}
+
 /* --- its sockets ------------------------------------------------------------------------------------------------- */
 
 static void tell_interrupt(struct program *program) {
         char line[QTEST_REPLY_MAX];
 
+        if (program->has_cpu)
+                return;
         qtest_tell_interrupt(&program->qtest, line);
         peer_send(&program->tester, line, strlen(line));
 }
@@ -163,7 +130,7 @@ static void serve_client(struct program *program) {
                 n = peer_receive(&program->qmp, buffer, (size_t)n);
         if (!n || n == -ENOMEM)
                 peer_drop(&program->qmp);
-        monitor_take(&program->monitor, n > 0 ? (size_t)n : 0, program->qtest.now_ns);
+        monitor_take(&program->monitor, n > 0 ? (size_t)n : 0, now_ns(program));
         tell_interrupt(program);
 }
 
@@ -185,30 +152,92 @@ static void serve(struct program *program, struct peer *peer, short events, void
 }
 
 /* In QEMU's words, for those who read its standard error. */
-static void take_signal(struct program *program, int fd) {
+static void take_signal(struct program *program) {
         struct signalfd_siginfo info;
 
-        if (read(fd, &info, sizeof(info)) != sizeof(info))
+        if (read(program->signal_fd, &info, sizeof(info)) != sizeof(info))
                 return;
         fprintf(stderr, "vmpower-vmm: terminating on signal %" PRIu32 " from pid %" PRIu32 "\n", info.ssi_signo, info.ssi_pid);
         vm_terminate(&program->vm);
 }
 
-static int run(struct program *program, int signals) {
-        while (!program->vm.is_over) {
-                struct pollfd fds[] = { peer_poll(&program->qmp), peer_poll(&program->tester), { .fd = signals, .events = POLLIN } };
+/* --- its loop ---------------------------------------------------------------------------------------------------- */
 
-                if (poll(fds, N_ELEMENTS(fds), -1) < 0 && errno != EINTR) {
-                        perror("vmpower-vmm: poll");
-                        return EXIT_FAILURE;
-                }
-                if (fds[2].revents)
-                        take_signal(program, signals);
+static void lock(struct program *program) {
+        if (program->has_cpu)
+                runner_lock(&program->runner);
+}
+
+static void unlock(struct program *program) {
+        if (program->has_cpu)
+                runner_unlock(&program->runner);
+}
+
+/* For poll(): until the next look at the CPU, or the timer's next interrupt; -1: for ever. */
+static int wait_ms(struct program *program) {
+        uint64_t now, next_ns;
+
+        if (!program->has_cpu)
+                return -1;
+        now = runner_now_ns();
+        next_ns = acpi_pm_next_interrupt_ns(&program->vm.board.pm, now);
+        if (acpi_pm_interrupt(&program->vm.board.pm, now) || next_ns > program->look_ns)
+                next_ns = program->look_ns;
+        return next_ns <= now ? 0 : (int)((next_ns - now + 999999) / 1000000);
+}
+
+static void take_time(struct program *program) {
+        if (program->has_cpu && runner_now_ns() >= program->look_ns) {
+                program->look_ns = runner_now_ns() + RUNNER_LOOK_NS;
+                runner_look(&program->runner);
+        }
+}
+
+static void take_change(struct program *program) {
+        uint64_t ignored;
+        ssize_t n = read(program->change_fd, &ignored, sizeof(ignored));
+
+        (void)n;
+}
+
+/* Under the lock, which it gives away while it waits. */
+static bool run_once(struct program *program) {
+        struct pollfd fds[] = { peer_poll(&program->qmp), peer_poll(&program->tester), { .fd = program->signal_fd, .events = POLLIN },
+                                { .fd = program->change_fd, .events = POLLIN } };
+        const int timeout_ms = wait_ms(program);
+        int r;
+
+        unlock(program);
+        r = poll(fds, N_ELEMENTS(fds), timeout_ms);
+        lock(program);
+        if (r < 0 && errno != EINTR) {
+                perror("vmpower-vmm: poll");
+                program->vm.is_over = program->vm.is_failed = true;
+        }
+        if (r > 0 && fds[2].revents)
+                take_signal(program);
+        if (r > 0 && fds[3].revents)
+                take_change(program);
+        if (r > 0) {
                 serve(program, &program->qmp, fds[0].revents, serve_client);
                 serve(program, &program->tester, fds[1].revents, serve_tester);
         }
-        return EXIT_SUCCESS;
+        take_time(program);
+        if (program->has_cpu)
+                runner_take_change(&program->runner);
+        return !program->vm.is_over;
 }
+
+static int run(struct program *program) {
+        lock(program);
+        program->look_ns = now_ns(program) + RUNNER_LOOK_NS;
+        while (run_once(program)) {
+        }
+        unlock(program);
+        return program->vm.is_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* --- its beginning ----------------------------------------------------------------------------------------------- */
 
 static int listen_at(struct peer *peer, const char *path) {
         int r = path ? peer_listen(peer, path) : 0;
@@ -218,6 +247,7 @@ static int listen_at(struct peer *peer, const char *path) {
         return r;
 }
 
+/* All that is the main thread's; SIGUSR1 interrupts the CPU, and only there. */
 static int block_signals(void) {
         sigset_t set;
 
@@ -227,32 +257,106 @@ static int block_signals(void) {
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGHUP);
         sigprocmask(SIG_BLOCK, &set, NULL);
+        sigaddset(&set, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        sigdelset(&set, SIGUSR1);
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int main(int argc, char **argv) {
-        static struct program program;
-        struct options options;
-        int r, signals;
+static int fail(const char *what, const char *why) {
+        fprintf(stderr, "vmpower-vmm: %s: %s\n", what, why);
+        return -1;
+}
 
-        r = read_options(&options, argc, argv);
+/* The whole file; its size is a ROM's. */
+static uint8_t *read_rom(const char *path, size_t *ret_n) {
+        cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        cleanup(freep) uint8_t *rom = NULL;
+        struct stat about;
+
+        if (fd < 0 || fstat(fd, &about)) {
+                fail(path, strerror(errno));
+                return NULL;
+        }
+        if (!S_ISREG(about.st_mode) || about.st_size <= 0 || about.st_size > KVM_MACHINE_ROM_MAX || about.st_size % 4096) {
+                fail(path, "no firmware: a file of 4 KiB to 1 MiB, in whole pages, is wanted");
+                return NULL;
+        }
+        *ret_n = (size_t)about.st_size;
+        rom = malloc(*ret_n);
+        if (!rom || read(fd, rom, *ret_n) != about.st_size) {
+                fail(path, "cannot be read");
+                return NULL;
+        }
+        return take_pointer(rom);
+}
+
+static int open_console(struct program *program, const char *serial) {
+        program->console_fd = -1;
+        if (!strcmp(serial, "stdio"))
+                program->console_fd = STDOUT_FILENO;
+        if (strncmp(serial, "file:", 5) != 0)
+                return 0;
+        program->console_fd = open(serial + 5, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        return program->console_fd < 0 ? fail(serial + 5, strerror(errno)) : 0;
+}
+
+static int start_cpu(struct program *program, const struct options *options) {
+        cleanup(freep) uint8_t *rom = NULL;
+        char why[KVM_MACHINE_WHY_MAX];
+        size_t n_rom;
+        int r;
+
+        rom = read_rom(options->bios, &n_rom);
+        if (!rom || open_console(program, options->serial))
+                return -1;
+        r = kvm_machine_open(&program->machine, options->n_mib, rom, n_rom, why);
+        if (r == -EACCES || r == -ENOENT)
+                return fail(why, "this host's KVM is needed, and the right to use it (group kvm)");
         if (r)
-                return r - 1;
-        program.qmp = program.tester = PEER_NONE;
+                return fail("no virtual machine can be made", why);
+        program->pc = (struct pc){ .board = &program->vm.board, .fw_cfg = options->fw_cfg };
+        program->runner = (struct runner){ .vm = &program->vm, .pc = &program->pc, .machine = program->machine, .console = on_console,
+                                           .changed = on_change, .userdata = program };
+        program->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (program->change_fd < 0)
+                return fail("eventfd", strerror(errno));
+        r = runner_start(&program->runner);
+        program->has_cpu = !r;
+        return r ? fail("the CPU's thread", strerror(-r)) : 0;
+}
+
+static int start(struct program *program, const struct options *options) {
+        if (program->signal_fd < 0)
+                return fail("signalfd", strerror(errno));
+        if (listen_at(&program->qmp, options->qmp) || listen_at(&program->tester, options->qtest))
+                return -1;
+        return options->bios ? start_cpu(program, options) : 0;
+}
+
+int main(int argc, char **argv) {
+        static struct program program = { .qmp = PEER_NONE, .tester = PEER_NONE, .change_fd = -1, .console_fd = -1 };
+        struct options options;
+        int r = options_read(&options, argc, argv);
+
+        if (r != OPTIONS_OK)
+                return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
         program.vm.event = on_event;
         program.vm.userdata = &program;
-        vm_init(&program.vm, options.chip, 0);
+        vm_init(&program.vm, options.chip, options.bios ? runner_now_ns() : 0);
+        if (options.is_paused)
+                program.vm.state = RUN_STATE_PRELAUNCH;
         monitor_init(&program.monitor, &program.vm, send_to_client, &program);
         program.qtest.board = &program.vm.board;
-        signals = block_signals();
-        r = EXIT_FAILURE;
-        if (signals < 0)
-                perror("vmpower-vmm: signalfd");
-        else if (!listen_at(&program.qmp, options.qmp) && !listen_at(&program.tester, options.qtest))
-                r = run(&program, signals);
+        program.signal_fd = block_signals();
+        r = start(&program, &options) ? EXIT_FAILURE : run(&program);
+        if (program.has_cpu)
+                runner_stop(&program.runner);
+        kvm_machine_close(program.machine);
         peer_deinit(&program.qmp);
         peer_deinit(&program.tester);
         monitor_deinit(&program.monitor);
-        close_fd(&signals);
+        close_fd(&program.change_fd);
+        close_fd(&program.signal_fd);
         return r;
 }

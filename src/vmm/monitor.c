@@ -88,7 +88,7 @@ static const char *check_wakeup(struct vm *vm, json_t *arguments, json_t **ret_v
 }
 
 static const char *set_action(struct vm *vm, json_t *arguments, json_t **ret_value) {
-        static const char *const names[] = { "reboot", "shutdown", "panic" };
+        static const char *const names[] = { "reboot", "shutdown", "panic", "halt" };
         const char *values[N_ELEMENTS(names)];
 
         for (size_t i = 0; i < N_ELEMENTS(names); i++) {
@@ -98,7 +98,7 @@ static const char *set_action(struct vm *vm, json_t *arguments, json_t **ret_val
                 if (value && !values[i])
                         return "an action is a string";
         }
-        return vm_set_actions(vm, values[0], values[1], values[2]) ? "there is no such action" : NULL;
+        return vm_set_actions(vm, values[0], values[1], values[2], values[3]) ? "there is no such action" : NULL;
 }
 
 static void quit(struct vm *vm, uint64_t now_ns) {

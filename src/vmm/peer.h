@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { PEER_UNSENT_MAX = 1 << 20 };
+enum { PEER_UNSENT_MAX = 1 << 18 };
 
 struct peer {
         char *path; /* owned; NULL: there is none */

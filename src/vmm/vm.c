@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns) {
@@ -11,7 +12,9 @@ void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns) {
         vm->on_reboot = REBOOT_RESET;
         vm->on_shutdown = SHUTDOWN_POWEROFF;
         vm->on_panic = PANIC_SHUTDOWN;
-        vm->is_over = false;
+        vm->on_halt = HALT_POWEROFF;
+        vm->n_starts = 0;
+        vm->is_over = vm->is_failed = false;
         board_init(&vm->board, chip, now_ns);
 }
 
@@ -37,18 +40,37 @@ static void tell(struct vm *vm, const char *name, json_t *data) {
         json_decref(data);
 }
 
-static bool has_mechanism(const struct board_request *request) {
-        return request && request->mechanism;
+/* What QEMU cannot say.  NULL: nothing. */
+static json_t *mechanism_of(const struct board_request *request) {
+        json_t *mechanism = request && request->mechanism ? json_pack("{s:s}", "name", request->mechanism) : NULL;
+
+        if (mechanism && request->port) {
+                json_object_set_new(mechanism, "port", json_integer(request->port));
+                json_object_set_new(mechanism, "value", json_integer(request->value));
+        } else if (mechanism) {
+                json_object_set_new(mechanism, "deliberate", json_boolean(request->is_deliberate));
+        }
+        if (mechanism && request->has_cpu) {
+                json_object_set_new(mechanism, "vcpu", json_integer(0));
+                json_object_set_new(mechanism, "rip", json_integer((json_int_t)request->rip));
+        }
+        return mechanism;
 }
 
-/* What QEMU's schema has, and beside it what QEMU cannot say. */
+/* What QEMU's schema has, and the mechanism beside it. */
 static json_t *data_of(bool is_guest, const char *reason, const struct board_request *request) {
-        json_t *data = json_pack("{s:b, s:s}", "guest", is_guest, "reason", reason);
+        json_t *data = json_pack("{s:b, s:s}", "guest", is_guest, "reason", reason), *mechanism = data ? mechanism_of(request) : NULL;
 
-        if (data && has_mechanism(request))
-                json_object_set_new(data, "mechanism", json_pack("{s:s, s:i, s:I}", "name", request->mechanism, "port", (int)request->port,
-                                                                 "value", (json_int_t)request->value));
+        if (mechanism)
+                json_object_set_new(data, "mechanism", mechanism);
         return data;
+}
+
+/* Of an event that has no data in QEMU's schema. */
+static json_t *only_mechanism(const struct board_request *request) {
+        json_t *mechanism = mechanism_of(request);
+
+        return mechanism ? json_pack("{s:o}", "mechanism", mechanism) : NULL;
 }
 
 static void change_state(struct vm *vm, enum run_state state) {
@@ -76,6 +98,7 @@ static void reset(struct vm *vm, bool is_guest, const char *reason, const struct
                 return;
         }
         board_reset(&vm->board, now_ns);
+        vm->n_starts++;
         tell(vm, "RESET", data_of(is_guest, reason, request));
         if (vm->state != RUN_STATE_RUNNING)
                 vm->state = RUN_STATE_PRELAUNCH;
@@ -101,10 +124,10 @@ void vm_take_request(struct vm *vm, const struct board_request *request, uint64_
                 break;
         case BOARD_SUSPEND:
                 change_state(vm, RUN_STATE_SUSPENDED);
-                tell(vm, "SUSPEND", NULL);
+                tell(vm, "SUSPEND", only_mechanism(request));
                 break;
         case BOARD_HIBERNATE:
-                tell(vm, "SUSPEND_DISK", NULL);
+                tell(vm, "SUSPEND_DISK", only_mechanism(request));
                 shut_down(vm, true, "guest-shutdown", request);
                 break;
         case BOARD_POWER_OFF:
@@ -121,6 +144,19 @@ void vm_take_request(struct vm *vm, const struct board_request *request, uint64_
                 tell(vm, "GUEST_CRASHLOADED", json_pack("{s:s}", "action", "run"));
                 break;
         }
+}
+
+/* Whoever else would keep it for ever: that it is at an end is the guest's doing, that it is ended is ours. */
+void vm_take_halt(struct vm *vm, unsigned n_cpus) {
+        tell(vm, "HALTED", json_pack("{s:i}", "vcpus", (int)n_cpus));
+        if (vm->on_halt == HALT_POWEROFF)
+                shut_down(vm, false, "guest-halted", NULL);
+}
+
+void vm_take_error(struct vm *vm, const char *why) {
+        fprintf(stderr, "vmpower-vmm: %s\n", why);
+        shut_down(vm, false, "host-error", NULL);
+        vm->is_failed = true;
 }
 
 /* --- at the monitor ---------------------------------------------------------------------------------------------- */
@@ -155,6 +191,7 @@ void vm_wakeup(struct vm *vm) {
         if (vm->state != RUN_STATE_SUSPENDED)
                 return;
         acpi_pm_wake(&vm->board.pm);
+        vm->n_starts++;
         vm->state = RUN_STATE_RUNNING;
         tell(vm, "WAKEUP", NULL);
 }
@@ -175,16 +212,19 @@ static int find_word(const char *const *words, int n, const char *word) {
         return -1;
 }
 
-int vm_set_actions(struct vm *vm, const char *reboot, const char *shutdown, const char *panicked) {
+int vm_set_actions(struct vm *vm, const char *reboot, const char *shutdown, const char *panicked, const char *halt) {
         static const char *const reboots[] = { [REBOOT_RESET] = "reset", [REBOOT_SHUTDOWN] = "shutdown" };
         static const char *const shutdowns[] = { [SHUTDOWN_POWEROFF] = "poweroff", [SHUTDOWN_PAUSE] = "pause" };
+        static const char *const halts[] = { [HALT_POWEROFF] = "poweroff", [HALT_NONE] = "none" };
         static const char *const panics[] = { [PANIC_SHUTDOWN] = "shutdown", [PANIC_PAUSE] = "pause", [PANIC_NONE] = "none" };
         const int on_reboot = reboot ? find_word(reboots, N_ELEMENTS(reboots), reboot) : (int)vm->on_reboot;
         const int on_shutdown = shutdown ? find_word(shutdowns, N_ELEMENTS(shutdowns), shutdown) : (int)vm->on_shutdown;
+        const int on_halt = halt ? find_word(halts, N_ELEMENTS(halts), halt) : (int)vm->on_halt;
         const int on_panic = panicked ? find_word(panics, N_ELEMENTS(panics), panicked) : (int)vm->on_panic;
 
-        if (on_reboot < 0 || on_shutdown < 0 || on_panic < 0)
+        if (on_reboot < 0 || on_shutdown < 0 || on_panic < 0 || on_halt < 0)
                 return -EINVAL;
+        vm->on_halt = (enum halt_action)on_halt;
         vm->on_reboot = (enum reboot_action)on_reboot;
         vm->on_shutdown = (enum shutdown_action)on_shutdown;
         vm->on_panic = (enum panic_action)on_panic;

@@ -13,7 +13,7 @@
 enum run_state {
         RUN_STATE_RUNNING,
         RUN_STATE_PAUSED,
-        RUN_STATE_PRELAUNCH, /* reset while it did not run: it begins with `cont` */
+        RUN_STATE_PRELAUNCH, /* it has not begun, or was reset while it did not run: it begins with `cont` */
         RUN_STATE_SUSPENDED,
         RUN_STATE_SHUTDOWN,
         RUN_STATE_GUEST_PANICKED,
@@ -22,6 +22,7 @@ enum run_state {
 
 enum reboot_action { REBOOT_RESET, REBOOT_SHUTDOWN };
 enum shutdown_action { SHUTDOWN_POWEROFF, SHUTDOWN_PAUSE };
+enum halt_action { HALT_POWEROFF, HALT_NONE };
 enum panic_action { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_NONE };
 
 struct vm {
@@ -30,7 +31,10 @@ struct vm {
         enum reboot_action on_reboot;
         enum shutdown_action on_shutdown;
         enum panic_action on_panic;
-        bool is_over; /* the process is to end, with status 0 */
+        enum halt_action on_halt;
+        unsigned n_starts; /* of the CPU: a reset or a wake begins at its reset vector */
+        bool is_over;      /* the process is to end … */
+        bool is_failed;    /* … and not in order */
 
         /* `data` is borrowed, NULL: none.  It may be called several times for one change, in QEMU's order. */
         void (*event)(void *userdata, const char *name, json_t *data);
@@ -42,6 +46,12 @@ void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns);
 
 /* What a guest's access asks for.  A VM that does not run has asked for nothing. */
 void vm_take_request(struct vm *vm, const struct board_request *request, uint64_t now_ns);
+
+/* Every CPU is halted, with interrupts off: nothing will ever happen in it. */
+void vm_take_halt(struct vm *vm, unsigned n_cpus);
+
+/* It cannot go on, and why. */
+void vm_take_error(struct vm *vm, const char *why);
 
 /* At the monitor: QEMU's commands of these names.  -EPERM: `cont` of a VM that is off, which only a reset can change; a wake without a sleep is nothing. */
 void vm_stop(struct vm *vm);
@@ -55,7 +65,7 @@ void vm_quit(struct vm *vm);
 void vm_terminate(struct vm *vm);
 
 /* In the words of set-action; NULL: as it is.  -EINVAL: one of them is none, and nothing has changed. */
-int vm_set_actions(struct vm *vm, const char *reboot, const char *shutdown, const char *panic);
+int vm_set_actions(struct vm *vm, const char *reboot, const char *shutdown, const char *panic, const char *halt);
 
 /* query-status's word. */
 const char *vm_status(const struct vm *vm);

@@ -1,0 +1,137 @@
+#include "vmm/options.h"
+
+#include "basics/cleanup.h"
+#include "vmm/kvm_machine.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_help(void) {
+        puts("Usage: vmpower-vmm --bios FILE [OPTION ...]\n"
+             "       vmpower-vmm --qtest PATH [OPTION ...]\n"
+             "\n"
+             "A virtual machine under KVM whose end is always explained, or (--qtest) its hardware with a test in the CPU's place.\n"
+             "\n"
+             "  --bios FILE                 run this firmware: a ROM of at most 1 MiB, in whole pages\n"
+             "  --memory MIB                1 to 3072; 128 by default\n"
+             "  --machine piix4|ich9        whose power-management registers: those of QEMU's machine pc (the default) or q35\n"
+             "  --serial stdio|none|file:PATH  where the first serial port goes; stdio by default\n"
+             "  --fw-cfg NAME=TEXT          tell firmware this, as QEMU's -fw_cfg name=NAME,string=TEXT does\n"
+             "  --paused                    the CPU waits for QMP's `cont`\n"
+             "  --qmp PATH                  listen on this unix socket for QMP, QEMU's monitor protocol\n"
+             "  --qtest PATH                listen on this unix socket for QEMU's qtest protocol; no CPU runs\n"
+             "  --help                      this text\n"
+             "  --version\n"
+             "\n"
+             "Exit status: 0 it has ended (QMP has said why); 1 it could not go on, or not begin; 2 a wrong option.");
+}
+
+/* `word` is what was given: it stands in quotes behind what is wanted. */
+static int wrong(const char *wanted, const char *word) {
+        fprintf(stderr, "vmpower-vmm: %s, not \"%s\"; try --help\n", wanted, word);
+        return OPTIONS_USAGE;
+}
+
+static int read_machine(struct options *options, const char *word) {
+        if (!strcmp(word, "piix4"))
+                options->chip = ACPI_PM_PIIX4;
+        else if (!strcmp(word, "ich9"))
+                options->chip = ACPI_PM_ICH9;
+        else
+                return wrong("--machine is piix4 or ich9", word);
+        return OPTIONS_OK;
+}
+
+static int read_memory(struct options *options, const char *word) {
+        char *end;
+        unsigned long n_mib = strtoul(word, &end, 10);
+
+        if (*word < '0' || *word > '9' || *end || n_mib < 1 || n_mib > KVM_MACHINE_MIB_MAX)
+                return wrong("--memory is 1 to 3072 MiB", word);
+        options->n_mib = (unsigned)n_mib;
+        return OPTIONS_OK;
+}
+
+static int read_serial(struct options *options, const char *word) {
+        if (strcmp(word, "stdio") != 0 && strcmp(word, "none") != 0 && (strncmp(word, "file:", 5) != 0 || !word[5]))
+                return wrong("--serial is stdio, none or file:PATH", word);
+        options->serial = word;
+        return OPTIONS_OK;
+}
+
+static int read_fw_cfg(struct options *options, char *word) {
+        char *equals = strchr(word, '=');
+        int r;
+
+        if (!equals || equals == word)
+                return wrong("--fw-cfg is NAME=TEXT", word);
+        *equals = '\0';
+        r = fw_cfg_add(&options->fw_cfg, word, equals + 1);
+        if (r == -ENOSPC)
+                return wrong("there are at most 16 --fw-cfg", word);
+        return r ? wrong("a name has at most 55 letters", word) : OPTIONS_OK;
+}
+
+int options_read(struct options *ret_options, int argc, char **argv) {
+        enum { BIOS = 256, MEMORY, MACHINE, SERIAL, FW_CFG, PAUSED, QMP, QTEST, VERSION };
+        static const struct option known[] = {
+                { "bios", required_argument, NULL, BIOS },       { "memory", required_argument, NULL, MEMORY },
+                { "machine", required_argument, NULL, MACHINE }, { "serial", required_argument, NULL, SERIAL },
+                { "fw-cfg", required_argument, NULL, FW_CFG },   { "paused", no_argument, NULL, PAUSED },
+                { "qmp", required_argument, NULL, QMP },         { "qtest", required_argument, NULL, QTEST },
+                { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, VERSION },
+                { 0 },
+        };
+        struct options *options = ret_options;
+        int c, r = OPTIONS_OK;
+
+        *options = (struct options){ .chip = ACPI_PM_PIIX4, .n_mib = 128, .serial = "stdio" };
+        opterr = 0;
+        while (!r && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1)
+                switch (c) {
+                case BIOS:
+                        options->bios = optarg;
+                        break;
+                case MEMORY:
+                        r = read_memory(options, optarg);
+                        break;
+                case MACHINE:
+                        r = read_machine(options, optarg);
+                        break;
+                case SERIAL:
+                        r = read_serial(options, optarg);
+                        break;
+                case FW_CFG:
+                        r = read_fw_cfg(options, optarg);
+                        break;
+                case PAUSED:
+                        options->is_paused = true;
+                        break;
+                case QMP:
+                        options->qmp = optarg;
+                        break;
+                case QTEST:
+                        options->qtest = optarg;
+                        break;
+                case VERSION:
+                        puts("vmpower-vmm " VMPOWER_VERSION);
+                        return OPTIONS_DONE;
+                case 'h':
+                        print_help();
+                        return OPTIONS_DONE;
+                case ':':
+                        return wrong("an option with its value is wanted", argv[optind - 1]);
+                default:
+                        return wrong("an option is wanted", argv[optind - 1]);
+                }
+        if (r)
+                return r;
+        if (optind < argc)
+                return wrong("an option is wanted", argv[optind]);
+        if (!options->bios == !options->qtest)
+                return wrong("one of --bios and --qtest is wanted", options->bios ? "both" : "none");
+        return OPTIONS_OK;
+}

@@ -1,0 +1,26 @@
+/*
+ * Options: vmpower-vmm's command line.
+ */
+#pragma once
+
+#include "vmm/fw_cfg.h"
+#include "vmpower/acpi_pm.h"
+
+struct options {
+        enum acpi_pm_chip chip;
+        const char *bios;  /* NULL: none */
+        unsigned n_mib;
+        const char *serial; /* "stdio", "none", "file:PATH" */
+        bool is_paused; /* it begins with `cont` */
+        const char *qmp, *qtest; /* NULL: none */
+        struct fw_cfg fw_cfg;
+};
+
+enum {
+        OPTIONS_OK = 0,
+        OPTIONS_DONE,  /* help or version was printed */
+        OPTIONS_USAGE, /* what is wrong was said */
+};
+
+/* Names and texts of fw_cfg point into argv. */
+int options_read(struct options *ret_options, int argc, char **argv);
