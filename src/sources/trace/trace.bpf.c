@@ -323,7 +323,7 @@ int BPF_PROG(on_victim, struct task_struct *victim) {
         return 0;
 }
 
-/* Before Linux 6.8 it had no more than the victim's pid, as the kernel counts. */
+/* Before Linux 6.8 (and before the stable releases that took its form over) it had no more than the victim's pid, as the kernel counts. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_victim_pid, int pid) {
         struct trace_head head = {};

@@ -89,7 +89,7 @@ static int keep_quiet(enum libbpf_print_level level, const char *format, va_list
         return 0;
 }
 
-/* Before Linux 6.8 mark_victim had a pid, from then on the task. */
+/* Before Linux 6.8 mark_victim had a pid, from then on the task; the stable kernels before it (6.1.y) have taken that over. */
 static bool victim_is_a_task(void) {
         struct btf *btf = btf__load_vmlinux_btf();
         const struct btf_type *type;
