@@ -101,11 +101,20 @@ static bool ends_a_migration(const struct episode *episode, const struct evidenc
         return evidence_ends_process(e) && has_word(episode, EVIDENCE_SHUTDOWN, "host-qmp-quit");
 }
 
+/* A monitor that ends a guest because it is halted for good says so: that end is the outcome of the halt. */
+static bool ends_a_halt(const struct episode *episode, const struct evidence *e) {
+        if (e->kind == EVIDENCE_SHUTDOWN)
+                return !strcmp(e->word, "guest-halted");
+        return evidence_ends_process(e) && has_word(episode, EVIDENCE_SHUTDOWN, "guest-halted");
+}
+
 /* While the cause waits for its outcome: which change is that outcome, and which is the next story? */
 static bool follows(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         if (evidence_ends_process(cause))
                 return true;
         if (cause->kind == EVIDENCE_STOP && ends_a_migration(episode, e))
+                return true;
+        if (cause->kind == EVIDENCE_REGISTERS && ends_a_halt(episode, e))
                 return true;
         if (is_panic(cause))
                 return !revives_panicked(e);

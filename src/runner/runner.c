@@ -462,7 +462,8 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
                 snprintf(runner->name, sizeof(runner->name), "qemu-%d", (int)pid);
         text_set(instance.identity.name, sizeof(instance.identity.name), runner->name);
         text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
-        text_set(instance.identity.backend, sizeof(instance.identity.backend), "qemu");
+        text_set(instance.identity.backend, sizeof(instance.identity.backend),
+                 runner->options.is_vmpower_vmm ? "vmpower-vmm" : "qemu");
         instance.began_ns = source_time_ns();
         instance.command_line = strdup(runner->command_line);
         instance.watcher = malloc(PROC_INSTANCE_MAX);

@@ -151,13 +151,29 @@ static void serve(struct program *program, struct peer *peer, short events, void
                 serve_peer(program);
 }
 
+/* The first word of its command line. */
+static void read_program(char *ret_name, size_t n_name, uint32_t pid) {
+        char path[32];
+        cleanup(closep) int fd = -1;
+        ssize_t n;
+
+        snprintf(path, sizeof(path), "/proc/%" PRIu32 "/cmdline", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? 0 : read(fd, ret_name, n_name - 1);
+        ret_name[n > 0 ? n : 0] = '\0';
+        if (!*ret_name)
+                snprintf(ret_name, n_name, "<unknown process>");
+}
+
 /* In QEMU's words, for those who read its standard error. */
 static void take_signal(struct program *program) {
         struct signalfd_siginfo info;
+        char name[256];
 
         if (read(program->signal_fd, &info, sizeof(info)) != sizeof(info))
                 return;
-        fprintf(stderr, "vmpower-vmm: terminating on signal %" PRIu32 " from pid %" PRIu32 "\n", info.ssi_signo, info.ssi_pid);
+        read_program(name, sizeof(name), info.ssi_pid);
+        fprintf(stderr, "vmpower-vmm: terminating on signal %" PRIu32 " from pid %" PRIu32 " (%s)\n", info.ssi_signo, info.ssi_pid, name);
         vm_terminate(&program->vm);
 }
 
@@ -344,6 +360,7 @@ int main(int argc, char **argv) {
         program.vm.event = on_event;
         program.vm.userdata = &program;
         vm_init(&program.vm, options.chip, options.bios ? runner_now_ns() : 0);
+        vm_set_actions(&program.vm, NULL, NULL, NULL, options.on_halt);
         if (options.is_paused)
                 program.vm.state = RUN_STATE_PRELAUNCH;
         monitor_init(&program.monitor, &program.vm, send_to_client, &program);

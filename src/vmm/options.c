@@ -20,6 +20,7 @@ static void print_help(void) {
              "  --machine piix4|ich9        whose power-management registers: those of QEMU's machine pc (the default) or q35\n"
              "  --serial stdio|none|file:PATH  where the first serial port goes; stdio by default\n"
              "  --fw-cfg NAME=TEXT          tell firmware this, as QEMU's -fw_cfg name=NAME,string=TEXT does\n"
+             "  --on-halt poweroff|none     what becomes of a guest that is halted for good; poweroff by default\n"
              "  --paused                    the CPU waits for QMP's `cont`\n"
              "  --qmp PATH                  listen on this unix socket for QMP, QEMU's monitor protocol\n"
              "  --qtest PATH                listen on this unix socket for QEMU's qtest protocol; no CPU runs\n"
@@ -76,14 +77,14 @@ static int read_fw_cfg(struct options *options, char *word) {
 }
 
 int options_read(struct options *ret_options, int argc, char **argv) {
-        enum { BIOS = 256, MEMORY, MACHINE, SERIAL, FW_CFG, PAUSED, QMP, QTEST, VERSION };
+        enum { BIOS = 256, MEMORY, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, VERSION };
         static const struct option known[] = {
                 { "bios", required_argument, NULL, BIOS },       { "memory", required_argument, NULL, MEMORY },
                 { "machine", required_argument, NULL, MACHINE }, { "serial", required_argument, NULL, SERIAL },
-                { "fw-cfg", required_argument, NULL, FW_CFG },   { "paused", no_argument, NULL, PAUSED },
-                { "qmp", required_argument, NULL, QMP },         { "qtest", required_argument, NULL, QTEST },
-                { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, VERSION },
-                { 0 },
+                { "fw-cfg", required_argument, NULL, FW_CFG },   { "on-halt", required_argument, NULL, ON_HALT },
+                { "paused", no_argument, NULL, PAUSED },         { "qmp", required_argument, NULL, QMP },
+                { "qtest", required_argument, NULL, QTEST },     { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, VERSION },       { 0 },
         };
         struct options *options = ret_options;
         int c, r = OPTIONS_OK;
@@ -106,6 +107,11 @@ int options_read(struct options *ret_options, int argc, char **argv) {
                         break;
                 case FW_CFG:
                         r = read_fw_cfg(options, optarg);
+                        break;
+                case ON_HALT:
+                        options->on_halt = optarg;
+                        if (strcmp(optarg, "poweroff") != 0 && strcmp(optarg, "none") != 0)
+                                return wrong("--on-halt is poweroff or none", optarg);
                         break;
                 case PAUSED:
                         options->is_paused = true;

@@ -11,6 +11,7 @@ struct options {
         const char *bios;  /* NULL: none */
         unsigned n_mib;
         const char *serial; /* "stdio", "none", "file:PATH" */
+        const char *on_halt; /* in set-action's word; NULL: as it is */
         bool is_paused; /* it begins with `cont` */
         const char *qmp, *qtest; /* NULL: none */
         struct fw_cfg fw_cfg;

@@ -109,10 +109,9 @@ static void panic(struct vm *vm, const struct board_request *request) {
         const char *action = pauses ? "pause" : vm->on_panic == PANIC_SHUTDOWN ? "poweroff" : "run";
 
         tell(vm, "GUEST_PANICKED", json_pack("{s:s}", "action", action));
-        if (vm->on_panic == PANIC_NONE)
-                return;
-        change_state(vm, RUN_STATE_GUEST_PANICKED);
-        if (!pauses)
+        if (pauses)
+                change_state(vm, RUN_STATE_GUEST_PANICKED);
+        else if (vm->on_panic == PANIC_SHUTDOWN)
                 shut_down(vm, true, "guest-panic", request);
 }
 

@@ -192,11 +192,41 @@ static void read_option(struct qemu_options *options, const char *option, const 
         }
 }
 
+/* A word that names vmpower-vmm: where there is no QEMU on the line. */
+static bool names_vmpower_vmm(size_t n_argv, char *const *argv) {
+        bool is_named = false;
+
+        for (size_t i = 0; i < n_argv; i++) {
+                const char *slash = strrchr(argv[i], '/');
+
+                if (qemu_words_is_program(argv[i]))
+                        return false;
+                is_named = is_named || !strcmp(slash ? slash + 1 : argv[i], "vmpower-vmm");
+        }
+        return is_named;
+}
+
+/* Its options have two dashes and none of QEMU's meanings. */
+static void read_vmpower_vmm(struct qemu_options *options, size_t n_argv, char *const *argv) {
+        static const char *const informing[] = { "--help", "-h", "--version" };
+
+        *options = (struct qemu_options){ .is_vmpower_vmm = true };
+        for (size_t i = 0; i < n_argv; i++) {
+                options->stopped = options->stopped || !strcmp(argv[i], "--paused");
+                options->says_on_halt = options->says_on_halt || !strncmp(argv[i], "--on-halt", strlen("--on-halt"));
+                options->only_informs = options->only_informs || is_one_of(argv[i], informing, N_ELEMENTS(informing));
+        }
+}
+
 void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *const *argv) {
         struct qemu_options options = { .has_default_monitor = true, .has_window = true };
         const char *option, *argument;
         struct qemu_words words;
 
+        if (names_vmpower_vmm(n_argv, argv)) {
+                read_vmpower_vmm(ret_options, n_argv, argv);
+                return;
+        }
         qemu_words_init(&words, n_argv, argv);
         while (qemu_words_next(&words, &option, &argument))
                 if (argument)
@@ -221,6 +251,33 @@ static size_t add_default_monitor(const char *words[2], const struct qemu_option
         return 2;
 }
 
+/* The policy is ours, unless the line says what is to become of a guest that halts. */
+static int vmpower_vmm_arguments(char ***ret_arguments, const struct qemu_options *options, const char *path) {
+        const char *words[6] = { "--qmp", path };
+        size_t n = 2, n_texts = 0;
+        char **arguments, *text;
+
+        if (!options->stopped)
+                words[n++] = "--paused";
+        if (!options->says_on_halt) {
+                words[n++] = "--on-halt";
+                words[n++] = "none";
+        }
+        for (size_t i = 0; i < n; i++)
+                n_texts += strlen(words[i]) + 1;
+        arguments = malloc((n + 1) * sizeof(*arguments) + n_texts);
+        if (!arguments)
+                return -ENOMEM;
+        text = (char *)(arguments + n + 1);
+        for (size_t i = 0; i < n; i++) {
+                arguments[i] = text;
+                text = stpcpy(text, words[i]) + 1;
+        }
+        arguments[n] = NULL;
+        *ret_arguments = arguments;
+        return 0;
+}
+
 int qemu_options_monitor_arguments(char ***ret_arguments, const struct qemu_options *options,
                                    const char *path) {
         static const char before[] = "socket,id=vmpower,path=";
@@ -231,6 +288,8 @@ int qemu_options_monitor_arguments(char ***ret_arguments, const struct qemu_opti
         char **arguments;
         char *text;
 
+        if (options->is_vmpower_vmm)
+                return vmpower_vmm_arguments(ret_arguments, options, path);
         if (!options->stopped && !options->preconfig)
                 words[n_words++] = "-S";
         n_words += add_default_monitor(words + n_words, options);

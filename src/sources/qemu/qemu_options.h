@@ -16,6 +16,8 @@ enum {
 };
 
 struct qemu_options {
+        bool is_vmpower_vmm;      /* no QEMU, but the monitor of our own, which speaks QMP, too */
+        bool says_on_halt;        /* vmpower-vmm: --on-halt is given */
         char name[QEMU_NAME_MAX]; /* -name; "": none */
         char uuid[QEMU_UUID_MAX]; /* -uuid; "": none */
         const char *incoming;     /* -incoming: where from; borrowed from the command line; NULL: none */
@@ -54,6 +56,8 @@ void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *co
  *             unless given, or -preconfig: whoever listens says `cont`, so no event is missed
  *     -serial mon:stdio, -monitor stdio, -monitor vc:80Cx24C
  *             what QEMU would have added by itself, had we not added a monitor
+ *     --qmp, --paused, --on-halt none
+ *             the same for vmpower-vmm; what becomes of a guest that is halted for good is policy, and not its own
  *
  * NULL-terminated; one allocation, given back with free().  0 or -ENOMEM.
  */

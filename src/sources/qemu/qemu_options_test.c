@@ -18,11 +18,12 @@ static struct qemu_options read_words(size_t n, const char *const *words) {
         return options;
 }
 
-#define READ(...)                                                                                            \
+#define READ_LINE(...)                                                                                       \
         ({                                                                                                   \
-                const char *const _words[] = { "qemu-system-x86_64", __VA_ARGS__ };                          \
+                const char *const _words[] = { __VA_ARGS__ };                                                \
                 read_words(sizeof(_words) / sizeof(_words[0]), _words);                                      \
         })
+#define READ(...) READ_LINE("qemu-system-x86_64", __VA_ARGS__)
 
 static void expect_arguments(struct qemu_options options, const char *path, const char *expected) {
         char text[1024] = "";
@@ -144,6 +145,18 @@ static void our_monitor_is_added_and_the_vm_held_until_it_listens(void **state) 
                          "chardev=vmpower,mode=control");
 }
 
+static void the_monitor_of_our_own_has_its_own_words(void **state) {
+        expect_arguments(READ_LINE("vmpower-vmm", "--bios", "x"), "/run/q", "--qmp /run/q --paused --on-halt none");
+        expect_arguments(READ_LINE("nice", "/usr/bin/vmpower-vmm", "--paused"), "/run/q", "--qmp /run/q --on-halt none");
+        expect_arguments(READ_LINE("vmpower-vmm", "--on-halt", "poweroff"), "/run/q", "--qmp /run/q --paused");
+        expect_arguments(READ_LINE("vmpower-vmm", "--on-halt=poweroff"), "/run/q", "--qmp /run/q --paused");
+        assert_true(READ_LINE("vmpower-vmm", "--help").only_informs);
+        assert_false(READ_LINE("vmpower-vmm", "--bios", "x").only_informs);
+        /* A QEMU that is given such a name somewhere is a QEMU. */
+        assert_false(READ("-name", "vmpower-vmm").is_vmpower_vmm);
+        assert_false(READ_LINE("my-vmpower-vmm").is_vmpower_vmm);
+}
+
 /* Each of these was compared with QEMU 7.2's own monitor: the same chardevs, with and without us. */
 static void qemus_own_monitor_stays_where_it_would_be(void **state) {
         expect_arguments(READ("-S"), "/run/q", MONITOR " -monitor vc:80Cx24C");
@@ -188,6 +201,7 @@ int main(void) {
                 cmocka_unit_test(a_window_is_where_one_can_be_opened),
                 cmocka_unit_test(what_runs_no_vm_is_known),
                 cmocka_unit_test(our_monitor_is_added_and_the_vm_held_until_it_listens),
+                cmocka_unit_test(the_monitor_of_our_own_has_its_own_words),
                 cmocka_unit_test(qemus_own_monitor_stays_where_it_would_be),
                 cmocka_unit_test(what_switches_qemus_own_monitor_off_is_respected),
         };

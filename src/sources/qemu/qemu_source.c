@@ -309,7 +309,7 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
 }
 
 static void take_event(struct qemu_source *source, const struct qmp_message *event) {
-        struct evidence evidence;
+        struct evidence evidence, mechanism;
 
         if (!qmp_evidence_from_event(&evidence, event->name, event->data))
                 return;
@@ -326,8 +326,14 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 give_status(source, &source->transient_status);
         else if (evidence.kind == EVIDENCE_RESUME)
                 forget_status(&source->transient_status);
-        if (!qemu_replay_knows(&source->replay, &evidence))
+        if (!qemu_replay_knows(&source->replay, &evidence)) {
+                /* How it came about is before it. */
+                if (qmp_evidence_from_mechanism(&mechanism, event->data)) {
+                        mechanism.time_ns = evidence.time_ns;
+                        report(source, mechanism);
+                }
                 report(source, evidence);
+        }
 
         if (evidence.kind == EVIDENCE_STOP) {
                 source->is_running = false;

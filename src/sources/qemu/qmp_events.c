@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* QEMU's qapi/run-state.json, qapi/misc.json and qapi/block-core.json. */
@@ -22,6 +23,8 @@ static const struct {
         { "GUEST_CRASHLOADED", EVIDENCE_GUEST_CRASHLOADED },
         { "GUEST_PVSHUTDOWN", EVIDENCE_GUEST_PVSHUTDOWN },
         { "BLOCK_IO_ERROR", EVIDENCE_BLOCK_IO_ERROR },
+        /* vmpower-vmm's: docs/machine.md. */
+        { "HALTED", EVIDENCE_REGISTERS },
 };
 
 /*
@@ -91,6 +94,33 @@ bool qmp_evidence_from_event(struct evidence *ret_evidence, const char *name, co
                 evidence_set_word(ret_evidence, member(data, info->word));
         if (events[i].kind == EVIDENCE_BLOCK_IO_ERROR)
                 evidence_set_text(ret_evidence, member_device(data), strlen(member_device(data)));
+        if (events[i].kind == EVIDENCE_REGISTERS) {
+                const json_int_t n_vcpus = json_integer_value(json_object_get(data, "vcpus"));
+
+                ret_evidence->flag = TRISTATE_TRUE;
+                ret_evidence->number = n_vcpus > 0 && n_vcpus <= UINT16_MAX ? n_vcpus : 1;
+        }
+        return true;
+}
+
+bool qmp_evidence_from_mechanism(struct evidence *ret_evidence, const json_t *data) {
+        const json_t *mechanism = json_object_get(data, "mechanism");
+        const json_int_t port = json_integer_value(json_object_get(mechanism, "port"));
+        const json_int_t value = json_integer_value(json_object_get(mechanism, "value"));
+        char word[16];
+
+        if (!strcmp(member(mechanism, "name"), "triple-fault")) {
+                *ret_evidence = evidence_make(SOURCE_QMP, EVIDENCE_KVM_EXIT);
+                evidence_set_word(ret_evidence, "shutdown");
+        } else if (port > 0 && port <= UINT16_MAX && value >= 0 && value <= UINT32_MAX) {
+                *ret_evidence = evidence_make(SOURCE_QMP, EVIDENCE_PORT_WRITE);
+                snprintf(word, sizeof(word), "0x%x", (unsigned)port);
+                evidence_set_word(ret_evidence, word);
+                ret_evidence->number = value;
+        } else {
+                return false;
+        }
+        ret_evidence->flag = TRISTATE_TRUE;
         return true;
 }
 

@@ -24,6 +24,12 @@ enum {
  */
 bool qmp_evidence_from_event(struct evidence *ret_evidence, const char *name, const json_t *data);
 
+/*
+ * What an event's data says of how the guest did it, where the monitor is vmpower-vmm (docs/machine.md): the write to a port, or the triple fault, that the event
+ * follows from.  False: it says nothing, or nothing that makes sense.
+ */
+bool qmp_evidence_from_mechanism(struct evidence *ret_evidence, const json_t *data);
+
 /* What `query-status` returned.  False: it is no such answer. */
 bool qmp_evidence_from_status(struct evidence *ret_evidence, const json_t *value);
 

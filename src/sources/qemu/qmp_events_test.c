@@ -111,6 +111,47 @@ static void members_that_are_missing_or_of_another_type_stay_empty(void **state)
         }
 }
 
+static bool read_mechanism(struct evidence *ret_evidence, const char *mechanism) {
+        json_t *data = json_pack("{s:b, s:o}", "guest", 1, "mechanism", json_loads(mechanism, JSON_DECODE_ANY, NULL));
+        bool is_one;
+
+        assert_non_null(data);
+        is_one = qmp_evidence_from_mechanism(ret_evidence, data);
+        json_decref(data);
+        return is_one;
+}
+
+static void our_own_monitor_says_by_which_write_or_fault(void **state) {
+        struct evidence evidence;
+
+        assert_true(read_mechanism(&evidence, "{\"name\": \"acpi-s5\", \"port\": 1540, \"value\": 8193, \"vcpu\": 0}"));
+        assert_int_equal(evidence.kind, EVIDENCE_PORT_WRITE);
+        assert_string_equal(evidence.word, "0x604");
+        assert_int_equal(evidence.number, 8193);
+        assert_int_equal(evidence.flag, TRISTATE_TRUE);
+        assert_true(read_mechanism(&evidence, "{\"name\": \"triple-fault\", \"deliberate\": true}"));
+        assert_int_equal(evidence.kind, EVIDENCE_KVM_EXIT);
+        assert_string_equal(evidence.word, "shutdown");
+        assert_true(read_event(&evidence, "HALTED", "{\"vcpus\": 3}"));
+        assert_int_equal(evidence.kind, EVIDENCE_REGISTERS);
+        assert_int_equal(evidence.flag, TRISTATE_TRUE);
+        assert_int_equal(evidence.number, 3);
+        assert_true(read_event(&evidence, "HALTED", "{\"vcpus\": -3}"));
+        assert_int_equal(evidence.number, 1);
+}
+
+static void a_mechanism_that_makes_no_sense_is_none(void **state) {
+        static const char *const mechanisms[] = {
+                "{}", "[]", "7", "\"triple-fault\"", "{\"name\": 5}", "{\"name\": \"acpi-s5\"}", "{\"port\": 65536, \"value\": 1}",
+                "{\"port\": -1, \"value\": 1}", "{\"port\": 100, \"value\": -1}", "{\"port\": 100, \"value\": 4294967296}", "{\"port\": \"0x64\"}",
+        };
+        struct evidence evidence;
+
+        for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+                assert_false(read_mechanism(&evidence, mechanisms[i]));
+        assert_false(qmp_evidence_from_mechanism(&evidence, NULL));
+}
+
 static void a_long_word_is_cut_and_a_wild_one_tamed(void **state) {
         struct evidence evidence;
         json_t *data;
@@ -210,6 +251,8 @@ int main(void) {
                 cmocka_unit_test(a_machine_is_told_without_the_suffix_of_its_type),
                 cmocka_unit_test(only_devices_that_change_an_end_are_told_and_each_once),
                 cmocka_unit_test(the_threads_of_vcpus_are_counted_and_bounded),
+                cmocka_unit_test(our_own_monitor_says_by_which_write_or_fault),
+                cmocka_unit_test(a_mechanism_that_makes_no_sense_is_none),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""`vmpower run -- vmpower-vmm …`: the verdict on each way in which its guest's life changes, with the mechanism that QEMU could not have told.
+
+    VMPOWER        the program
+    VMM            vmpower-vmm
+    VMPOWER_GUESTS where probe.rom is
+"""
+
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "qemu"))
+from world import *
+
+VMM = os.environ["VMM"]
+DESTROYED, FAILED, HALTED, CRASHED = 11, 13, 14, 10
+
+
+def vmm(action, then=None, *words):
+    command = [VMM, "--bios", os.path.join(GUESTS, "probe.rom"), "--memory", "2", *words, "--fw-cfg", f"opt/vmpower/action={action}"]
+    return command + (["--fw-cfg", f"opt/vmpower/then={then}"] if then else [])
+
+
+def judged(sentence):
+    """On /dev/kvm: without the kernel's tracepoints, what is known of the way is the monitor's word."""
+
+    def register(function):
+        def on_vmm(world):
+            if not kvm_is_usable():
+                raise Skip("/dev/kvm cannot be used")
+            world.environment["VMPOWER_TRACE"] = "no"
+            function(world)
+
+        test(sentence)(on_vmm)
+        return function
+
+    return register
+
+
+def ends(world, run, status):
+    assert run.wait() == status, run.stderr.text()
+    history = world.history("vm")
+    for verdict in history:
+        check_form(verdict)
+        assert verdict["vm"]["backend"] == "vmpower-vmm", verdict["vm"]
+    return history
+
+
+def goes(action, status, *rows, then=None, words=()):
+    @judged(f"{action}{' and ' + then if then else ''}{' on ' + words[1] if words else ''}")
+    def gone(world):
+        history = ends(world, world.run(*vmm(action, then, *words)), status)
+        assert len(history) == len(rows), story(history)
+        for verdict, (transition, mechanism, graceful, rule) in zip(history, rows):
+            says(verdict, transition, "guest", mechanism, graceful, rule=rule, confidence="certain", actor=None)
+
+
+OFF = ("poweroff", "acpi-s5", True, "guest-poweroff")
+goes("s5", 0, OFF)
+goes("s5", 0, OFF, words=("--machine", "ich9"))
+goes("s4", 0, ("hibernate", "acpi-s4", True, "hibernate"))
+goes("reset-cf9", 0, ("reboot", "reset-cf9", None, "reset-cf9"), OFF, then="s5")
+goes("reset-8042", 0, ("reboot", "reset-8042", None, "reset-8042"), OFF, then="s5")
+goes("reset-port92", 0, ("reboot", "reset-port92", None, "reset-port92"), OFF, then="s5")
+goes("triple-fault", 0, ("reboot", "triple-fault", None, "triple-fault"), OFF, then="s5")
+goes("panic", CRASHED, ("crash", "panic-device", False, "panic-device"))
+goes("halt", HALTED, ("halt", "halted", None, "halted"))
+goes("halt", HALTED, ("halt", "halted", None, "halted"), words=("--on-halt", "poweroff"))
+
+
+def vmm_of(run):
+    """The pid of the vmpower-vmm under it."""
+    (pid,) = [pid for pid in descendants_of(run.pid) if comm_of(pid) == "vmpower-vmm"]
+    return pid
+
+
+@judged("suspend to RAM, and then ended by a signal")
+def suspended(world):
+    run = world.run(*vmm("s3", "s5"))
+    run.wait_verdict(transition="suspend")
+    os.kill(vmm_of(run), signal.SIGTERM)
+    history = ends(world, run, DESTROYED)
+    says(history[0], "suspend", "guest", "acpi-s3", True, left="suspended", confidence="certain")
+    says(history[1], "destroy", "operator", "signal", False)
+
+
+@judged("a signal to it is somebody's, who is named where it could say so")
+def signals(world):
+    for number, confidence in ((signal.SIGTERM, "certain"), (signal.SIGKILL, "likely")):
+        run = world.run(*vmm("idle"), name=f"vm-{int(number)}")
+        run.stdout.wait_for("probe: idle")
+        os.kill(vmm_of(run), number)
+        assert run.wait() == DESTROYED, run.stderr.text()
+        (destroyed,) = world.history(f"vm-{int(number)}")
+        says(destroyed, "destroy", "operator", "signal", False, left="gone", confidence=confidence)
+        if number == signal.SIGTERM:
+            assert destroyed["actor"]["pid"] == os.getpid(), destroyed["actor"]
+
+
+@judged("one that cannot begin has failed")
+def cannot_begin(world):
+    run = world.run(VMM, "--bios", "/no/such/rom")
+    assert run.wait() == FAILED, run.stderr.text()
+    (failed,) = world.history("vm")
+    says(failed, "failure", "vmm", "process-exit", False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
