@@ -14,34 +14,12 @@ import tempfile
 import threading
 import time
 
-from measured import PATIENCE, PROBE, Daemon, die_with_us, rss_kib, spread, until
+from measured import HERE, PATIENCE, PROBE, Daemon, die_with_us, rss_kib, spread, until
 
-LIBVIRTD = "/usr/sbin/libvirtd"
+sys.path.insert(0, os.path.join(HERE, "..", "tests/qemu"))
+import private_libvirtd
+
 QEMU = "/usr/bin/qemu-system-x86_64"
-
-# Beside the system's own, if there is one: all that it writes is in a file system of its own, which goes with it.
-ALONE = """
-mkdir "$1/run" "$1/lib" "$1/cache" "$1/log" &&
-mount --bind "$1/qemu.conf" /etc/libvirt/qemu.conf && mkdir -p /run/libvirt && mount --bind "$1/run" /run/libvirt &&
-mount --bind "$1/lib" /var/lib/libvirt && mount --bind "$1/cache" /var/cache/libvirt && mount --bind "$1/log" /var/log/libvirt &&
-exec "$2" --config "$1/libvirtd.conf" --pid-file "$1/pid"
-"""
-# Its QEMUs are orphans, and it waits for them to be reaped: by one who does nothing else, not by whatever is process 1 here.
-REAPER = """
-import ctypes, os, subprocess, sys
-ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
-first = subprocess.Popen(sys.argv[1:]).pid
-while os.wait()[0] != first:
-    pass
-"""
-# As little around QEMU as can be: no log daemon, no cgroups, no namespaces, no other user.
-QEMU_CONF = """user = "root"
-group = "root"
-security_driver = "none"
-namespaces = []
-cgroup_controllers = []
-stdio_handler = "file"
-"""
 
 wall_ns = time.time_ns
 
@@ -104,10 +82,7 @@ class Libvirt:
 
         self.libvirt = libvirt
         self.directory = tempfile.mkdtemp(prefix="vmpower-bench-libvirt-")
-        for name, text in (("qemu.conf", QEMU_CONF), ("libvirtd.conf", f'unix_sock_dir = "{self.directory}"\n')):
-            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-                file.write(text)
-        words = [sys.executable, "-c", REAPER, "unshare", "--mount", "sh", "-c", ALONE, "sh", self.directory, LIBVIRTD]
+        words = private_libvirtd.command(self.directory)
         with open(os.path.join(self.directory, "said"), "wb") as said:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, preexec_fn=die_with_us)
         libvirt.registerErrorHandler(lambda *_: None, None)

@@ -2,7 +2,7 @@
 
     layers.py SOURCE_ROOT COMPILER
 
-Reads every #include under src/ and holds it against the table below, which is the house's own (docs/design.md draws it).  A
+Reads every #include under src/ and holds it against the table below, which is the house's own (ARCHITECTURE.md draws it).  A
 folder that the table does not know is an error: say there what it is for before it is there.
 """
 

@@ -8,31 +8,8 @@ import os
 import shutil
 import sys
 
+import private_libvirtd
 from daemon_world import *
-
-# Beside the system's own, if there is one: all that it writes is in a file system of its own, which goes with it.
-ALONE = """
-mkdir "$1/run" "$1/lib" "$1/cache" "$1/log" &&
-mount --bind "$1/qemu.conf" /etc/libvirt/qemu.conf && mkdir -p /run/libvirt && mount --bind "$1/run" /run/libvirt &&
-mount --bind "$1/lib" /var/lib/libvirt && mount --bind "$1/cache" /var/cache/libvirt && mount --bind "$1/log" /var/log/libvirt &&
-exec libvirtd --config "$1/libvirtd.conf" --pid-file "$1/pid"
-"""
-# Its QEMUs are orphans, and it waits for them to be reaped.
-REAPER = """
-import ctypes, os, subprocess, sys
-ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
-first = subprocess.Popen(sys.argv[1:]).pid
-while os.wait()[0] != first:
-    pass
-"""
-# As little around QEMU as can be: no log daemon, no cgroups, no namespaces, no other user.
-QEMU_CONF = """user = "root"
-group = "root"
-security_driver = "none"
-namespaces = []
-cgroup_controllers = []
-stdio_handler = "file"
-"""
 
 
 class Libvirt:
@@ -46,9 +23,7 @@ class Libvirt:
         self.directory = world.path("libvirt")
         self.socket = os.path.join(self.directory, "libvirt-sock")
         os.mkdir(self.directory)
-        world.write("libvirt/qemu.conf", QEMU_CONF)
-        world.write("libvirt/libvirtd.conf", f'unix_sock_dir = "{self.directory}"\n')
-        words = [sys.executable, "-c", REAPER, "unshare", "--mount", "sh", "-c", ALONE, "sh", self.directory]
+        words = private_libvirtd.command(self.directory)
         # It outlives no test, but is ended when all else is.
         self.environment = {name: value for name, value in world.environment.items() if name != "VMPOWER_TEST_WORLD"}
         named = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": self.environment}
