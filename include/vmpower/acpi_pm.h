@@ -190,8 +190,8 @@ bool acpi_pm_is_enabled(const struct acpi_pm *pm);
 
 /* --- saved and restored ------------------------------------------------------------------------------------------ */
 
-/* The whole state, little-endian, with a version.  The same state gives the same bytes. */
-void acpi_pm_save(const struct acpi_pm *pm, uint64_t now_ns, uint8_t ret_bytes[static ACPI_PM_SAVED_BYTES]);
+/* The whole state, little-endian, with a version: ACPI_PM_SAVED_BYTES.  The same state gives the same bytes. */
+void acpi_pm_save(const struct acpi_pm *pm, uint64_t now_ns, uint8_t *ret_bytes);
 
 /* 0; -EPROTO: of a version that this one does not know; -EINVAL: no such state, and `pm` is as before.  The timer goes on from where it was. */
 int acpi_pm_restore(struct acpi_pm *pm, uint64_t now_ns, const uint8_t *bytes, size_t n);

@@ -499,7 +499,7 @@ static void pass_all(struct pass *pass, struct saved *saved) {
                 PASS(pass, pm->gpe_enable[i]);
 }
 
-void acpi_pm_save(const struct acpi_pm *pm, uint64_t now_ns, uint8_t ret_bytes[static ACPI_PM_SAVED_BYTES]) {
+void acpi_pm_save(const struct acpi_pm *pm, uint64_t now_ns, uint8_t *ret_bytes) {
         struct saved saved = {
                 .magic = SAVED_MAGIC,
                 .version = SAVED_VERSION,

@@ -39,6 +39,9 @@ SANITIZER = [f"-fsanitize={OPTIONS['b_sanitize']}"] if OPTIONS.get("b_sanitize",
 PROGRAM, FILE = "755", "644"
 
 
+MACHINE_HEADERS = ("acpi_pm", "acpi_tables", "pvpanic", "reset_port")
+
+
 def manual_pages():
     if not shutil.which("scdoc"):
         return []
@@ -53,12 +56,15 @@ def expected():
         f"{at['sbindir']}/vmpowerd": PROGRAM,
         f"{at['includedir']}/vmpower/client.h": FILE,
         f"{at['includedir']}/vmpower/judge.h": FILE,
+        **{f"{at['includedir']}/vmpower/{name}.h": FILE for name in MACHINE_HEADERS},
         f"{LIB}/libvmpower.so": "libvmpower.so.0",
         f"{LIB}/libvmpower.so.0": "libvmpower.so.0.1.0",
         f"{LIB}/libvmpower.so.0.1.0": PROGRAM,
         f"{LIB}/libvmpower-core.a": FILE,
+        f"{LIB}/libvmpower-machine.a": FILE,
         f"{LIB}/pkgconfig/vmpower.pc": FILE,
         f"{LIB}/pkgconfig/vmpower-core.pc": FILE,
+        f"{LIB}/pkgconfig/vmpower-machine.pc": FILE,
         f"{units}/system/vmpowerd.service": FILE,
         f"{units}/system/vmpowerd.socket": FILE,
         f"{units}/user/vmpowerd.service": FILE,
@@ -133,7 +139,8 @@ STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 def each_header_compiles_alone():
     for compiler, suffix in compilers():
-        for package, header in (("vmpower", "client.h"), ("vmpower-core", "judge.h")):
+        machine = [("vmpower-machine", name + ".h") for name in MACHINE_HEADERS]
+        for package, header in (("vmpower", "client.h"), ("vmpower-core", "judge.h"), *machine):
             source = f"{ROOT.name}/alone.{suffix}"
             with open(source, "w", encoding="utf-8") as file:
                 # Twice: it must not mind.
@@ -206,6 +213,30 @@ def a_program_with_the_judge_inside_is_built_and_runs_alone():
         expect([f"it said {said!r}"] if not said.startswith("poweroff by guest: web-1 was powered off by its own guest") else [])
 
 
+MACHINE = """
+#include <stdio.h>
+#include <vmpower/acpi_pm.h>
+
+int main(void) {
+        struct acpi_pm_config config = acpi_pm_config_of(ACPI_PM_PIIX4);
+        struct acpi_pm pm;
+
+        acpi_pm_init(&pm, &config, 0);
+        puts(acpi_pm_write(&pm, ACPI_PM1_CONTROL, 2, 0x2001, 0) == ACPI_PM_POWER_OFF ? "power off" : "what?");
+        return 0;
+}
+"""
+
+
+def a_program_with_the_hardware_inside_is_built_and_runs_alone():
+    for compiler, suffix in compilers():
+        program = build(compiler, suffix, "vmpower-machine", MACHINE)
+        if "vmpower" in "".join(re.findall(r"NEEDED +(\S+)", output_of("objdump", "-p", program))):
+            raise Failed("the hardware was not linked statically")
+        said = output_of(program)
+        expect([f"it said {said!r}"] if said != "power off\n" else [])
+
+
 run([(function.__name__, function) for function in (
     everything_is_installed_and_nothing_else,
     the_programs_run_from_there,
@@ -213,4 +244,5 @@ run([(function.__name__, function) for function in (
     each_header_compiles_alone,
     a_program_with_the_shared_library_is_built_and_runs,
     a_program_with_the_judge_inside_is_built_and_runs_alone,
+    a_program_with_the_hardware_inside_is_built_and_runs_alone,
 )])
