@@ -43,9 +43,9 @@ struct episode {
         struct verdict told; /* proof and actor are not kept */
         int64_t told_actor_pid; /* -1: nobody was seen */
         unsigned revision;
+        bool count_is_due;
         uint64_t told_ns;
         uint64_t tell_every_ns; /* for revisions of nothing but the count */
-        bool count_is_due;
 };
 
 /* `has_process`: a process source will report the VM's end. */

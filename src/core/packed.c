@@ -41,14 +41,31 @@ static unsigned pass_byte(struct passage *passage, unsigned value) {
         return byte;
 }
 
+/* Seven bits a byte, the low ones first, more to come where the eighth is set; the sign is the lowest bit.  Most numbers of a process take three. */
+static void pass_number(struct passage *passage, int64_t *number) {
+        uint64_t left = passage->is_reading ? 0 : (uint64_t)*number << 1 ^ (uint64_t)(*number >> 63), value = 0;
+        unsigned char byte;
+        unsigned shift = 0;
+
+        do {
+                byte = (unsigned char)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+                pass(passage, &byte, 1);
+                value |= (uint64_t)(byte & 0x7f) << shift;
+                left >>= 7;
+                shift += 7;
+        } while (byte & 0x80);
+        if (passage->is_reading)
+                *number = (int64_t)(value >> 1 ^ -(value & 1));
+}
+
 #define PASS(passage, member)      pass(passage, &(member), sizeof(member))
 #define PASS_TEXT(passage, member) pass_text(passage, member, sizeof(member))
 
 static void pass_actor(struct passage *passage, struct actor *actor) {
-        PASS(passage, actor->pid);
-        PASS(passage, actor->tid);
-        PASS(passage, actor->session);
-        PASS(passage, actor->uid);
+        pass_number(passage, &actor->pid);
+        pass_number(passage, &actor->tid);
+        pass_number(passage, &actor->session);
+        pass_number(passage, &actor->uid);
         PASS_TEXT(passage, actor->user);
         PASS_TEXT(passage, actor->login_user);
         PASS_TEXT(passage, actor->login_from);
@@ -60,13 +77,13 @@ static void pass_actor(struct passage *passage, struct actor *actor) {
         actor->confidence = (enum confidence)pass_byte(passage, actor->confidence);
         actor->n_parents = pass_byte(passage, actor->n_parents < ACTOR_PARENTS_MAX ? (unsigned)actor->n_parents : ACTOR_PARENTS_MAX);
         for (size_t i = 0; i < actor->n_parents; i++) {
-                PASS(passage, actor->parents[i].pid);
+                pass_number(passage, &actor->parents[i].pid);
                 PASS_TEXT(passage, actor->parents[i].comm);
         }
-        PASS(passage, actor->client.pid);
+        pass_number(passage, &actor->client.pid);
         if (!actor->client.pid)
                 return;
-        PASS(passage, actor->client.uid);
+        pass_number(passage, &actor->client.uid);
         PASS_TEXT(passage, actor->client.user);
         PASS_TEXT(passage, actor->client.comm);
         PASS_TEXT(passage, actor->client.cmdline);

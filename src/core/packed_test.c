@@ -76,6 +76,20 @@ static void an_actor_comes_back_with_its_parents(void **state) {
         evidence_deinit(&items[0]);
 }
 
+static void every_number_comes_back(void **state) {
+        static const int64_t numbers[] = { 0, 1, -1, 63, 64, -64, -65, 8191, 8192, 4194304, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, INT64_MIN + 1 };
+
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+                struct actor actor = { .pid = numbers[i], .tid = -numbers[(i + 1) % 12], .session = numbers[i], .uid = numbers[i], .n_parents = 1,
+                                       .parents = { { .pid = numbers[i] } }, .client = { .pid = numbers[i], .uid = numbers[i] } };
+                struct evidence item = make_fact(EVIDENCE_SIGNAL);
+
+                assert_int_equal(evidence_set_actor(&item, &actor), 0);
+                expect_same_again(&item, 1);
+                evidence_deinit(&item);
+        }
+}
+
 static void nothing_is_nothing_again(void **state) {
         expect_same_again(NULL, 0);
 }
@@ -85,6 +99,7 @@ int main(void) {
                 cmocka_unit_test(a_fact_comes_back_with_all_its_members),
                 cmocka_unit_test(the_longest_words_fit),
                 cmocka_unit_test(an_actor_comes_back_with_its_parents),
+                cmocka_unit_test(every_number_comes_back),
                 cmocka_unit_test(nothing_is_nothing_again),
         };
 

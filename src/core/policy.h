@@ -38,8 +38,8 @@ enum {
 
 struct policy {
         struct {
-                enum policy_action action;
-                enum policy_rank rank;
+                enum policy_action action : 8; /* every VM has its own */
+                enum policy_rank rank : 8;
         } on[_POLICY_EVENT_N];
         uint64_t halt_after_ns; /* look whether a VM is halted for good once its vCPUs stood still so long; 0: never */
         struct judge_settings judge;

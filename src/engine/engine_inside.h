@@ -30,15 +30,15 @@ struct engine_vm {
         struct tally tally;
         struct episode episode;
         struct policy policy;
-        unsigned n_restarts;
         sd_event_source *deadline;
+        uint64_t told_episode;
+        struct decision told_decision;
+        unsigned n_restarts;
         unsigned n_unstored;   /* facts that are not on disk, and wait for it in memory at most */
         unsigned in_flight;    /* batches of this VM with the writer */
         bool waits_for_disk;   /* what is to judge is not stored: the disk is given some time */
-        char told_id[VERDICT_ID_MAX];
-        uint64_t told_episode;
-        struct decision told_decision;
         bool is_over;
+        char told_id[VERDICT_ID_MAX];
         void *userdata;
 };
 

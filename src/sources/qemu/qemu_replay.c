@@ -24,7 +24,7 @@ int qemu_replay_begin(struct qemu_replay *replay, const struct qemu_known *known
         if (!replay->known)
                 return -ENOMEM;
         memcpy(replay->known, known, n_known * sizeof(*known));
-        replay->n_known = n_known;
+        replay->n_known = (unsigned)n_known;
         return 0;
 }
 

@@ -17,10 +17,10 @@ struct qemu_known {
 
 /* All zero: it is over, or there was none. */
 struct qemu_replay {
-        bool is_on;
         uint64_t last_ns; /* of what came before, CLOCK_BOOTTIME */
         struct qemu_known *known; /* owned */
-        size_t n_known;
+        unsigned n_known;
+        bool is_on;
 };
 
 /* `newest_ns`: of what is on record.  -ENOMEM: nothing is known. */

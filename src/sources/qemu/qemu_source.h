@@ -31,9 +31,7 @@ struct qemu_source_events {
 
 struct qemu_source_config {
         const char *path; /* the monitor's unix socket; may come to be later, its directory must exist */
-        /* QEMU was started with -S by us: say `cont` as soon as events are read, and keep its RESUME to ourselves. */
-        bool start;
-        /* set-action before that: what the guest's panic, reboot and shutdown do; NULL: as they are. */
+        /* set-action before QEMU is told to start: what the guest's panic, reboot and shutdown do; NULL: as they are. */
         const char *on_panic, *on_reboot, *on_shutdown;
         uint64_t halt_after_ns;       /* a look at vCPUs that stood still so long; 0: never */
         struct halt_ticks *ticks;     /* the timer of those looks, which all sources share; borrowed; NULL: one of its own */
@@ -42,6 +40,8 @@ struct qemu_source_config {
          * up; a toolstack that finds its monitor taken may kill the VM.  0: wait for ever.
          */
         uint64_t greeting_timeout_ns;
+        /* QEMU was started with -S by us: say `cont` as soon as events are read, and keep its RESUME to ourselves. */
+        bool start;
         bool is_own; /* the monitor is ours alone: keep waiting, a QEMU with much memory starts slowly */
         bool is_shared; /* others use it through us: keep the greeting, take commands out of band if QEMU offers that */
 };
