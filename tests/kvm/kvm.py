@@ -10,7 +10,7 @@ import sys
 
 from lab import HERE, Lab, Lost, Skip
 
-PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "kvm/guests.py", "kvm/out_of_memory.py")
+PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "qemu/logins.py", "kvm/guests.py", "kvm/out_of_memory.py")
 
 # TMPDIR: a file system as a host has it, not one over another.
 SCRIPT = """
@@ -18,6 +18,7 @@ mkdir -p /lab-tmp /sys/fs/cgroup/tests
 mount -t tmpfs lab-tmp /lab-tmp
 export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=120 VMPOWER_HOTPLUG=yes
 echo 2 >/proc/sys/kernel/perf_event_paranoid
+PYTHON -c 'import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 0x49))' # SIOCSIFFLAGS: up
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 for program in PROGRAMS; do
         echo "lab: $program"
