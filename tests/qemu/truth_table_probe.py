@@ -359,7 +359,8 @@ def watchdog_pause(vm):
 
 def watchdog_without_end(action):
     def lets_the_vm_run(vm):
-        vm.probe("watchdog", *WATCHDOG, "-action", f"watchdog={action}")
+        # It says so once: not before the monitor listens.
+        vm.probe("watchdog", *WATCHDOG, "-action", f"watchdog={action}", delay_ms=500)
         vm.monitor.wait_event("WATCHDOG")
         vm.monitor.quit()
         (destroyed,) = vm.ends(DESTROYED)

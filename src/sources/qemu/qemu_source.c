@@ -326,6 +326,9 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 give_status(source, &source->transient_status);
         else if (evidence.kind == EVIDENCE_RESUME)
                 forget_status(&source->transient_status);
+        /* Why it has stopped is asked at once: whoever is told of it takes his time, and QEMU may be gone by then. */
+        if (evidence.kind == EVIDENCE_STOP)
+                ask(source, ASK_STATUS, "query-status", NULL);
         if (!qemu_replay_knows(&source->replay, &evidence)) {
                 /* How it came about is before it. */
                 if (qmp_evidence_from_mechanism(&mechanism, event->data)) {
@@ -335,10 +338,7 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 report(source, evidence);
         }
 
-        if (evidence.kind == EVIDENCE_STOP) {
-                source->is_running = false;
-                ask(source, ASK_STATUS, "query-status", NULL);
-        } else if (evidence.kind == EVIDENCE_SUSPEND || evidence.kind == EVIDENCE_SHUTDOWN) {
+        if (evidence.kind == EVIDENCE_STOP || evidence.kind == EVIDENCE_SUSPEND || evidence.kind == EVIDENCE_SHUTDOWN) {
                 source->is_running = false;
         } else if (evidence.kind == EVIDENCE_RESUME || evidence.kind == EVIDENCE_WAKEUP) {
                 source->is_running = true;
