@@ -61,6 +61,7 @@ struct qemu_source {
         bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
         bool is_halted;       /* said once, until it runs again */
+        bool is_stopped_for_something; /* and what for was not answered yet */
         struct evidence *held_status;      /* the status that waits for PM1's value; owned; NULL: none */
         struct evidence *transient_status; /* the last answer, where it was no outcome yet; owned; NULL: none */
 };
@@ -244,6 +245,7 @@ static void take_status(struct qemu_source *source, const json_t *value, bool is
                 return;
         }
         forget_status(&source->transient_status);
+        source->is_stopped_for_something = source->is_stopped_for_something && is_first;
         report(source, status);
 }
 
@@ -308,9 +310,27 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
         report(source, opened);
 }
 
+/* QEMU says by itself that the migration for which it has stopped is complete (where its events are switched on): that is the answer. */
+static void take_migration(struct qemu_source *source, const struct qmp_message *event) {
+        const char *status = json_string_value(json_object_get(event->data, "status"));
+        struct evidence outcome = evidence_make(SOURCE_QMP, EVIDENCE_STATUS);
+
+        if (!source->is_stopped_for_something || !status || strcmp(status, "completed") != 0)
+                return;
+        source->is_stopped_for_something = false;
+        forget_status(&source->transient_status);
+        evidence_set_word(&outcome, "postmigrate");
+        outcome.time_ns = qemu_event_time(event, source_time_ns());
+        report(source, outcome);
+}
+
 static void take_event(struct qemu_source *source, const struct qmp_message *event) {
         struct evidence evidence, mechanism;
 
+        if (!strcmp(event->name, "MIGRATION")) {
+                take_migration(source, event);
+                return;
+        }
         if (!qmp_evidence_from_event(&evidence, event->name, event->data))
                 return;
         evidence.time_ns = qemu_event_time(event, source_time_ns());
@@ -327,8 +347,12 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
         else if (evidence.kind == EVIDENCE_RESUME)
                 forget_status(&source->transient_status);
         /* Why it has stopped is asked at once: whoever is told of it takes his time, and QEMU may be gone by then. */
-        if (evidence.kind == EVIDENCE_STOP)
+        if (evidence.kind == EVIDENCE_STOP) {
+                source->is_stopped_for_something = true;
                 ask(source, ASK_STATUS, "query-status", NULL);
+        } else if (evidence.kind == EVIDENCE_RESUME) {
+                source->is_stopped_for_something = false;
+        }
         if (!qemu_replay_knows(&source->replay, &evidence)) {
                 /* How it came about is before it. */
                 if (qmp_evidence_from_mechanism(&mechanism, event->data)) {

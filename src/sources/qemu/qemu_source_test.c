@@ -244,6 +244,25 @@ static void a_start_that_is_refused_is_told(void **state) {
         world_end(&world);
 }
 
+static void a_migration_that_says_that_it_is_complete_need_not_be_asked(void **state) {
+        struct world world;
+        const struct answer answers[] = {
+                { "qmp_capabilities", "{}",
+                  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n{\"event\": \"STOP\"}\r\n"
+                  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n{\"event\": \"MIGRATION\"}\r\n"
+                  "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n{\"event\": \"POWERDOWN\"}\r\n", 0 },
+        };
+
+        world_begin(&world);
+        world.until = EVIDENCE_POWERDOWN;
+        memcpy(world.answers, answers, sizeof(answers));
+        assert_int_equal(world_run(&world, (struct qemu_source_config){ .start = false }), 0);
+        /* Not the first one: it had not stopped, and is another's. */
+        assert_string_equal(world.order, "monitor-opened stop status powerdown");
+        assert_string_equal(world.facts[2].word, "postmigrate");
+        world_end(&world);
+}
+
 static void a_stop_for_a_migration_is_asked_about_until_it_is_settled(void **state) {
         struct world world;
         const struct answer answers[] = {
@@ -436,6 +455,7 @@ int main(void) {
                 cmocka_unit_test(our_own_monitor_is_waited_for),
                 cmocka_unit_test(the_resume_that_answers_our_own_start_is_kept_to_ourselves),
                 cmocka_unit_test(a_start_that_is_refused_is_told),
+                cmocka_unit_test(a_migration_that_says_that_it_is_complete_need_not_be_asked),
                 cmocka_unit_test(a_stop_for_a_migration_is_asked_about_until_it_is_settled),
                 cmocka_unit_test(a_vm_that_is_held_is_asked_for_its_pm1_control_register),
                 cmocka_unit_test(junk_is_evidence_and_the_stream_goes_on),
