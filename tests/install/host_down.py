@@ -180,7 +180,7 @@ def it_goes_down():
     host("systemctl", "start", "--no-block", "ask", status=None)
     host.wait_for_end(PATIENCE)
     took = time.monotonic() - began
-    expect([f"it took {took:.1f} s: somebody was waited for in vain"] if took > PATIENCE * 2 / 3 else [])
+    expect([f"it took {took:.1f} s: somebody was waited for in vain"] if took > PATIENCE * 9 / 10 else [])  # a call on a bus that goes down meanwhile may take its 25 s
 
 
 @up
