@@ -5,6 +5,7 @@
 #include "sources/qemu/halt_ticks.h"
 #include "sources/qemu/qemu_monitor.h"
 #include "sources/qemu/qemu_registers.h"
+#include "sources/qemu/qemu_stop.h"
 #include "sources/qemu/qmp_events.h"
 
 #include <errno.h>
@@ -12,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-/* A stop for a migration's last phase or a snapshot: its outcome comes without an event, so it is asked for again. */
-#define TRANSIENT_RETRY_USEC 100000
 
 /* The questions that we ask, by the `id` of their answers. */
 enum question {
@@ -61,9 +59,7 @@ struct qemu_source {
         bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
         bool is_halted;       /* said once, until it runs again */
-        bool is_stopped_for_something; /* and what for was not answered yet */
-        struct evidence *held_status;      /* the status that waits for PM1's value; owned; NULL: none */
-        struct evidence *transient_status; /* the last answer, where it was no outcome yet; owned; NULL: none */
+        struct qemu_stop stop;
 };
 
 static void report(struct qemu_source *source, struct evidence evidence) {
@@ -144,73 +140,31 @@ static void take_registers(struct qemu_source *source, const json_t *value) {
 
 /* --- a stop and its status --------------------------------------------------------------------------------------- */
 
-/* `info mtree -f` lists regions as "0000000000000604-0000000000000605 (prio 0, i/o): acpi-cnt". */
-static bool find_pm1_control(const char *text, unsigned *ret_port) {
-        const char *name = strstr(text, "): acpi-cnt");
-        const char *line = name;
-        char *end;
-        unsigned long port;
-
-        if (!name)
-                return false;
-        while (line > text && line[-1] != '\n')
-                line--;
-        errno = 0;
-        port = strtoul(line, &end, 16);
-        if (errno || *end != '-' || port > 0xfffe)
-                return false;
-        *ret_port = (unsigned)port;
-        return true;
-}
-
-/* Keep it for later: such a status is rare, and the VM may be one of thousands. */
-static void keep_status(struct evidence **kept, const struct evidence *status) {
-        if (!*kept)
-                *kept = malloc(sizeof(**kept));
-        if (*kept)
-                **kept = *status;
-}
-
-static void forget_status(struct evidence **kept) {
-        free(*kept);
-        *kept = NULL;
-}
-
-static void give_status(struct qemu_source *source, struct evidence **kept) {
+static void give_held(struct qemu_source *source) {
         struct evidence status;
 
-        if (!*kept)
-                return;
-        status = **kept;
-        forget_status(kept);
-        report(source, status);
+        if (qemu_stop_give_held(&source->stop, &status))
+                report(source, status);
 }
 
 static void take_memory_tree(struct qemu_source *source, const json_t *value) {
-        const char *text = json_string_value(value);
         char line[32];
         unsigned port;
 
-        if (!text || !find_pm1_control(text, &port)) {
-                give_status(source, &source->held_status);
+        if (!qemu_find_pm1_control(&port, value)) {
+                give_held(source);
                 return;
         }
         snprintf(line, sizeof(line), "i /h 0x%x", port);
         ask_human(source, ASK_PM1_CONTROL, line);
 }
 
-/* "portw[0x0604] = 0x0001" */
 static void take_pm1_control(struct qemu_source *source, const json_t *value) {
-        const char *text = json_string_value(value);
-        const char *equals = text ? strstr(text, "= 0x") : NULL;
+        struct evidence pm1;
 
-        if (equals) {
-                struct evidence pm1 = evidence_make(SOURCE_QMP, EVIDENCE_PM1_CONTROL);
-
-                pm1.number = (int64_t)(strtoul(equals + 2, NULL, 16) & 0xffff);
+        if (qemu_evidence_from_pm1_control(&pm1, value))
                 report(source, pm1);
-        }
-        give_status(source, &source->held_status);
+        give_held(source);
 }
 
 static int on_status_retry(sd_event_source *timer, uint64_t usec, void *userdata) {
@@ -218,35 +172,36 @@ static int on_status_retry(sd_event_source *timer, uint64_t usec, void *userdata
         return 0;
 }
 
-static bool is_transient(const char *status) {
-        return !strcmp(status, "finish-migrate") || !strcmp(status, "save-vm") || !strcmp(status, "restore-vm");
+static void take_first_status(struct qemu_source *source, const json_t *value) {
+        struct evidence status;
+
+        if (qmp_evidence_from_status(&status, value)) {
+                source->is_running = !strcmp(status.word, "running");
+                /* We hold it ourselves, with -S, until our `cont`: nothing to tell. */
+                if (!source->config.start || strcmp(status.word, "prelaunch") != 0)
+                        report(source, status);
+        }
+        update_look(source);
 }
 
-static void take_status(struct qemu_source *source, const json_t *value, bool is_first) {
+static void take_status(struct qemu_source *source, const json_t *value) {
         struct evidence status;
 
         if (!qmp_evidence_from_status(&status, value))
                 return;
-        if (is_first) {
-                source->is_running = !strcmp(status.word, "running");
-                /* We hold it ourselves, with -S, until our `cont`: nothing to tell. */
-                if (source->config.start && !strcmp(status.word, "prelaunch"))
-                        return;
-        } else if (is_transient(status.word)) {
-                keep_status(&source->transient_status, &status);
+        switch (qemu_stop_take_status(&source->stop, &status)) {
+        case QEMU_STOP_TELL:
+                report(source, status);
+                break;
+        case QEMU_STOP_ASK_AGAIN:
                 source->status_timer = sd_event_source_disable_unref(source->status_timer);
-                sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, TRANSIENT_RETRY_USEC, 0,
+                sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, QEMU_STOP_RETRY_USEC, 0,
                                            on_status_retry, source);
-                return;
-        } else if (!strcmp(status.word, "shutdown") && !source->held_status) {
-                /* The VM is held: what its PM1 control register was left with tells ACPI from APM. */
-                keep_status(&source->held_status, &status);
+                break;
+        case QEMU_STOP_ASK_PM1:
                 ask_human(source, ASK_MEMORY_TREE, "info mtree -f");
-                return;
+                break;
         }
-        forget_status(&source->transient_status);
-        source->is_stopped_for_something = source->is_stopped_for_something && is_first;
-        report(source, status);
 }
 
 /* --- messages ---------------------------------------------------------------------------------------------------- */
@@ -310,25 +265,14 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
         report(source, opened);
 }
 
-/* QEMU says by itself that the migration for which it has stopped is complete (where its events are switched on): that is the answer. */
-static void take_migration(struct qemu_source *source, const struct qmp_message *event) {
-        const char *status = json_string_value(json_object_get(event->data, "status"));
-        struct evidence outcome = evidence_make(SOURCE_QMP, EVIDENCE_STATUS);
-
-        if (!source->is_stopped_for_something || !status || strcmp(status, "completed") != 0)
-                return;
-        source->is_stopped_for_something = false;
-        forget_status(&source->transient_status);
-        evidence_set_word(&outcome, "postmigrate");
-        outcome.time_ns = qemu_event_time(event, source_time_ns());
-        report(source, outcome);
-}
-
 static void take_event(struct qemu_source *source, const struct qmp_message *event) {
-        struct evidence evidence, mechanism;
+        struct evidence evidence, mechanism, status;
 
         if (!strcmp(event->name, "MIGRATION")) {
-                take_migration(source, event);
+                if (qemu_stop_take_migration(&source->stop, event, &status)) {
+                        status.time_ns = qemu_event_time(event, source_time_ns());
+                        report(source, status);
+                }
                 return;
         }
         if (!qmp_evidence_from_event(&evidence, event->name, event->data))
@@ -341,18 +285,11 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 update_look(source);
                 return;
         }
-        /* A VM that ends before its outcome could be asked for: the source of a migration that is quit at once. */
-        if (evidence.kind == EVIDENCE_SHUTDOWN)
-                give_status(source, &source->transient_status);
-        else if (evidence.kind == EVIDENCE_RESUME)
-                forget_status(&source->transient_status);
+        if (qemu_stop_take_event(&source->stop, evidence.kind, &status))
+                report(source, status);
         /* Why it has stopped is asked at once: whoever is told of it takes his time, and QEMU may be gone by then. */
-        if (evidence.kind == EVIDENCE_STOP) {
-                source->is_stopped_for_something = true;
+        if (evidence.kind == EVIDENCE_STOP)
                 ask(source, ASK_STATUS, "query-status", NULL);
-        } else if (evidence.kind == EVIDENCE_RESUME) {
-                source->is_stopped_for_something = false;
-        }
         if (!qemu_replay_knows(&source->replay, &evidence)) {
                 /* How it came about is before it. */
                 if (qmp_evidence_from_mechanism(&mechanism, event->data)) {
@@ -400,16 +337,14 @@ static void take_return(struct qemu_source *source, enum question question, cons
                         free(threads);
                 break;
         case ASK_RESUMED_STATUS:
-                take_status(source, value, true);
-                update_look(source);
+                take_first_status(source, value);
                 qemu_replay_end(&source->replay);
                 break;
         case ASK_FIRST_STATUS:
-                take_status(source, value, true);
-                update_look(source);
+                take_first_status(source, value);
                 break;
         case ASK_STATUS:
-                take_status(source, value, false);
+                take_status(source, value);
                 break;
         case ASK_MEMORY_TREE:
                 take_memory_tree(source, value);
@@ -442,7 +377,7 @@ static void take_error(struct qemu_source *source, enum question question, const
 
         /* A machine without vCPUs, without /machine/peripheral, without PM1: that is an answer too. */
         if (question == ASK_MEMORY_TREE || question == ASK_PM1_CONTROL)
-                give_status(source, &source->held_status);
+                give_held(source);
         if (question == ASK_CONT) {
                 source->expects_resume = false;
                 source->has_started = true;
@@ -529,11 +464,13 @@ static void on_connected(void *userdata, pid_t pid, uid_t uid) {
 
 static void on_closed(void *userdata, int error) {
         struct qemu_source *source = userdata;
+        struct evidence status;
 
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
         source->status_timer = sd_event_source_disable_unref(source->status_timer);
-        give_status(source, &source->held_status);
-        give_status(source, &source->transient_status);
+        give_held(source);
+        if (qemu_stop_give_transient(&source->stop, &status))
+                report(source, status);
         source->is_running = false;
         update_look(source);
         /* Nobody else can hold our own: a QEMU that ends at its start never greets. */
@@ -645,8 +582,7 @@ struct qemu_source *qemu_source_close(struct qemu_source *source) {
         sd_event_source_disable_unref(source->status_timer);
         halt_ticks_remove(&source->look_ticker);
         halt_ticks_free(source->own_ticks);
-        free(source->held_status);
-        free(source->transient_status);
+        qemu_stop_deinit(&source->stop);
         qemu_monitor_close(source->monitor);
         sd_event_unref(source->event);
         free(source->vcpus);
