@@ -82,6 +82,10 @@ static bool ends_before_us(const struct kept *kept, const char *own, ssize_t n_o
 static int on_patience_over(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct keeper *keeper = userdata;
 
+        for (struct kept *kept = keeper->vms.first; kept; kept = kept->next)
+                if (kept->is_outlasted)
+                        keeper_say(keeper, "%.200s has not ended with the host within %u seconds: not waited for any longer", kept_name(kept),
+                                   (unsigned)(OUTLAST_USEC / 1000000));
         return sd_event_exit(keeper->event, 0);
 }
 

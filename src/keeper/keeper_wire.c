@@ -132,6 +132,7 @@ static void drop_told(struct wire_link *link) {
         look_for_verdict(link, NULL);
         vm_list_remove(&link->keeper->vms, kept);
         link->kept = NULL;
+        keeper_outlasted(link->keeper, kept);
         kept_free(kept);
 }
 
