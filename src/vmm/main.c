@@ -357,6 +357,7 @@ int main(int argc, char **argv) {
 
         if (r != OPTIONS_OK)
                 return r == OPTIONS_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+        program.vm.name = options.name;
         program.vm.event = on_event;
         program.vm.userdata = &program;
         vm_init(&program.vm, options.chip, options.bios ? runner_now_ns() : 0);

@@ -68,6 +68,11 @@ static const char *query_status(struct vm *vm, json_t *arguments, json_t **ret_v
         return NULL;
 }
 
+static const char *query_name(struct vm *vm, json_t *arguments, json_t **ret_value) {
+        *ret_value = vm->name ? json_pack("{s:s}", "name", vm->name) : json_object();
+        return NULL;
+}
+
 static const char *query_version(struct vm *vm, json_t *arguments, json_t **ret_value) {
         *ret_value = json_pack("{s:{s:i, s:i, s:i}, s:s}", "qemu", "major", version.major, "minor", version.minor, "micro", version.micro,
                                "package", version.package);
@@ -120,6 +125,7 @@ static const struct command {
         void (*after)(struct vm *vm, uint64_t now_ns); /* NULL: nothing */
 } commands[] = {
         { "cont", cont, NULL },
+        { "query-name", query_name, NULL },
         { "query-status", query_status, NULL },
         { "query-version", query_version, NULL },
         { "quit", NULL, quit },

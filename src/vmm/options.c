@@ -15,6 +15,7 @@ static void print_help(void) {
              "\n"
              "A virtual machine under KVM whose end is always explained, or (--qtest) its hardware with a test in the CPU's place.\n"
              "\n"
+             "  --name NAME                 what the VM is called, by those who look after it\n"
              "  --bios FILE                 run this firmware: a ROM of at most 1 MiB, in whole pages\n"
              "  --memory MIB                1 to 3072; 128 by default\n"
              "  --machine piix4|ich9        whose power-management registers: those of QEMU's machine pc (the default) or q35\n"
@@ -63,6 +64,13 @@ static int read_serial(struct options *options, const char *word) {
         return OPTIONS_OK;
 }
 
+static int read_name(struct options *options, const char *word) {
+        if (!*word || strlen(word) > OPTIONS_NAME_LENGTH_MAX)
+                return wrong("a name has 1 to 255 letters", word);
+        options->name = word;
+        return OPTIONS_OK;
+}
+
 static int read_fw_cfg(struct options *options, char *word) {
         char *equals = strchr(word, '=');
         int r;
@@ -77,8 +85,9 @@ static int read_fw_cfg(struct options *options, char *word) {
 }
 
 int options_read(struct options *ret_options, int argc, char **argv) {
-        enum { BIOS = 256, MEMORY, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, VERSION };
+        enum { NAME = 256, BIOS, MEMORY, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, VERSION };
         static const struct option known[] = {
+                { "name", required_argument, NULL, NAME },
                 { "bios", required_argument, NULL, BIOS },       { "memory", required_argument, NULL, MEMORY },
                 { "machine", required_argument, NULL, MACHINE }, { "serial", required_argument, NULL, SERIAL },
                 { "fw-cfg", required_argument, NULL, FW_CFG },   { "on-halt", required_argument, NULL, ON_HALT },
@@ -93,6 +102,9 @@ int options_read(struct options *ret_options, int argc, char **argv) {
         opterr = 0;
         while (!r && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1)
                 switch (c) {
+                case NAME:
+                        r = read_name(options, optarg);
+                        break;
                 case BIOS:
                         options->bios = optarg;
                         break;

@@ -6,7 +6,10 @@
 #include "vmm/fw_cfg.h"
 #include "vmpower/acpi_pm.h"
 
+enum { OPTIONS_NAME_LENGTH_MAX = 255 };
+
 struct options {
+        const char *name; /* NULL: none */
         enum acpi_pm_chip chip;
         const char *bios;  /* NULL: none */
         unsigned n_mib;

@@ -26,6 +26,7 @@ enum halt_action { HALT_POWEROFF, HALT_NONE };
 enum panic_action { PANIC_SHUTDOWN, PANIC_PAUSE, PANIC_NONE };
 
 struct vm {
+        const char *name; /* borrowed; NULL: none */
         struct board board;
         enum run_state state;
         enum reboot_action on_reboot;
@@ -41,7 +42,7 @@ struct vm {
         void *userdata;
 };
 
-/* All of it but `event` and `userdata`. */
+/* All of it but its name, `event` and `userdata`. */
 void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns);
 
 /* What a guest's access asks for.  A VM that does not run has asked for nothing. */

@@ -281,6 +281,15 @@ def button(directory):
         assert events[1][1]["guest"] is True, events
 
 
+@on_kvm("it is called as it was told to be, and by its monitor, too")
+def name(directory):
+    for words, expected in (("--name", "web-1"), {"name": "web-1"}), ((), {}):
+        vm = Vm(directory, "idle", *words)
+        assert vm.ask("query-name") == {"return": expected}
+        vm.ask("quit")
+        vm.ends()
+
+
 @on_kvm("a guest that ignores its button runs on, however often it is pressed")
 def button_ignored(directory):
     vm = Vm(directory, "button-ignore")
@@ -367,6 +376,7 @@ def wrong_options():
         (["--bios", ROM, "--memory", "0"], "--memory is 1 to 3072 MiB"), (["--bios", ROM, "--memory", "4096"], "--memory"),
         (["--bios", ROM, "--memory", "x"], "--memory"), (["--bios", ROM, "--machine", "pc"], "--machine is piix4 or ich9"),
         (["--bios", ROM, "--serial", "tcp"], "--serial"), (["--bios", ROM, "--fw-cfg", "x"], "--fw-cfg is NAME=TEXT"),
+        (["--bios", ROM, "--name", ""], "1 to 255 letters"), (["--bios", ROM, "--name", "n" * 256], "1 to 255 letters"),
         (["--bios", ROM, "--fw-cfg", "n" * 60 + "=1"], "55 letters"), (["--bios", ROM, *(["--fw-cfg", "a=b"] * 17)], "16 --fw-cfg"),
     ):  # fmt: skip
         says(words, 2, complaint)
