@@ -367,7 +367,7 @@ const struct verb verb_run = {
                 "says at the end why the VM stopped, who did it, and on what proof.  Needs no daemon, no root, no\n"
                 "configuration.  Ending vmpower never ends the VM.\n"
                 "\n"
-                "  --name NAME          the VM's name (default: QEMU's -name, else qemu-PID)\n"
+                "  --name NAME          the VM's name (default: what the VMM calls it by its own -name, else qemu-PID)\n"
                 "  --policy NAME=VALUE  what to do when it stops; may be given several times:\n"
                 "                         on_poweroff, on_reboot, on_halt, on_crash = destroy, restart, preserve, leave\n"
                 "                         (defaults: destroy, restart, destroy, destroy; -no-reboot, -no-shutdown and\n"

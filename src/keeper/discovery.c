@@ -60,7 +60,7 @@ static struct suspect *suspect_free(struct suspect *suspect) {
 static void look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, bool is_settled) {
         struct survey_vmm vmm = { 0 };
 
-        if (!survey_process(&vmm, pid, is_kvm_user) && (vmm.is_qemu || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
+        if (!survey_process(&vmm, pid, is_kvm_user) && (vmm.is_qemu || vmm.is_vmpower_vmm || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
                 discovery->events.found(discovery->events.userdata, &vmm);
         survey_vmm_deinit(&vmm);
 }

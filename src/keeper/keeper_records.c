@@ -281,7 +281,7 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
                 snprintf(instance->identity.name, sizeof(instance->identity.name), "%s-%d",
                          vmm->is_qemu ? "qemu" : vmm->program[0] ? vmm->program : "kvm", (int)vmm->pid);
         text_set(instance->identity.uuid, sizeof(instance->identity.uuid), vmm->uuid);
-        text_set(instance->identity.backend, sizeof(instance->identity.backend), vmm->is_qemu ? "qemu" : "kvm");
+        text_set(instance->identity.backend, sizeof(instance->identity.backend), vmm->is_qemu ? "qemu" : vmm->is_vmpower_vmm ? "vmpower-vmm" : "kvm");
         text_set(instance->identity.instance, sizeof(instance->identity.instance), vmm->instance);
         instance->watcher = strdup(keeper->watcher);
         instance->command_line = take_pointer(vmm->command_line);

@@ -129,6 +129,10 @@ static void step_soon(struct runner *runner) {
         sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
 }
 
+static const char *backend_of(const struct runner *runner) {
+        return runner->options.is_vmpower_vmm ? "vmpower-vmm" : "qemu";
+}
+
 static void on_adopted(void *userdata, pid_t pid) {
         struct runner *runner = userdata;
         struct vm_identity identity = engine_vm_instance(runner->vm)->identity;
@@ -139,7 +143,7 @@ static void on_adopted(void *userdata, pid_t pid) {
         if (proc_instance(pid, identity.instance))
                 return;
         if (!runner->config.name && !runner->options.name[0] && !runner->n_restarts) {
-                snprintf(identity.name, sizeof(identity.name), "qemu-%d", (int)pid);
+                snprintf(identity.name, sizeof(identity.name), "%s-%d", backend_of(runner), (int)pid);
                 text_set(runner->name, sizeof(runner->name), identity.name);
         }
         engine_vm_rename(runner->vm, &identity, pid);
@@ -459,11 +463,10 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
         if (runner->config.name || runner->options.name[0])
                 text_set(runner->name, sizeof(runner->name), runner->config.name ? runner->config.name : runner->options.name);
         else if (!runner->n_restarts)
-                snprintf(runner->name, sizeof(runner->name), "qemu-%d", (int)pid);
+                snprintf(runner->name, sizeof(runner->name), "%s-%d", backend_of(runner), (int)pid);
         text_set(instance.identity.name, sizeof(instance.identity.name), runner->name);
         text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
-        text_set(instance.identity.backend, sizeof(instance.identity.backend),
-                 runner->options.is_vmpower_vmm ? "vmpower-vmm" : "qemu");
+        text_set(instance.identity.backend, sizeof(instance.identity.backend), backend_of(runner));
         instance.began_ns = source_time_ns();
         instance.command_line = strdup(runner->command_line);
         instance.watcher = malloc(PROC_INSTANCE_MAX);

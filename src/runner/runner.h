@@ -15,7 +15,7 @@ struct runner;
 struct runner_config {
         char *const *argv; /* the VMM's command line, NULL-terminated; kept by the caller */
         size_t n_argv;
-        const char *name;  /* NULL: what the command line names, else qemu-PID */
+        const char *name;  /* NULL: what the command line names, else qemu-PID or vmpower-vmm-PID */
         const char *const *settings; /* --policy, n_settings of them */
         size_t n_settings;
         const sigset_t *mask; /* the signals that were blocked before we blocked ours: what the VMM gets */

@@ -1,4 +1,5 @@
 #include "sources/qemu/qemu_machine.h"
+#include "sources/qemu/qemu_words.h"
 
 #include <string.h>
 
@@ -43,8 +44,12 @@ static bool is_pc(const char *type, size_t n) {
 
 bool qemu_machine_is_pc(size_t n_argv, char *const *argv) {
         bool found = true; /* the default is pc */
+        struct qemu_words words;
         size_t i = 0;
 
+        qemu_words_init(&words, n_argv, argv);
+        if (words.is_vmpower_vmm)
+                return true;
         while (i < n_argv && !is_x86_qemu(argv[i]))
                 i++;
         if (i == n_argv)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /*
- * Is it a PC with ACPI (pc, q35, any version of them, or QEMU's default) of an x86 QEMU?  The first words may be wrappers, as for
+ * Is it a PC with ACPI: of an x86 QEMU (pc, q35, any version of them, or its default), or vmpower-vmm's?  The first words may be wrappers, as for
  * qemu_options_read().
  */
 bool qemu_machine_is_pc(size_t n_argv, char *const *argv);

@@ -23,6 +23,11 @@ static void the_default_is_a_pc(void **state) {
         assert_true(IS_PC("nice", "-n", "5", "qemu-system-x86_64", "-m", "2"));
 }
 
+static void vmpower_vmm_is_always_a_pc(void **state) {
+        assert_true(IS_PC("vmpower-vmm", "--kernel", "x"));
+        assert_true(IS_PC("nice", "/usr/bin/vmpower-vmm", "--machine", "ich9", "--bios", "x"));
+}
+
 static void other_machines_and_programs_are_not(void **state) {
         assert_false(IS_PC("qemu-system-x86_64", "-M", "microvm"));
         assert_false(IS_PC("qemu-system-x86_64", "-M", "isapc"));
@@ -45,6 +50,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(pc_and_q35_of_any_version_are_pcs),
                 cmocka_unit_test(the_default_is_a_pc),
+                cmocka_unit_test(vmpower_vmm_is_always_a_pc),
                 cmocka_unit_test(other_machines_and_programs_are_not),
                 cmocka_unit_test(a_cut_line_and_odd_words_are_no_trouble),
         };

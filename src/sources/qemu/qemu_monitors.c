@@ -223,6 +223,20 @@ static void add_default(struct qemu_monitors *monitors, size_t n_argv, char *con
         add_place(monitors, &place);
 }
 
+/* It has one monitor: the last --qmp counts. */
+static void read_vmpower_vmm(struct qemu_monitors *monitors, struct qemu_words *words) {
+        struct qemu_monitor_place place = { .kind = QEMU_MONITOR_UNIX, .is_server = true };
+        const char *option, *argument;
+
+        *monitors = (struct qemu_monitors){ 0 };
+        while (qemu_words_next(words, &option, &argument))
+                if (!strcmp(option, "qmp") && argument)
+                        set_address(&place, argument);
+        if (*place.address)
+                add_place(monitors, &place);
+        monitors->is_libvirts = is_libvirts_path(&place);
+}
+
 static void read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv, bool with_human) {
         struct qemu_monitors monitors = { 0 };
         bool has_guest_name = false;
@@ -231,6 +245,10 @@ static void read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *co
         const char *option, *argument;
 
         qemu_words_init(&words, n_argv, argv);
+        if (words.is_vmpower_vmm) {
+                read_vmpower_vmm(ret_monitors, &words);
+                return;
+        }
         while (qemu_words_next(&words, &option, &argument)) {
                 struct qemu_monitor_place place = { 0 };
 

@@ -1,7 +1,7 @@
 /*
  * QEMU monitors: where a QEMU's command line puts its monitors.
  *
- * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev, -monitor) and libvirt's habits.  Monitors
+ * Knows the options that make one (-qmp, -qmp-pretty, -mon with -chardev, -monitor; vmpower-vmm's --qmp) and libvirt's habits.  Monitors
  * that a -readconfig file makes, or that were added to the running QEMU, are not on the line.  Does not know
  * whether anybody listens there.  Pure.
  */

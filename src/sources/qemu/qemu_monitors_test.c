@@ -66,6 +66,23 @@ static void a_qmp_option_is_a_monitor(void **state) {
 
 #define CHARDEV "-chardev", "socket,id=m,path=/run/q,server=on,wait=off"
 
+#define READ_LINE(...)                                                                                       \
+        ({                                                                                                   \
+                const char *const _words[] = { __VA_ARGS__ };                                                \
+                read_words(sizeof(_words) / sizeof(_words[0]), _words);                                      \
+        })
+
+static void vmpower_vmm_has_one(void **state) {
+        expect_one(READ_LINE("vmpower-vmm", "--qmp", "/run/q,a", "--bios", "x"), QEMU_MONITOR_UNIX, "/run/q,a", true);
+        expect_one(READ_LINE("nice", "/usr/bin/vmpower-vmm", "--qmp=q"), QEMU_MONITOR_UNIX, "q", true);
+        expect_one(READ_LINE("vmpower-vmm", "--qmp", "a", "--qmp", "b"), QEMU_MONITOR_UNIX, "b", true);
+        assert_int_equal(READ_LINE("vmpower-vmm", "--bios", "x").n_items, 0);
+        assert_int_equal(READ_LINE("vmpower-vmm", "--append", "--qmp=a", "--qmp").n_items, 0);
+        assert_int_equal(READ_LINE("vmpower-vmm", "--qtest", "a", "--monitor", "stdio").n_items, 0);
+        assert_true(READ_LINE("vmpower-vmm", "--qmp", "/run/libvirt/x").is_libvirts);
+        assert_false(READ_LINE("vmpower-vmm", "--qmp", "/run/q").is_libvirts);
+}
+
 static void a_chardev_with_a_mon_option_is_a_monitor(void **state) {
         struct qemu_monitors monitors;
 
@@ -208,6 +225,7 @@ static void an_address_that_is_too_long_is_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_qmp_option_is_a_monitor),
+                cmocka_unit_test(vmpower_vmm_has_one),
                 cmocka_unit_test(a_chardev_with_a_mon_option_is_a_monitor),
                 cmocka_unit_test(what_is_for_people_is_no_monitor_of_ours),
                 cmocka_unit_test(all_are_those_for_people_too),

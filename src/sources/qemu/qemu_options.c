@@ -192,29 +192,18 @@ static void read_option(struct qemu_options *options, const char *option, const 
         }
 }
 
-/* A word that names vmpower-vmm: where there is no QEMU on the line. */
-static bool names_vmpower_vmm(size_t n_argv, char *const *argv) {
-        bool is_named = false;
-
-        for (size_t i = 0; i < n_argv; i++) {
-                const char *slash = strrchr(argv[i], '/');
-
-                if (qemu_words_is_program(argv[i]))
-                        return false;
-                is_named = is_named || !strcmp(slash ? slash + 1 : argv[i], "vmpower-vmm");
-        }
-        return is_named;
-}
-
-/* Its options have two dashes and none of QEMU's meanings. */
-static void read_vmpower_vmm(struct qemu_options *options, size_t n_argv, char *const *argv) {
-        static const char *const informing[] = { "--help", "-h", "--version" };
+/* Its options have none of QEMU's meanings. */
+static void read_vmpower_vmm(struct qemu_options *options, struct qemu_words *words) {
+        static const char *const informing[] = { "help", "h", "version" };
+        const char *option, *argument;
 
         *options = (struct qemu_options){ .is_vmpower_vmm = true };
-        for (size_t i = 0; i < n_argv; i++) {
-                options->stopped = options->stopped || !strcmp(argv[i], "--paused");
-                options->says_on_halt = options->says_on_halt || !strncmp(argv[i], "--on-halt", strlen("--on-halt"));
-                options->only_informs = options->only_informs || is_one_of(argv[i], informing, N_ELEMENTS(informing));
+        while (qemu_words_next(words, &option, &argument)) {
+                if (!strcmp(option, "name") && argument)
+                        text_set(options->name, sizeof(options->name), argument);
+                options->stopped = options->stopped || !strcmp(option, "paused");
+                options->says_on_halt = options->says_on_halt || !strcmp(option, "on-halt");
+                options->only_informs = options->only_informs || is_one_of(option, informing, N_ELEMENTS(informing));
         }
 }
 
@@ -223,11 +212,11 @@ void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *co
         const char *option, *argument;
         struct qemu_words words;
 
-        if (names_vmpower_vmm(n_argv, argv)) {
-                read_vmpower_vmm(ret_options, n_argv, argv);
+        qemu_words_init(&words, n_argv, argv);
+        if (words.is_vmpower_vmm) {
+                read_vmpower_vmm(ret_options, &words);
                 return;
         }
-        qemu_words_init(&words, n_argv, argv);
         while (qemu_words_next(&words, &option, &argument))
                 if (argument)
                         read_option(&options, option, argument);

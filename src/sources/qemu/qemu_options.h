@@ -18,7 +18,7 @@ enum {
 struct qemu_options {
         bool is_vmpower_vmm;      /* no QEMU, but the monitor of our own, which speaks QMP, too */
         bool says_on_halt;        /* vmpower-vmm: --on-halt is given */
-        char name[QEMU_NAME_MAX]; /* -name; "": none */
+        char name[QEMU_NAME_MAX]; /* -name, --name; "": none */
         char uuid[QEMU_UUID_MAX]; /* -uuid; "": none */
         const char *incoming;     /* -incoming: where from; borrowed from the command line; NULL: none */
 
@@ -44,7 +44,7 @@ struct qemu_options {
 
 /*
  * Read a command line.  Its first words may be wrappers (`nice -n 5 qemu-system-x86_64 …`): where a word
- * names a QEMU, reading starts behind the first such word, else behind the first word.
+ * names a QEMU, or vmpower-vmm, reading starts behind the first such word, else behind the first word.
  */
 void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *const *argv);
 

@@ -152,6 +152,13 @@ static void the_monitor_of_our_own_has_its_own_words(void **state) {
         expect_arguments(READ_LINE("vmpower-vmm", "--on-halt=poweroff"), "/run/q", "--qmp /run/q --paused");
         assert_true(READ_LINE("vmpower-vmm", "--help").only_informs);
         assert_false(READ_LINE("vmpower-vmm", "--bios", "x").only_informs);
+        assert_string_equal(READ_LINE("vmpower-vmm", "--bios", "x").name, "");
+        assert_string_equal(READ_LINE("vmpower-vmm", "--name=web-1", "--bios", "x").name, "web-1");
+        /* What is a value is no option, and no program. */
+        assert_true(READ_LINE("vmpower-vmm", "--name", "kvm").is_vmpower_vmm);
+        assert_string_equal(READ_LINE("vmpower-vmm", "--name", "kvm").name, "kvm");
+        assert_false(READ_LINE("vmpower-vmm", "--append", "--paused").stopped);
+        assert_false(READ_LINE("vmpower-vmm", "--append", "--help").only_informs);
         /* A QEMU that is given such a name somewhere is a QEMU. */
         assert_false(READ("-name", "vmpower-vmm").is_vmpower_vmm);
         assert_false(READ_LINE("my-vmpower-vmm").is_vmpower_vmm);

@@ -62,12 +62,24 @@ static const char *const lone_options[] = {
         "xen-domid-restrict",
 };
 
+/* And of vmpower-vmm. */
+static const char *const lone_options_of_vmpower_vmm[] = { "h", "help", "paused", "version" };
+
+static const char *base_name(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+bool qemu_words_is_vmpower_vmm(const char *path) {
+        return !strcmp(base_name(path), "vmpower-vmm");
+}
+
 bool qemu_words_is_program(const char *path) {
         static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
         static const char prefix[] = "qemu-system-";
-        const char *name = strrchr(path, '/');
+        const char *name = base_name(path);
 
-        name = name ? name + 1 : path;
         if (!strcmp(name, "qemu-kvm") || !strcmp(name, "kvm"))
                 return true;
         if (strncmp(name, prefix, strlen(prefix)))
@@ -79,21 +91,56 @@ bool qemu_words_is_program(const char *path) {
 void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv) {
         size_t program = 0;
 
-        while (program < n_argv && !qemu_words_is_program(argv[program]))
+        while (program < n_argv && !qemu_words_is_program(argv[program]) && !qemu_words_is_vmpower_vmm(argv[program]))
                 program++;
         if (program == n_argv)
                 program = 0;
-        *words = (struct qemu_words){ .n_argv = n_argv, .argv = argv, .next = program + 1 };
+        *words = (struct qemu_words){
+                .n_argv = n_argv,
+                .argv = argv,
+                .next = program + 1,
+                .is_vmpower_vmm = program < n_argv && qemu_words_is_vmpower_vmm(argv[program]),
+        };
+}
+
+static bool is_one_of(const char *option, const char *const *options, size_t n_options) {
+        for (size_t i = 0; i < n_options; i++)
+                if (!strcmp(options[i], option))
+                        return true;
+        return false;
 }
 
 static bool takes_argument(const char *option) {
-        for (size_t i = 0; i < N_ELEMENTS(lone_options); i++)
-                if (!strcmp(lone_options[i], option))
-                        return false;
-        return true;
+        return !is_one_of(option, lone_options, N_ELEMENTS(lone_options));
+}
+
+/* As getopt_long() does: "--option argument", or "--option=argument".  An option that was cut short is not known again. */
+static bool next_of_vmpower_vmm(struct qemu_words *words, const char **ret_option, const char **ret_argument) {
+        while (words->next < words->n_argv) {
+                const char *word = words->argv[words->next++];
+                size_t n_dashes = strspn(word, "-"), n;
+
+                if (!n_dashes)
+                        continue;
+                word += n_dashes;
+                n = strcspn(word, "=");
+                if (n >= sizeof(words->option))
+                        continue;
+                memcpy(words->option, word, n);
+                words->option[n] = '\0';
+                *ret_option = words->option;
+                *ret_argument = word[n] ? word + n + 1 : NULL;
+                if (!*ret_argument && words->next < words->n_argv &&
+                    !is_one_of(words->option, lone_options_of_vmpower_vmm, N_ELEMENTS(lone_options_of_vmpower_vmm)))
+                        *ret_argument = words->argv[words->next++];
+                return true;
+        }
+        return false;
 }
 
 bool qemu_words_next(struct qemu_words *words, const char **ret_option, const char **ret_argument) {
+        if (words->is_vmpower_vmm)
+                return next_of_vmpower_vmm(words, ret_option, ret_argument);
         while (words->next < words->n_argv) {
                 char *word = words->argv[words->next++];
 

@@ -1,7 +1,7 @@
 /*
  * QEMU words: how a QEMU command line is cut into options, and an option's argument into members.
  *
- * Knows QEMU's rules of cutting.  Does not know what an option is for.  Pure.
+ * Knows QEMU's rules of cutting, and those of vmpower-vmm.  Does not know what an option is for.  Pure.
  */
 #pragma once
 
@@ -11,23 +11,29 @@
 enum {
         QEMU_MEMBER_KEY_MAX = 32,
         QEMU_MEMBER_VALUE_MAX = 256,
+        QEMU_OPTION_MAX = 32,
 };
 
 /* Does this path name a QEMU that runs a whole machine?  "/usr/bin/qemu-system-x86_64", "qemu-kvm", "kvm". */
 bool qemu_words_is_program(const char *path);
 
+/* The monitor of our own. */
+bool qemu_words_is_vmpower_vmm(const char *path);
+
 struct qemu_words {
         size_t n_argv;
         char *const *argv;
         size_t next;
+        bool is_vmpower_vmm; /* no QEMU's, but vmpower-vmm's */
+        char option[QEMU_OPTION_MAX]; /* of vmpower-vmm, the one that was taken last */
 };
 
-/* Reading starts behind the first word that names a QEMU, else behind the first word. */
+/* Reading starts behind the first word that names a QEMU, or vmpower-vmm; else behind the first word. */
 void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv);
 
 /*
  * Take the next option, without its dashes, and its argument: NULL where it takes none.  Both are borrowed
- * from the command line.  False: there are no more.
+ * from the command line, and from `words` until the next one is taken.  False: there are no more.
  */
 bool qemu_words_next(struct qemu_words *words, const char **ret_option, const char **ret_argument);
 

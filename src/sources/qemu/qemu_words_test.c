@@ -52,6 +52,15 @@ static void reading_starts_behind_the_wrappers(void **state) {
         EXPECT_WORDS("name qemu-kvm", "kvm", "-name", "qemu-kvm");
 }
 
+static void vmpower_vmms_words_are_cut_as_getopt_cuts_them(void **state) {
+        EXPECT_WORDS("bios x|paused|name a b|qmp /q", "vmpower-vmm", "--bios", "x", "--paused", "--name=a b", "--qmp", "/q");
+        EXPECT_WORDS("append --qmp=/q|fw-cfg a=b|h", "/usr/bin/vmpower-vmm", "--append", "--qmp=/q", "--fw-cfg", "a=b", "-h");
+        EXPECT_WORDS("name qemu-kvm|qmp ", "nice", "vmpower-vmm", "--name", "qemu-kvm", "--qmp=");
+        EXPECT_WORDS("qmp", "vmpower-vmm", "word", "--qmp");
+        EXPECT_WORDS("paused", "vmpower-vmm", "--an-option-that-is-longer-than-any", "--paused");
+        EXPECT_WORDS("name vmpower-vmm|paused -S", "kvm", "-name", "vmpower-vmm", "--paused", "-S");
+}
+
 static void a_machines_qemu_is_known_by_its_name(void **state) {
         static const char *const machines[] = { "qemu-system-x86_64", "/usr/bin/qemu-system-aarch64", "./kvm",
                                                 "/usr/libexec/qemu-kvm" };
@@ -167,6 +176,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(options_take_their_arguments_and_no_others),
                 cmocka_unit_test(reading_starts_behind_the_wrappers),
+                cmocka_unit_test(vmpower_vmms_words_are_cut_as_getopt_cuts_them),
                 cmocka_unit_test(a_machines_qemu_is_known_by_its_name),
                 cmocka_unit_test(members_are_cut_as_qemu_cuts_them),
                 cmocka_unit_test(what_is_too_long_is_nothing_rather_than_half),

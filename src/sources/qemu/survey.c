@@ -15,14 +15,14 @@ enum {
         PATH_MAX_PROC = 64,
         EXE_MAX = 4096,
         FIRST_WORD_MAX = 1024, /* of a command line: enough for any path to a program */
-        EARLY_MAX = 64,        /* QEMUs just starting that are looked at again */
+        EARLY_MAX = 64,        /* those just starting that are looked at again */
 };
 
 /* What a first, cheap look shows. */
 struct glance {
         char program[SURVEY_PROGRAM_MAX];
         bool is_process; /* a kernel thread and a zombie are none */
-        bool is_qemu;
+        bool is_qemu, is_vmpower_vmm;
 };
 
 struct kvm_count {
@@ -53,6 +53,15 @@ static bool ends_with(const char *text, const char *end) {
         return n >= strlen(end) && !strcmp(text + n - strlen(end), end);
 }
 
+static bool is_known(const struct glance *glance) {
+        return glance->is_qemu || glance->is_vmpower_vmm;
+}
+
+static void take_name(struct glance *glance, const char *path) {
+        glance->is_qemu = qemu_words_is_program(path);
+        glance->is_vmpower_vmm = qemu_words_is_vmpower_vmm(path);
+}
+
 static const char *base_name(const char *path) {
         const char *slash = strrchr(path, '/');
 
@@ -79,7 +88,7 @@ static int look_at_names(struct glance *ret_glance, pid_t pid) {
                 if (ends_with(exe, deleted))
                         exe[(size_t)n_exe - strlen(deleted)] = '\0';
                 glance.is_process = true;
-                glance.is_qemu = qemu_words_is_program(exe);
+                take_name(&glance, exe);
                 text_set(glance.program, sizeof(glance.program), base_name(exe));
         } else if (n_exe == -ENOENT) {
                 /* No memory of its own: a kernel thread, a zombie.  Or it is gone. */
@@ -88,15 +97,15 @@ static int look_at_names(struct glance *ret_glance, pid_t pid) {
                 return access(path, F_OK) < 0 ? -ESRCH : 0;
         }
 
-        if (!glance.is_qemu) {
+        if (!is_known(&glance)) {
                 path_of(path, pid, "cmdline");
                 n_word = proc_read(path, word, sizeof(word));
                 if (n_word < 0)
                         return n_word == -ENOENT ? -ESRCH : (int)n_word;
-                if (n_word && qemu_words_is_program(word)) {
-                        glance.is_qemu = true;
+                if (n_word)
+                        take_name(&glance, word);
+                if (is_known(&glance))
                         *glance.program = '\0';
-                }
                 glance.is_process |= n_word > 0;
                 if (!*glance.program)
                         text_set(glance.program, sizeof(glance.program), base_name(word));
@@ -216,7 +225,8 @@ static void resolve(struct qemu_monitors *monitors, pid_t pid, const struct qemu
         }
 }
 
-static int read_qemu(struct survey_vmm *vmm, const struct proc_stat *stat, size_t n_argv, char *const *argv) {
+/* A QEMU, or vmpower-vmm, whose options are read in the same way. */
+static int read_words(struct survey_vmm *vmm, const struct proc_stat *stat, size_t n_argv, char *const *argv) {
         struct qemu_options options;
 
         qemu_options_read(&options, n_argv, argv);
@@ -240,6 +250,7 @@ static int read_vmm(struct survey_vmm *vmm, const struct glance *glance, pid_t p
 
         vmm->pid = pid;
         vmm->is_qemu = glance->is_qemu;
+        vmm->is_vmpower_vmm = glance->is_vmpower_vmm;
         memcpy(vmm->program, glance->program, sizeof(vmm->program));
         r = proc_instance(pid, vmm->instance);
         if (!r)
@@ -252,10 +263,10 @@ static int read_vmm(struct survey_vmm *vmm, const struct glance *glance, pid_t p
                 return r;
         vmm->uid = status.uid;
         /* In execve(2) the program is there before its arguments are. */
-        if (vmm->is_qemu && !n_arguments)
+        if (is_known(glance) && !n_arguments)
                 return SURVEY_EARLY;
-        if (vmm->is_qemu) {
-                r = read_qemu(vmm, &stat, n_arguments, arguments);
+        if (is_known(glance)) {
+                r = read_words(vmm, &stat, n_arguments, arguments);
                 if (r)
                         return r;
         }
@@ -294,7 +305,7 @@ static int look(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user, bool *r
                 vmm.n_kvms = count.n_kvms;
                 vmm.n_vcpus = count.n_vcpus;
         }
-        if (!glance.is_qemu && !is_kvm_user && vmm.n_kvms <= 0)
+        if (!is_known(&glance) && !is_kvm_user && vmm.n_kvms <= 0)
                 return r ? SURVEY_UNSEEN : SURVEY_NO_VMM;
         r = read_vmm(&vmm, &glance, pid);
         if (r)

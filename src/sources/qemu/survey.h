@@ -1,7 +1,7 @@
 /*
  * Survey: which virtual machine monitors run on this host, now.
  *
- * Looks through /proc, once, and knows a QEMU by its name and any other VMM by the KVM that it holds open.
+ * Looks through /proc, once, and knows a QEMU and vmpower-vmm by their names, and any other VMM by the KVM that it holds open.
  * Reports what a command line says; opens no monitor, and does not know what has happened to a VM before.
  */
 #pragma once
@@ -17,7 +17,7 @@ enum {
         /* Outcomes of survey_process(). */
         SURVEY_NO_VMM = 1, /* it runs no VM, or asks QEMU what it can do */
         SURVEY_UNSEEN = 2, /* its name is not a VMM's, and we may not see whether it holds a KVM */
-        SURVEY_EARLY = 3,  /* a QEMU that is just starting: its command line is not there yet; look again */
+        SURVEY_EARLY = 3,  /* one of a known name that is just starting: its command line is not there yet; look again */
 };
 
 /* A process that runs VMs. */
@@ -26,9 +26,9 @@ struct survey_vmm {
         char instance[PROC_INSTANCE_MAX];
         uid_t uid;
         char program[SURVEY_PROGRAM_MAX]; /* its executable's name, or what it calls itself */
-        bool is_qemu;
+        bool is_qemu, is_vmpower_vmm; /* neither: another program that uses KVM */
 
-        /* As a QEMU's command line says.  Relative paths were made absolute where that can be known. */
+        /* As the command line of a QEMU, or of vmpower-vmm, says.  Relative paths were made absolute where that can be known. */
         char name[QEMU_NAME_MAX];
         char uuid[QEMU_UUID_MAX];
         struct qemu_monitors monitors;
@@ -61,7 +61,7 @@ struct survey_sight {
         size_t n_processes; /* looked at, kernel threads left out */
         size_t n_found;
         size_t n_unseen; /* may be VMMs, and we may not look: without CAP_SYS_PTRACE mostly other users' */
-        size_t n_early;  /* QEMUs that were just starting, and still were at the end: survey again soon */
+        size_t n_early;  /* those that were just starting, and still were at the end: survey again soon */
         bool is_hidden;  /* /proc does not even list other users' processes (hidepid) */
 };
 
