@@ -11,10 +11,7 @@ def killed_by_another(name, rule, confidence):
         user = ["setpriv", "--reuid=65534", "--inh-caps=+kill", "--ambient-caps=+kill"]
         words = f"kill -{name} {vm.pid}"
         pid = by_another(world, *user, "sh", "-c", words)
-        vm.is_over()
-        daemon.wait_told(vm.name)
-        daemon.stop()
-        (destroyed,) = vm.history()
+        (destroyed,) = at_end(vm, daemon)
         says(destroyed, *BY_SIGNAL, confidence=confidence, rule=rule, left="gone")
         actor = destroyed["actor"]
         assert (actor["pid"], actor["via"], actor["comm"], actor["confidence"]) == (pid, "SIG" + name, "sh", "certain"), actor

@@ -159,10 +159,7 @@ def at_another_monitor(world):
     client.write()
     client.ask("system_powerdown")
     disk.wait_seen("powerdown")
-    vm.is_over()
-    daemon.wait_told(vm.name, 4)
-    daemon.stop()
-    pause, resume, reset, off = vm.history()
+    pause, resume, reset, off = at_end(vm, daemon, 4)
     says(pause, "pause", "operator", "qmp-stop", None, rule="qmp-stop")
     says(resume, "resume", "operator", "qmp-stop", None, rule="qmp-cont")
     says(reset, "reboot", "operator", "qmp-reset", False, rule="qmp-reset")
@@ -182,10 +179,7 @@ def quits(world):
     client.write()
     client.ask("quit")
     disk.wait_seen("shutdown")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, "destroy", "operator", "qmp-quit", False, rule="qmp-quit", confidence="certain")
     is_likely(destroyed, client.pid)
     (client_seen,) = evidence_of(destroyed, "monitor-client")
@@ -201,10 +195,7 @@ def quits_hmp(world):
     client.say(WRITE)
     client.say("quit")
     disk.wait_seen("shutdown")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, "destroy", "operator", "qmp-quit", False)
     is_likely(destroyed, client.pid, "hmp")
 
@@ -215,10 +206,7 @@ def quits_at_once(world):
     vm, daemon = attached_alone(world, *words)
     client = Client(world, path, NEGOTIATE)
     client.ask("quit")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, "destroy", "operator", "qmp-quit", False)
     assert not destroyed["actor"] or destroyed["actor"]["pid"] == client.pid, destroyed["actor"]
 
@@ -235,9 +223,7 @@ def two_clients(world):
     client.ask("cont")
     daemon.wait_told(vm.name, 2)
     vm.signal(signal.SIGKILL)
-    daemon.wait_told(vm.name, 3)
-    daemon.stop()
-    pause, resume, _ = vm.history()
+    pause, resume, _ = at_end(vm, daemon, 3)
     says(pause, "pause", "operator", "qmp-stop", None, actor=None)
     seen = {fact["data"]["actor"]["pid"] for fact in evidence_of(pause, "monitor-client")}
     assert seen == {client.pid, bystander.pid}, pause["evidence"]
@@ -252,9 +238,7 @@ def hangs_up(world):
     client.wait()
     daemon.wait_told(vm.name)
     vm.signal(signal.SIGKILL)
-    daemon.wait_told(vm.name, 2)
-    daemon.stop()
-    pause, _ = vm.history()
+    pause, _ = at_end(vm, daemon, 2)
     says(pause, "pause", "operator", "qmp-stop", None)
     assert not pause["actor"] or pause["actor"]["pid"] == client.pid, pause["actor"]
 
@@ -270,10 +254,7 @@ def by_request(world):
     client.write()
     client.ask("quit")
     disk.wait_seen("shutdown")
-    vm.is_over()
-    daemon.wait_told(vm.name, 2)
-    daemon.stop()
-    pause, destroyed = vm.history()
+    pause, destroyed = at_end(vm, daemon, 2)
     assert (pause["actor"]["via"], pause["actor"]["confidence"]) == ("vmpower pause", "certain"), pause["actor"]
     is_likely(destroyed, client.pid)
 
@@ -316,10 +297,7 @@ def by_the_api(world):
     vm, daemon = attached_alone(world)
     status, told = http(world, "POST", f"/v1/vms/{vm.name}/requests", {"action": "destroy"})
     assert status == 200, told
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, "destroy", "operator", "qmp-quit", False)
     actor = destroyed["actor"]
     assert (actor["pid"], actor["confidence"], actor["session"]) == (os.getpid(), "certain", os.getsid(0)), actor

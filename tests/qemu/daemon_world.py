@@ -259,7 +259,8 @@ class Vm:
         return self
 
     def is_over(self):
-        wait_for_end(self.pid)
+        if self.process.poll() is None:
+            wait_for_end(self.pid)
         return self.process.wait()
 
     def signal(self, number):
@@ -272,6 +273,14 @@ class Vm:
         history = self.world.history(self.name)
         assert all(verdict["vm"]["instance"] == self.instance for verdict in history), [verdict["vm"] for verdict in history]
         return history
+
+
+def at_end(vm, daemon, count=1):
+    """All verdicts on a VM that ends, of which the daemon tells that many; nothing else is asked of it."""
+    vm.is_over()
+    daemon.wait_told(vm.name, count)
+    daemon.stop()
+    return vm.history()
 
 
 def runs(world, *words, **named):

@@ -68,10 +68,7 @@ def sent_by_another(name, rule, confidence):
         daemon = watching(world)
         words = f"kill -{name} {vm.pid}"
         pid = by_another(world, "sh", "-c", words)
-        vm.is_over()
-        daemon.wait_told(vm.name)
-        daemon.stop()
-        (destroyed,) = vm.history()
+        (destroyed,) = at_end(vm, daemon)
         says(destroyed, *BY_SIGNAL, confidence=confidence, rule=rule, left="gone")
         actor = is_named(destroyed, pid, "SIG" + name)
         assert actor["exe"] == os.path.realpath("/bin/sh"), actor
@@ -95,9 +92,7 @@ def stopped_and_continued(world):
     continuer = by_another(world, "sh", "-c", f"kill -CONT {vm.pid}")
     daemon.wait_told(vm.name, 2)
     vm.signal(signal.SIGKILL)
-    daemon.wait_told(vm.name, 3)
-    daemon.stop()
-    pause, resume, _ = vm.history()
+    pause, resume, _ = at_end(vm, daemon, 3)
     says(pause, "pause", "operator", "signal", None, rule="signal-stop", left="paused")
     is_named(pause, stopper, "SIGSTOP")
     says(resume, "resume", "operator", "signal", None, rule="signal-cont", left="running")
@@ -137,10 +132,7 @@ def monitored(world):
     daemon = watching(world)
     attached(world, vm)
     pid = by_another(world, "sh", "-c", f"kill {vm.pid}")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, *BY_SIGNAL, rule="signal-asked", left="gone")
     is_named(destroyed, pid, "SIGTERM")
 
@@ -196,10 +188,7 @@ def deep_killer(world):
     inner = f"sh -c \"kill -KILL {vm.pid}; :\"; :"
     user = ["setpriv", "--reuid=65534", "--inh-caps=+kill", "--ambient-caps=+kill"]
     outer = by_another(world, "setsid", "sh", "-c", f"{' '.join(user)} sh -c '{inner}'; :", start_new_session=False)
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
     actor = destroyed["actor"]
     assert (actor["uid"], actor["user"], actor["comm"]) == (65534, "nobody", "sh"), actor
@@ -220,10 +209,7 @@ def before_it_was_watched(world):
     while not listed(world, vm.name):
         pass
     os.kill(vm.pid, signal.SIGCONT)
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, *BY_SIGNAL, confidence="likely", rule="signal-exit")
     is_named(destroyed, pid, "SIGTERM")
 
@@ -284,19 +270,7 @@ def oom(world):
 # --- KVM ------------------------------------------------------------------------------------------------------------
 
 
-def goes(action, *row, **named):
-    @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
-    def went(world):
-        a_guest_goes(world, watching, action, *row, **named)
-
-
-goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", left="gone")
-goes("s4", ("hibernate", "guest", "acpi-s4", True), "hibernate", left="gone")
-goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", left="suspended")
-goes("reset-8042", ("reboot", "guest", "reset-8042", None), "reset-8042")
-goes("reset-cf9", ("reboot", "guest", "reset-cf9", None), "reset-cf9")
-goes("reset-port92", ("reboot", "guest", "reset-port92", None), "reset-port92")
-goes("triple-fault", ("reboot", "guest", "triple-fault", None), "triple-fault")
+guests_go(on_kvm, watching)
 
 
 @on_kvm("a reset that ends the VM (-no-reboot) is a reboot that left it gone")
@@ -304,10 +278,7 @@ def no_reboot(world):
     vm = held(world, "-no-reboot", action="reset-8042")
     daemon = watching(world)
     vm.own.send("cont")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (reboot,) = vm.history()
+    (reboot,) = at_end(vm, daemon)
     says(reboot, "reboot", "guest", "reset-8042", None, rule="reset-8042", left="gone")
 
 
@@ -389,10 +360,7 @@ def is_found(world):
     vm = runs(world)
     assert wait_listed(world, vm.name)["instance"] == vm.instance
     pid = by_another(world, "sh", "-c", f"kill -KILL {vm.pid}")
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone", left="gone")
     is_named(destroyed, pid, "SIGKILL")
 

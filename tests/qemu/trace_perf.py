@@ -130,11 +130,8 @@ def sent_by_one_who_stays(name, rule, confidence):
         daemon = watching(world)
         words = f"kill -{name} {vm.pid}"
         killer = Stayer(world, words)
-        vm.is_over()
-        daemon.wait_told(vm.name)
+        (destroyed,) = at_end(vm, daemon)
         killer.let_go()
-        daemon.stop()
-        (destroyed,) = vm.history()
         says(destroyed, *BY_SIGNAL, confidence=confidence, rule=rule, left="gone")
         is_described(destroyed, killer, words, "SIG" + name)
 
@@ -150,10 +147,7 @@ def gone(world):
     os.kill(daemon.process.pid, signal.SIGSTOP)
     pid = by_another(world, "sh", "-c", f"kill -KILL {vm.pid}")
     os.kill(daemon.process.pid, signal.SIGCONT)
-    vm.is_over()
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (destroyed,) = vm.history()
+    (destroyed,) = at_end(vm, daemon)
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone", left="gone")
     actor = {name: value for name, value in destroyed["actor"].items() if value}
     assert actor == {"pid": pid, "via": "SIGKILL", "confidence": "likely"}, actor
@@ -211,9 +205,7 @@ def to_a_thread(world):
     os.kill(thread, signal.SIGSTOP)
     daemon.wait_told(vm.name)
     vm.signal(signal.SIGKILL)
-    daemon.wait_told(vm.name, 2)
-    daemon.stop()
-    pause, _ = vm.history()
+    pause, _ = at_end(vm, daemon, 2)
     says(pause, "pause", "operator", "signal", None, rule="signal-stop", left="paused")
     assert pause["actor"]["pid"] == os.getpid(), pause["actor"]
 
@@ -304,11 +296,8 @@ def without_bpf(world):
     daemon = watching(world, within=without_programs())
     daemon.stderr.wait_for("there is no right to it (root, or CAP_BPF and CAP_PERFMON): " + LINE)
     killer = Stayer(world, f"kill -KILL {vm.pid}")
-    vm.is_over()
-    daemon.wait_told(vm.name)
+    (destroyed,) = at_end(vm, daemon)
     killer.let_go()
-    daemon.stop()
-    (destroyed,) = vm.history()
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
     is_named(destroyed, killer.pid, "SIGKILL")
 
@@ -316,18 +305,7 @@ def without_bpf(world):
 # --- KVM ------------------------------------------------------------------------------------------------------------
 
 
-def goes(action, *row, **named):
-    @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
-    def went(world):
-        a_guest_goes(world, watching, action, *row, **named)
-
-
-goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", left="gone")
-goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", left="suspended")
-goes("reset-8042", ("reboot", "guest", "reset-8042", None), "reset-8042")
-goes("reset-cf9", ("reboot", "guest", "reset-cf9", None), "reset-cf9")
-goes("reset-port92", ("reboot", "guest", "reset-port92", None), "reset-port92")
-goes("triple-fault", ("reboot", "guest", "triple-fault", None), "triple-fault")
+guests_go(on_kvm, watching)
 
 
 @on_kvm("`vmpower run` says how its guest was reset: QEMU that it was, the kernel by which port")
@@ -440,11 +418,8 @@ def hotplug(world):
             file.write(word)
     time.sleep(0.5)  # nothing tells that the daemon has heard of it
     killer = Stayer(world, f"taskset -cp {number} $$ >/dev/null; kill -KILL {vm.pid}")
-    vm.is_over()
-    daemon.wait_told(vm.name)
+    (destroyed,) = at_end(vm, daemon)
     killer.let_go()
-    daemon.stop()
-    (destroyed,) = vm.history()
     says(destroyed, *BY_SIGNAL, rule="signal-by-someone")
     is_named(destroyed, killer.pid, "SIGKILL")
 

@@ -49,19 +49,31 @@ def wait_listed(world, name):
     return vm
 
 
-def a_guest_goes(world, watching, action, row, rule, *words, left="running"):
+def a_guest_goes(world, watching, action, row, rule, left):
     """It tells by its ports alone."""
-    vm = held(world, *words, action=action)
+    vm = held(world, action=action)
     daemon = watching(world)
     vm.own.send("cont")
     daemon.wait_told(vm.name)
     if left != "gone":
         vm.own.quit()
-    vm.is_over()
-    daemon.wait_told(vm.name, 1 if left == "gone" else 2)
-    daemon.stop()
-    first = vm.history()[0]
+    first = at_end(vm, daemon, 1 if left == "gone" else 2)[0]
     says(first, *row, rule=rule, left=left, actor=None)
+
+
+def guests_go(on_kvm, watching):
+    """A test for each way."""
+
+    def goes(action, *row):
+        @on_kvm(f"a guest's {action} is told by what it wrote to its ports")
+        def went(world):
+            a_guest_goes(world, watching, action, *row)
+
+    goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", "gone")
+    goes("s4", ("hibernate", "guest", "acpi-s4", True), "hibernate", "gone")
+    goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", "suspended")
+    for way in ("reset-8042", "reset-cf9", "reset-port92", "triple-fault"):
+        goes(way, ("reboot", "guest", way, None), way, "running")
 
 
 # --- the OOM killer -------------------------------------------------------------------------------------------------
