@@ -218,47 +218,45 @@ static void add_sleep(struct aml *aml, const char *path, uint8_t slp_typ) {
         aml_end(aml, package);
 }
 
+/* The ports that it is at; interrupt 0: it has none. */
+static void add_resources(struct aml *aml, uint16_t first_port, uint8_t n_ports, unsigned interrupt) {
+        size_t resources;
+
+        aml_name(aml, "_CRS");
+        resources = aml_begin_resources(aml);
+        aml_ports(aml, first_port, n_ports);
+        if (interrupt)
+                aml_isa_interrupt(aml, interrupt);
+        aml_end_resources(aml, resources);
+}
+
 static void add_serial(struct aml *aml) {
         const size_t device = aml_begin_device(aml, "COM1");
-        size_t resources;
 
         aml_name(aml, "_HID");
         aml_eisa_id(aml, "PNP0501");
         aml_name(aml, "_UID");
         aml_integer(aml, 1);
-        aml_name(aml, "_CRS");
-        resources = aml_begin_resources(aml);
-        aml_ports(aml, PORT_SERIAL, 8);
-        aml_isa_interrupt(aml, 4);
-        aml_end_resources(aml, resources);
+        add_resources(aml, PORT_SERIAL, 8, 4);
         aml_end(aml, device);
 }
 
 static void add_rtc(struct aml *aml) {
         const size_t device = aml_begin_device(aml, "RTC0");
-        size_t resources;
 
         aml_name(aml, "_HID");
         aml_eisa_id(aml, "PNP0B00");
-        aml_name(aml, "_CRS");
-        resources = aml_begin_resources(aml);
-        aml_ports(aml, PORT_RTC, 2);
-        aml_isa_interrupt(aml, 8);
-        aml_end_resources(aml, resources);
+        add_resources(aml, PORT_RTC, 2, 8);
         aml_end(aml, device);
 }
 
 /* docs/specs/pvpanic of QEMU: where a guest finds it. */
 static void add_pvpanic(struct aml *aml, uint16_t port) {
         const size_t device = aml_begin_device(aml, "PEVT");
-        size_t resources;
 
         aml_name(aml, "_HID");
         aml_string(aml, "QEMU0001");
-        aml_name(aml, "_CRS");
-        resources = aml_begin_resources(aml);
-        aml_ports(aml, port, 1);
-        aml_end_resources(aml, resources);
+        add_resources(aml, port, 1, 0);
         aml_end(aml, device);
 }
 

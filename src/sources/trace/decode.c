@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 
 /* Field 22 of /proc/PID/stat counts in hundredths of a second, on every architecture (USER_HZ). */
-#define TICK_NS UINT64_C(10000000)
-
 /* include/trace/events/signal.h */
 #define TRACE_SIGNAL_IGNORED 1
 
@@ -76,7 +74,7 @@ int trace_record_check(const void *record, size_t n) {
 }
 
 bool trace_head_is_about(const struct trace_head *head, uint64_t start_time) {
-        return head->start_ns / TICK_NS == start_time;
+        return head->start_ns / TRACE_TICK_NS == start_time;
 }
 
 /* All facts of one record have its instant; two numbers for each record keep them in their order. */

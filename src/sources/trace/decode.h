@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of the clock ticks in which /proc tells since when a process runs (USER_HZ). */
+#define TRACE_TICK_NS UINT64_C(10000000)
+
 /* Outcomes: the record is no fact about the process. */
 #define TRACE_NO_FACT 1
 

@@ -12,8 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define TICK_NS UINT64_C(10000000)
-
 enum {
         CPUS_MAX = 8192, /* CONFIG_NR_CPUS has no more */
         RINGS_PAGES = 256, /* of all CPUs together, unless there are many */
@@ -77,8 +75,8 @@ static void begin(struct trace_perf *perf, struct trace_head *head, enum trace_r
 
         *head = (struct trace_head){ .kind = kind, .tgid = (uint32_t)tgid, .at_ns = seen->at_ns, .number = ++perf->n_records };
         /* Whoever has the pid now, and had not then, is another. */
-        if (!proc_stat_read(&stat, tgid) && stat.start_time <= seen->at_ns / TICK_NS)
-                head->start_ns = stat.start_time * TICK_NS;
+        if (!proc_stat_read(&stat, tgid) && stat.start_time <= seen->at_ns / TRACE_TICK_NS)
+                head->start_ns = stat.start_time * TRACE_TICK_NS;
 }
 
 static void hand_on(struct trace_perf *perf, const void *record, size_t n) {

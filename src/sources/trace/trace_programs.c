@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TICK_NS UINT64_C(10000000)
-
 enum {
         TRACE_PROGRAMS = 8,
         /* Of struct trace_descriptors. */
@@ -233,9 +231,9 @@ static int watch(struct trace_way *way, pid_t pid, uint64_t start_time, uint32_t
         uint32_t tgid = (uint32_t)pid;
 
         *ret_n_lost = 0;
-        if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TICK_NS)
+        if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TRACE_TICK_NS)
                 return 0;
-        watched = (struct trace_watched){ .start_ns = start_time * TICK_NS };
+        watched = (struct trace_watched){ .start_ns = start_time * TRACE_TICK_NS };
         return bpf_map_update_elem(map, &tgid, &watched, BPF_ANY) ? -errno : 0;
 }
 

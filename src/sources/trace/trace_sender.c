@@ -6,20 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_NS UINT64_C(10000000)
-
 /* The parent of all kernel threads. */
 #define KTHREADD 2
 
 /* Was it there at that instant?  Whoever has a pid after somebody else is younger. */
 static bool was_there(const struct proc_stat *stat, uint64_t at_ns) {
-        return stat->start_time <= at_ns / TICK_NS;
+        return stat->start_time <= at_ns / TRACE_TICK_NS;
 }
 
 static void describe(struct trace_process *process, const struct proc_stat *stat) {
         process->tgid = (uint32_t)stat->pid;
         /* 0 says that it is not known; the first process has begun with the clock. */
-        process->start_ns = stat->start_time ? stat->start_time * TICK_NS : 1;
+        process->start_ns = stat->start_time ? stat->start_time * TRACE_TICK_NS : 1;
         memcpy(process->comm, stat->comm, sizeof(process->comm) - 1);
 }
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "sources/trace/record.h"
+#include "sources/trace/decode.h"
 
 #include <sys/types.h>
 

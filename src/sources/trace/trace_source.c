@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TICK_NS UINT64_C(10000000)
-
 uint64_t trace_record_wait_usec = 1000000;
 
 struct trace_source {
@@ -77,7 +75,7 @@ static void complete_leader(struct evidence *evidence, const struct trace_signal
         struct proc_stat stat;
         struct actor actor;
 
-        if (proc_stat_read(&stat, (pid_t)signal->leader.tgid) || stat.start_time != signal->leader.start_ns / TICK_NS ||
+        if (proc_stat_read(&stat, (pid_t)signal->leader.tgid) || stat.start_time != signal->leader.start_ns / TRACE_TICK_NS ||
             proc_actor((pid_t)signal->leader.tgid, evidence->actor->via, &actor))
                 return;
         actor.confidence = evidence->actor->confidence;
@@ -92,7 +90,7 @@ static void complete_sender(struct evidence *evidence, const struct trace_signal
         if (signal->login_uid != UINT32_MAX)
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
         login_find(evidence->actor);
-        if (!proc_stat_read(&stat, (pid_t)signal->sender.tgid) && stat.start_time == signal->sender.start_ns / TICK_NS)
+        if (!proc_stat_read(&stat, (pid_t)signal->sender.tgid) && stat.start_time == signal->sender.start_ns / TRACE_TICK_NS)
                 toolstack_find_client(evidence->actor);
 }
 
@@ -189,7 +187,7 @@ static struct trace_watch *find_watch(const struct trace_source *source, const s
                         continue;
                 if (trace_head_is_about(head, watch->start_time))
                         return watch;
-                if (!head->start_ns && watch->start_time <= head->at_ns / TICK_NS && (!last || last->start_time < watch->start_time))
+                if (!head->start_ns && watch->start_time <= head->at_ns / TRACE_TICK_NS && (!last || last->start_time < watch->start_time))
                         last = watch;
         }
         return last;
