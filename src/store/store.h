@@ -139,7 +139,7 @@ void store_batch_drop_evidence(struct store_batch *batch);
 
 /*
  * A batch of evidence alone need not wait for the disk to be flushed: once it is done it outlives this process, whatever ends that, and a power
- * cut with whatever is committed next, or 5 ms later.  What is told rests on a verdict, whose commit flushes both.  Any other batch waits, whatever is said here.
+ * cut with the next verdict, or 5 ms later.  What is told rests on a verdict, whose commit flushes both.  Any other batch waits, whatever is said here.
  */
 void store_batch_flush_later(struct store_batch *batch);
 

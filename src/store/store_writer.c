@@ -18,7 +18,7 @@ enum {
 /* The rest after a failure; without it, a caller who submits again at once would keep a CPU and a sick disk busy. */
 #define REST_NS INT64_C(100000000)
 
-/* For so long evidence may wait for its verdict, to be flushed with it. */
+/* For so long evidence may wait for its verdict, to be flushed with it; whatever else is written meanwhile. */
 #define FLUSH_NS INT64_C(5000000)
 
 struct batch_list {
@@ -27,6 +27,7 @@ struct batch_list {
 
 struct store_writer {
         struct transaction transaction; /* the thread's */
+        struct timespec flush_by;       /* the thread's: until when it may owe a flush, where it does */
         pthread_t thread;
         bool has_thread;
         int event_fd;
@@ -143,12 +144,11 @@ static void rest(struct store_writer *writer) {
 /* Under the lock.  Until there is something to write, or the end. */
 static void wait_for_work(struct store_writer *writer) {
         const bool owes_flush = writer->transaction.owes_flush;
-        struct timespec until = until_after(FLUSH_NS);
         int r = 0;
 
         while (!writer->queue.first && !writer->is_ending && !r)
                 if (owes_flush)
-                        r = pthread_cond_timedwait(&writer->has_work, &writer->lock, &until);
+                        r = pthread_cond_timedwait(&writer->has_work, &writer->lock, &writer->flush_by);
                 else
                         pthread_cond_wait(&writer->has_work, &writer->lock);
         if (writer->queue.first || !owes_flush)
@@ -156,6 +156,21 @@ static void wait_for_work(struct store_writer *writer) {
         pthread_mutex_unlock(&writer->lock);
         transaction_flush(&writer->transaction);
         pthread_mutex_lock(&writer->lock);
+}
+
+static bool is_past(const struct timespec *instant) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec > instant->tv_sec || (now.tv_sec == instant->tv_sec && now.tv_nsec >= instant->tv_nsec);
+}
+
+static void write_group(struct store_writer *writer, struct batch_list group) {
+        const bool owed_flush = writer->transaction.owes_flush;
+
+        transaction_write(&writer->transaction, group.first, !owed_flush || !is_past(&writer->flush_by));
+        if (!owed_flush && writer->transaction.owes_flush)
+                writer->flush_by = until_after(FLUSH_NS);
 }
 
 static void *writer_main(void *userdata) {
@@ -174,7 +189,7 @@ static void *writer_main(void *userdata) {
                 group = take_group(&writer->queue);
 
                 pthread_mutex_unlock(&writer->lock);
-                transaction_write(&writer->transaction, group.first);
+                write_group(writer, group);
                 pthread_mutex_lock(&writer->lock);
 
                 if (finish_group(writer, group))

@@ -477,6 +477,18 @@ static void evidence_may_be_done_before_the_disk_is_flushed_but_not_for_long(voi
         assert_int_equal(n_flushes, before);
 }
 
+static void evidence_that_keeps_coming_does_not_put_that_off(void **state) {
+        struct world *world = *state;
+        const int before = n_flushes;
+
+        world_write_facts(world, 1, 1);
+        for (uint64_t i = 2; n_flushes <= before + 1; i++) {
+                assert_true(i < 100);
+                assert_int_equal(world_write(world, make_patient_facts(world, i)).result, 0);
+                poll(NULL, 0, 1);
+        }
+}
+
 static void a_verdict_is_flushed_before_it_is_done_and_its_evidence_with_it(void **state) {
         struct world *world = *state;
         int before, n_with_one = 0;
@@ -539,6 +551,7 @@ int main(void) {
                 SENTENCE(the_log_does_not_grow_without_end),
                 SENTENCE(a_file_that_was_removed_is_not_written_to),
                 SENTENCE(evidence_may_be_done_before_the_disk_is_flushed_but_not_for_long),
+                SENTENCE(evidence_that_keeps_coming_does_not_put_that_off),
                 SENTENCE(a_verdict_is_flushed_before_it_is_done_and_its_evidence_with_it),
                 SENTENCE(signals_are_left_to_the_caller),
                 cmocka_unit_test_setup_teardown(a_full_disk_fails_the_batch_and_room_lets_it_go_on, world_begin_empty,

@@ -491,7 +491,7 @@ static int check_still_there(struct transaction *transaction, char ret_why[stati
 }
 
 /* May all of them wait for the disk to be flushed? */
-static bool may_flush_later(const struct store_batch *first) {
+static bool all_may_wait(const struct store_batch *first) {
         for (const struct store_batch *batch = first; batch; batch = batch->next)
                 if (!batch->flushes_later || batch->n_ops != batch->n_evidence)
                         return false;
@@ -528,12 +528,12 @@ void transaction_flush(struct transaction *transaction) {
                 log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
 }
 
-static int write_all(struct transaction *transaction, struct store_batch *first, char ret_why[static STORE_WHY_MAX]) {
+static int write_all(struct transaction *transaction, struct store_batch *first, bool may_flush_later, char ret_why[static STORE_WHY_MAX]) {
         int r;
 
         r = check_still_there(transaction, ret_why);
         if (!r)
-                r = set_flushing(transaction, may_flush_later(first), ret_why);
+                r = set_flushing(transaction, may_flush_later && all_may_wait(first), ret_why);
         if (r)
                 return r;
         r = run(transaction, STATEMENT_BEGIN, ret_why);
@@ -548,11 +548,11 @@ static int write_all(struct transaction *transaction, struct store_batch *first,
         return commit(transaction, ret_why);
 }
 
-void transaction_write(struct transaction *transaction, struct store_batch *first) {
+void transaction_write(struct transaction *transaction, struct store_batch *first, bool may_flush_later) {
         char why[STORE_WHY_MAX] = "", ignored[STORE_WHY_MAX];
         int r;
 
-        r = write_all(transaction, first, why);
+        r = write_all(transaction, first, may_flush_later, why);
         if (!r)
                 return;
         if (!sqlite3_get_autocommit(transaction->database))

@@ -53,10 +53,10 @@ int transaction_init(struct transaction *transaction, sqlite3 *database, char re
 void transaction_deinit(struct transaction *transaction);
 
 /*
- * Write a list of batches with one commit, which flushes the disk unless all of them may wait for that.  Each gets its result: a batch that makes
- * no sense fails alone, a sick disk fails all of them.
+ * Write a list of batches with one commit, which flushes the disk unless `may_flush_later` and all of them may wait for that.  Each gets its
+ * result: a batch that makes no sense fails alone, a sick disk fails all of them.
  */
-void transaction_write(struct transaction *transaction, struct store_batch *first);
+void transaction_write(struct transaction *transaction, struct store_batch *first, bool may_flush_later);
 
 /* Flush what is owed. */
 void transaction_flush(struct transaction *transaction);
