@@ -115,7 +115,6 @@ static void write_fadt(struct acpi_tables *tables, const struct acpi_tables_conf
                 FLAG_TMR_VAL_EXT = 1 << 8,
                 FLAG_RESET_REG_SUP = 1 << 10,
                 BOOT_LEGACY_DEVICES = 1 << 0,
-                BOOT_8042 = 1 << 1,
                 BOOT_NO_VGA = 1 << 2,
                 N_FADT = 276,
         };
@@ -144,7 +143,7 @@ static void write_fadt(struct acpi_tables *tables, const struct acpi_tables_conf
         put(fadt + 96, 0xfff, 2); /* no C2 … */
         put(fadt + 98, 0xfff, 2); /* … and no C3 */
         fadt[108] = RTC_CENTURY;
-        put(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA, 2);
+        put(fadt + 109, BOOT_LEGACY_DEVICES | BOOT_NO_VGA, 2);
         put(fadt + 112, FLAG_WBINVD | FLAG_PROC_C1 | FLAG_RESET_REG_SUP | (config->pm.timer_is_32_bit ? FLAG_TMR_VAL_EXT : 0), 4);
         put_ports(fadt + 116, PORT_RESET, 1, 1);
         fadt[128] = RESET_VALUE;

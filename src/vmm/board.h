@@ -28,6 +28,7 @@ struct board_request {
         uint32_t value;
 
         bool has_cpu; /* where the CPU was is known: */
+        unsigned cpu;
         uint64_t rip; /* linear */
         bool is_deliberate; /* a triple fault: its interrupt table was empty */
 };

@@ -4,6 +4,7 @@
  * Knows the loop around its sockets and its one timer, and what is under the lock that it shares with the CPU's thread.
  */
 #include "basics/cleanup.h"
+#include "vmm/console.h"
 #include "vmm/monitor.h"
 #include "vmm/options.h"
 #include "vmm/peer.h"
@@ -30,9 +31,10 @@ struct program {
         /* With a CPU. */
         bool has_cpu;
         struct pc pc;
+        struct firmware firmware;
         struct kvm_machine *machine;
         struct runner runner;
-        int console_fd; /* -1: nowhere */
+        struct console console;
         int change_fd;  /* the CPU's thread has changed something */
         uint64_t look_ns; /* when it is asked for next whether the guest is halted for good */
 
@@ -44,7 +46,7 @@ struct program {
 };
 
 static uint64_t now_ns(const struct program *program) {
-        return program->has_cpu ? runner_now_ns() : program->qtest.now_ns;
+        return program->has_cpu ? runner_moment().now_ns : program->qtest.now_ns;
 }
 
 /* --- what the VM and its CPU say --------------------------------------------------------------------------------- */
@@ -61,12 +63,10 @@ static void send_to_client(void *userdata, const char *text, size_t n) {
         peer_send(&program->qmp, text, n);
 }
 
-/* A console that nobody reads holds the guest up, as a serial line does; one that has gone is written to no more. */
 static void on_console(void *userdata, char byte) {
         struct program *program = userdata;
 
-        if (program->console_fd >= 0 && write(program->console_fd, &byte, 1) < 0 && errno != EAGAIN && errno != EINTR)
-                program->console_fd = -1;
+        console_write(&program->console, byte);
 }
 
 static void on_change(void *userdata) {
@@ -189,24 +189,40 @@ static void unlock(struct program *program) {
                 runner_unlock(&program->runner);
 }
 
-/* For poll(): until the next look at the CPU, or the timer's next interrupt; -1: for ever. */
+/* For poll(): until the next look at the CPUs, or what the PC waits for; -1: for ever. */
 static int wait_ms(struct program *program) {
-        uint64_t now, next_ns;
+        struct moment moment;
+        uint64_t next_ns;
 
         if (!program->has_cpu)
                 return -1;
-        now = runner_now_ns();
-        next_ns = acpi_pm_next_interrupt_ns(&program->vm.board.pm, now);
-        if (acpi_pm_interrupt(&program->vm.board.pm, now) || next_ns > program->look_ns)
+        moment = runner_moment();
+        next_ns = pc_next_ns(&program->pc, moment);
+        if (next_ns > program->look_ns)
                 next_ns = program->look_ns;
-        return next_ns <= now ? 0 : (int)((next_ns - now + 999999) / 1000000);
+        return next_ns <= moment.now_ns ? 0 : (int)((next_ns - moment.now_ns + 999999) / 1000000);
 }
 
 static void take_time(struct program *program) {
-        if (program->has_cpu && runner_now_ns() >= program->look_ns) {
-                program->look_ns = runner_now_ns() + RUNNER_LOOK_NS;
+        const struct moment moment = runner_moment();
+
+        if (!program->has_cpu)
+                return;
+        pc_advance(&program->pc, moment);
+        vm_take_time(&program->vm, moment.now_ns);
+        if (moment.now_ns >= program->look_ns) {
+                program->look_ns = moment.now_ns + RUNNER_LOOK_NS;
                 runner_look(&program->runner);
         }
+}
+
+/* As fast as the guest takes it. */
+static void take_keys(struct program *program) {
+        char keys[SERIAL_FIFO];
+        const size_t n = console_read(&program->console, keys, serial_room(&program->pc.serial));
+
+        for (size_t i = 0; i < n; i++)
+                serial_receive(&program->pc.serial, (uint8_t)keys[i]);
 }
 
 static void take_change(struct program *program) {
@@ -219,7 +235,8 @@ static void take_change(struct program *program) {
 /* Under the lock, which it gives away while it waits. */
 static bool run_once(struct program *program) {
         struct pollfd fds[] = { peer_poll(&program->qmp), peer_poll(&program->tester), { .fd = program->signal_fd, .events = POLLIN },
-                                { .fd = program->change_fd, .events = POLLIN } };
+                                { .fd = program->change_fd, .events = POLLIN },
+                                { .fd = program->has_cpu && serial_room(&program->pc.serial) ? program->console.in : -1, .events = POLLIN } };
         const int timeout_ms = wait_ms(program);
         int r;
 
@@ -234,6 +251,8 @@ static bool run_once(struct program *program) {
                 take_signal(program);
         if (r > 0 && fds[3].revents)
                 take_change(program);
+        if (r > 0 && fds[4].revents)
+                take_keys(program);
         if (r > 0) {
                 serve(program, &program->qmp, fds[0].revents, serve_client);
                 serve(program, &program->tester, fds[1].revents, serve_tester);
@@ -284,62 +303,40 @@ static int fail(const char *what, const char *why) {
         return -1;
 }
 
-/* The whole file; its size is a ROM's. */
-static uint8_t *read_rom(const char *path, size_t *ret_n) {
-        cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-        cleanup(freep) uint8_t *rom = NULL;
-        struct stat about;
+static int open_firmware(struct program *program, const struct options *options) {
+        char why[FIRMWARE_WHY_MAX];
+        const int r = options->bios ? firmware_open_rom(&program->firmware, options->bios, why)
+                                    : firmware_open_kernel(&program->firmware, options->kernel, options->initrd, options->append, why);
 
-        if (fd < 0 || fstat(fd, &about)) {
-                fail(path, strerror(errno));
-                return NULL;
-        }
-        if (!S_ISREG(about.st_mode) || about.st_size <= 0 || about.st_size > KVM_MACHINE_ROM_MAX || about.st_size % 4096) {
-                fail(path, "no firmware: a file of 4 KiB to 1 MiB, in whole pages, is wanted");
-                return NULL;
-        }
-        *ret_n = (size_t)about.st_size;
-        rom = malloc(*ret_n);
-        if (!rom || read(fd, rom, *ret_n) != about.st_size) {
-                fail(path, "cannot be read");
-                return NULL;
-        }
-        return take_pointer(rom);
+        if (r)
+                fprintf(stderr, "vmpower-vmm: %s\n", why);
+        return r;
 }
 
-static int open_console(struct program *program, const char *serial) {
-        program->console_fd = -1;
-        if (!strcmp(serial, "stdio"))
-                program->console_fd = STDOUT_FILENO;
-        if (strncmp(serial, "file:", 5) != 0)
-                return 0;
-        program->console_fd = open(serial + 5, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        return program->console_fd < 0 ? fail(serial + 5, strerror(errno)) : 0;
-}
-
-static int start_cpu(struct program *program, const struct options *options) {
-        cleanup(freep) uint8_t *rom = NULL;
+static int start_cpus(struct program *program, const struct options *options) {
         char why[KVM_MACHINE_WHY_MAX];
-        size_t n_rom;
         int r;
 
-        rom = read_rom(options->bios, &n_rom);
-        if (!rom || open_console(program, options->serial))
+        if (open_firmware(program, options))
                 return -1;
-        r = kvm_machine_open(&program->machine, options->n_mib, rom, n_rom, why);
+        r = console_open(&program->console, options->serial);
+        if (r)
+                return fail(options->serial, strerror(-r));
+        r = kvm_machine_open(&program->machine, options->n_mib, options->n_cpus, program->firmware.rom, program->firmware.n_rom, why);
         if (r == -EACCES || r == -ENOENT)
                 return fail(why, "this host's KVM is needed, and the right to use it (group kvm)");
         if (r)
                 return fail("no virtual machine can be made", why);
+        firmware_write_tables(&program->firmware, &program->vm.board, options->n_cpus, NULL, 0);
         program->pc = (struct pc){ .board = &program->vm.board, .fw_cfg = options->fw_cfg };
-        program->runner = (struct runner){ .vm = &program->vm, .pc = &program->pc, .machine = program->machine, .console = on_console,
-                                           .changed = on_change, .userdata = program };
+        program->runner = (struct runner){ .vm = &program->vm, .pc = &program->pc, .machine = program->machine, .firmware = &program->firmware,
+                                           .console = on_console, .changed = on_change, .userdata = program };
         program->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (program->change_fd < 0)
                 return fail("eventfd", strerror(errno));
+        program->has_cpu = true;
         r = runner_start(&program->runner);
-        program->has_cpu = !r;
-        return r ? fail("the CPU's thread", strerror(-r)) : 0;
+        return r ? fail("the CPUs' threads", strerror(-r)) : 0;
 }
 
 static int start(struct program *program, const struct options *options) {
@@ -347,11 +344,22 @@ static int start(struct program *program, const struct options *options) {
                 return fail("signalfd", strerror(errno));
         if (listen_at(&program->qmp, options->qmp) || listen_at(&program->tester, options->qtest))
                 return -1;
-        return options->bios ? start_cpu(program, options) : 0;
+        return options->bios || options->kernel ? start_cpus(program, options) : 0;
+}
+
+static int dump_tables(struct program *program, const struct options *options) {
+        int r;
+
+        firmware_write_tables(&program->firmware, &program->vm.board, options->n_cpus, NULL, 0);
+        r = firmware_dump_tables(&program->firmware, options->dump_tables);
+        if (r)
+                fail(options->dump_tables, strerror(-r));
+        return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
-        static struct program program = { .qmp = PEER_NONE, .tester = PEER_NONE, .change_fd = -1, .console_fd = -1 };
+        static struct program program = { .qmp = PEER_NONE, .tester = PEER_NONE, .change_fd = -1, .console = CONSOLE_NONE,
+                                          .firmware.boot = { .kernel = -1, .initrd = -1 } };
         struct options options;
         int r = options_read(&options, argc, argv);
 
@@ -360,8 +368,10 @@ int main(int argc, char **argv) {
         program.vm.name = options.name;
         program.vm.event = on_event;
         program.vm.userdata = &program;
-        vm_init(&program.vm, options.chip, options.bios ? runner_now_ns() : 0);
+        vm_init(&program.vm, options.chip, options.qtest ? 0 : runner_moment().now_ns);
         vm_set_actions(&program.vm, NULL, NULL, NULL, options.on_halt);
+        if (options.dump_tables)
+                return dump_tables(&program, &options);
         if (options.is_paused)
                 program.vm.state = RUN_STATE_PRELAUNCH;
         monitor_init(&program.monitor, &program.vm, send_to_client, &program);
@@ -371,6 +381,8 @@ int main(int argc, char **argv) {
         if (program.has_cpu)
                 runner_stop(&program.runner);
         kvm_machine_close(program.machine);
+        firmware_close(&program.firmware);
+        console_close(&program.console);
         peer_deinit(&program.qmp);
         peer_deinit(&program.tester);
         monitor_deinit(&program.monitor);

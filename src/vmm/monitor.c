@@ -111,7 +111,7 @@ static void quit(struct vm *vm, uint64_t now_ns) {
 }
 
 static void powerdown(struct vm *vm, uint64_t now_ns) {
-        vm_powerdown(vm);
+        vm_powerdown(vm, now_ns);
 }
 
 static void wakeup(struct vm *vm, uint64_t now_ns) {

@@ -10,21 +10,28 @@
 #include <string.h>
 
 static void print_help(void) {
-        puts("Usage: vmpower-vmm --bios FILE [OPTION ...]\n"
+        puts("Usage: vmpower-vmm --kernel FILE [--initrd FILE] [--append TEXT] [OPTION ...]\n"
+             "       vmpower-vmm --bios FILE [OPTION ...]\n"
              "       vmpower-vmm --qtest PATH [OPTION ...]\n"
+             "       vmpower-vmm --dump-tables DIRECTORY [OPTION ...]\n"
              "\n"
              "A virtual machine under KVM whose end is always explained, or (--qtest) its hardware with a test in the CPU's place.\n"
              "\n"
              "  --name NAME                 what the VM is called, by those who look after it\n"
+             "  --kernel FILE               run this Linux: a bzImage, or a vmlinux with a PVH entry\n"
+             "  --initrd FILE               the kernel's initial RAM disk\n"
+             "  --append TEXT               the kernel's command line\n"
              "  --bios FILE                 run this firmware: a ROM of at most 1 MiB, in whole pages\n"
-             "  --memory MIB                1 to 3072; 128 by default\n"
+             "  --memory MIB                1 to 1048576; 128 by default\n"
+             "  --cpus N                    1 to 16; 1 by default\n"
              "  --machine piix4|ich9        whose power-management registers: those of QEMU's machine pc (the default) or q35\n"
              "  --serial stdio|none|file:PATH  where the first serial port goes; stdio by default\n"
              "  --fw-cfg NAME=TEXT          tell firmware this, as QEMU's -fw_cfg name=NAME,string=TEXT does\n"
              "  --on-halt poweroff|none     what becomes of a guest that is halted for good; poweroff by default\n"
-             "  --paused                    the CPU waits for QMP's `cont`\n"
+             "  --paused                    the CPUs wait for QMP's `cont`\n"
              "  --qmp PATH                  listen on this unix socket for QMP, QEMU's monitor protocol\n"
              "  --qtest PATH                listen on this unix socket for QEMU's qtest protocol; no CPU runs\n"
+             "  --dump-tables DIRECTORY     write the ACPI tables of such a machine there, each in a file, and run nothing\n"
              "  --help                      this text\n"
              "  --version\n"
              "\n"
@@ -47,13 +54,32 @@ static int read_machine(struct options *options, const char *word) {
         return OPTIONS_OK;
 }
 
-static int read_memory(struct options *options, const char *word) {
+/* A number from 1 to `max`; 0: it is none. */
+static unsigned read_number(const char *word, unsigned max) {
         char *end;
-        unsigned long n_mib = strtoul(word, &end, 10);
+        const unsigned long n = strtoul(word, &end, 10);
 
-        if (*word < '0' || *word > '9' || *end || n_mib < 1 || n_mib > KVM_MACHINE_MIB_MAX)
-                return wrong("--memory is 1 to 3072 MiB", word);
-        options->n_mib = (unsigned)n_mib;
+        return *word < '0' || *word > '9' || *end || n > max ? 0 : (unsigned)n;
+}
+
+static int read_memory(struct options *options, const char *word) {
+        options->n_mib = read_number(word, KVM_MACHINE_MIB_MAX);
+        return options->n_mib ? OPTIONS_OK : wrong("--memory is 1 to 1048576 MiB", word);
+}
+
+static int read_cpus(struct options *options, const char *word) {
+        options->n_cpus = read_number(word, KVM_CPUS_MAX);
+        return options->n_cpus ? OPTIONS_OK : wrong("--cpus is 1 to 16", word);
+}
+
+/* One thing to do, and only what belongs to it. */
+static int check(const struct options *options) {
+        const int n = !!options->kernel + !!options->bios + !!options->qtest + !!options->dump_tables;
+
+        if (n != 1)
+                return wrong("one of --kernel, --bios, --qtest and --dump-tables is wanted", n ? "several" : "none");
+        if (!options->kernel && (options->initrd || *options->append))
+                return wrong("--initrd and --append are a --kernel's", options->initrd ? options->initrd : options->append);
         return OPTIONS_OK;
 }
 
@@ -85,25 +111,43 @@ static int read_fw_cfg(struct options *options, char *word) {
 }
 
 int options_read(struct options *ret_options, int argc, char **argv) {
-        enum { NAME = 256, BIOS, MEMORY, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, VERSION };
+        enum { NAME = 256, KERNEL, INITRD, APPEND, BIOS, MEMORY, CPUS, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, DUMP_TABLES, VERSION };
         static const struct option known[] = {
-                { "name", required_argument, NULL, NAME },
+                { "name", required_argument, NULL, NAME },       { "kernel", required_argument, NULL, KERNEL },
+                { "initrd", required_argument, NULL, INITRD },   { "append", required_argument, NULL, APPEND },
                 { "bios", required_argument, NULL, BIOS },       { "memory", required_argument, NULL, MEMORY },
-                { "machine", required_argument, NULL, MACHINE }, { "serial", required_argument, NULL, SERIAL },
-                { "fw-cfg", required_argument, NULL, FW_CFG },   { "on-halt", required_argument, NULL, ON_HALT },
-                { "paused", no_argument, NULL, PAUSED },         { "qmp", required_argument, NULL, QMP },
-                { "qtest", required_argument, NULL, QTEST },     { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, VERSION },       { 0 },
+                { "cpus", required_argument, NULL, CPUS },       { "machine", required_argument, NULL, MACHINE },
+                { "serial", required_argument, NULL, SERIAL },   { "fw-cfg", required_argument, NULL, FW_CFG },
+                { "on-halt", required_argument, NULL, ON_HALT }, { "paused", no_argument, NULL, PAUSED },
+                { "qmp", required_argument, NULL, QMP },         { "qtest", required_argument, NULL, QTEST },
+                { "dump-tables", required_argument, NULL, DUMP_TABLES },
+                { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, VERSION },
+                { 0 },
         };
         struct options *options = ret_options;
         int c, r = OPTIONS_OK;
 
-        *options = (struct options){ .chip = ACPI_PM_PIIX4, .n_mib = 128, .serial = "stdio" };
+        *options = (struct options){ .chip = ACPI_PM_PIIX4, .n_mib = 128, .n_cpus = 1, .append = "", .serial = "stdio" };
         opterr = 0;
         while (!r && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1)
                 switch (c) {
                 case NAME:
                         r = read_name(options, optarg);
+                        break;
+                case KERNEL:
+                        options->kernel = optarg;
+                        break;
+                case INITRD:
+                        options->initrd = optarg;
+                        break;
+                case APPEND:
+                        options->append = optarg;
+                        break;
+                case CPUS:
+                        r = read_cpus(options, optarg);
+                        break;
+                case DUMP_TABLES:
+                        options->dump_tables = optarg;
                         break;
                 case BIOS:
                         options->bios = optarg;
@@ -149,7 +193,5 @@ int options_read(struct options *ret_options, int argc, char **argv) {
                 return r;
         if (optind < argc)
                 return wrong("an option is wanted", argv[optind]);
-        if (!options->bios == !options->qtest)
-                return wrong("one of --bios and --qtest is wanted", options->bios ? "both" : "none");
-        return OPTIONS_OK;
+        return check(options);
 }

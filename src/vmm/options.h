@@ -11,8 +11,11 @@ enum { OPTIONS_NAME_LENGTH_MAX = 255 };
 struct options {
         const char *name; /* NULL: none */
         enum acpi_pm_chip chip;
-        const char *bios;  /* NULL: none */
-        unsigned n_mib;
+        const char *bios;             /* NULL: none */
+        const char *kernel, *initrd;  /* NULL: none */
+        const char *append;           /* the kernel's command line */
+        const char *dump_tables;      /* a directory; NULL: none */
+        unsigned n_mib, n_cpus;
         const char *serial; /* "stdio", "none", "file:PATH" */
         const char *on_halt; /* in set-action's word; NULL: as it is */
         bool is_paused; /* it begins with `cont` */

@@ -1,11 +1,13 @@
 /*
- * Runner: the thread in which a VM's CPU runs, and why it stopped each time.
+ * Runner: the threads in which a VM's CPUs run, and why each stopped each time.
  *
- * Knows KVM's stops, and turns each into a request of the VM, with where the CPU was.  Everything of the VM is under one lock, which the thread holds
- * but while the CPU runs.  Sees a guest that is halted for good: it is asked once in a while, and only a CPU that has stood still is looked at.
+ * Knows KVM's stops, and turns each into a request of the VM, with where the CPU was.  Everything of the VM is under one lock, which a thread holds
+ * but while its CPU runs, and while a byte goes to the console.  Sees a guest that is halted for good: it is asked once in a while, and only CPUs that have
+ * stood still are looked at.
  */
 #pragma once
 
+#include "vmm/firmware.h"
 #include "vmm/kvm_machine.h"
 #include "vmm/pc.h"
 #include "vmm/vm.h"
@@ -15,28 +17,39 @@
 /* How often runner_look() wants to be called: a guest that is halted for good is seen after two of them. */
 #define RUNNER_LOOK_NS UINT64_C(900000000)
 
+struct runner_cpu {
+        struct runner *runner;
+        unsigned number;
+        pthread_t thread;
+        bool wants_look;
+};
+
 struct runner {
-        struct vm *vm;                /* borrowed */
-        struct pc *pc;                /* borrowed */
-        struct kvm_machine *machine;  /* borrowed */
-        void (*console)(void *userdata, char byte);
-        void (*changed)(void *userdata); /* in the thread, under the lock: something has happened that others may want to know of */
+        struct vm *vm;                    /* borrowed */
+        struct pc *pc;                    /* borrowed */
+        struct kvm_machine *machine;      /* borrowed */
+        const struct firmware *firmware;  /* borrowed */
+        void (*console)(void *userdata, char byte); /* without the lock */
+        void (*changed)(void *userdata); /* in a thread, under the lock: something has happened that others may want to know of */
         void *userdata;
 
         pthread_mutex_t lock;
         pthread_cond_t may_run;
-        pthread_t thread;
-        unsigned n_starts; /* of the CPU, that have been done */
-        bool interrupt;    /* the level of the system control interrupt */
-        bool wants_look;
-        uint64_t cpu_ns;        /* the thread's CPU time at the last call … */
-        uint64_t cpu_looked_ns; /* … and when the CPU had been looked at last */
+        struct runner_cpu cpus[KVM_CPUS_MAX];
+        unsigned n_threads;
+        unsigned n_starts;      /* of the CPUs, that have been done */
+        unsigned n_waiting;     /* CPUs that wait for the others to begin anew together */
+        uint32_t interrupts;    /* the lines that are up */
+        uint64_t next_ns;       /* when the PC wants to be told of the time, as far as the main thread knows */
+        unsigned n_looks, n_halted; /* CPUs that are still to be looked at, and what was seen */
+        uint64_t cpu_ns;        /* the threads' CPU time at the last call … */
+        uint64_t cpu_looked_ns; /* … and when their CPUs had been looked at last */
         bool halt_is_told;
 };
 
-/* Everything borrowed is set.  0 or -errno. */
+/* Everything borrowed is set.  0 or -errno; either way runner_stop() comes after it. */
 int runner_start(struct runner *runner);
-/* The VM is over: waits for the thread. */
+/* The VM is over: waits for the threads. */
 void runner_stop(struct runner *runner);
 
 void runner_lock(struct runner *runner);
@@ -48,5 +61,5 @@ void runner_take_change(struct runner *runner);
 /* Under the lock, every RUNNER_LOOK_NS. */
 void runner_look(struct runner *runner);
 
-/* The guest's clock. */
-uint64_t runner_now_ns(void);
+/* The guest's clocks. */
+struct moment runner_moment(void);

@@ -14,6 +14,7 @@ void vm_init(struct vm *vm, enum acpi_pm_chip chip, uint64_t now_ns) {
         vm->on_panic = PANIC_SHUTDOWN;
         vm->on_halt = HALT_POWEROFF;
         vm->n_starts = 0;
+        vm->is_wake = false;
         vm->is_over = vm->is_failed = false;
         board_init(&vm->board, chip, now_ns);
 }
@@ -51,7 +52,7 @@ static json_t *mechanism_of(const struct board_request *request) {
                 json_object_set_new(mechanism, "deliberate", json_boolean(request->is_deliberate));
         }
         if (mechanism && request->has_cpu) {
-                json_object_set_new(mechanism, "vcpu", json_integer(0));
+                json_object_set_new(mechanism, "vcpu", json_integer(request->cpu));
                 json_object_set_new(mechanism, "rip", json_integer((json_int_t)request->rip));
         }
         return mechanism;
@@ -99,6 +100,7 @@ static void reset(struct vm *vm, bool is_guest, const char *reason, const struct
         }
         board_reset(&vm->board, now_ns);
         vm->n_starts++;
+        vm->is_wake = false;
         tell(vm, "RESET", data_of(is_guest, reason, request));
         if (vm->state != RUN_STATE_RUNNING)
                 vm->state = RUN_STATE_PRELAUNCH;
@@ -177,9 +179,23 @@ int vm_continue(struct vm *vm) {
         return 0;
 }
 
-void vm_powerdown(struct vm *vm) {
+static void wake(struct vm *vm) {
+        acpi_pm_wake(&vm->board.pm);
+        vm->n_starts++;
+        vm->is_wake = true;
+        vm->state = RUN_STATE_RUNNING;
+        tell(vm, "WAKEUP", NULL);
+}
+
+void vm_take_time(struct vm *vm, uint64_t now_ns) {
+        if (vm->state == RUN_STATE_SUSPENDED && acpi_pm_wants_wake(&vm->board.pm, now_ns))
+                wake(vm);
+}
+
+void vm_powerdown(struct vm *vm, uint64_t now_ns) {
         acpi_pm_press_power_button(&vm->board.pm);
         tell(vm, "POWERDOWN", NULL);
+        vm_take_time(vm, now_ns);
 }
 
 void vm_reset(struct vm *vm, uint64_t now_ns) {
@@ -187,12 +203,8 @@ void vm_reset(struct vm *vm, uint64_t now_ns) {
 }
 
 void vm_wakeup(struct vm *vm) {
-        if (vm->state != RUN_STATE_SUSPENDED)
-                return;
-        acpi_pm_wake(&vm->board.pm);
-        vm->n_starts++;
-        vm->state = RUN_STATE_RUNNING;
-        tell(vm, "WAKEUP", NULL);
+        if (vm->state == RUN_STATE_SUSPENDED)
+                wake(vm);
 }
 
 void vm_quit(struct vm *vm) {

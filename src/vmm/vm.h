@@ -33,7 +33,8 @@ struct vm {
         enum shutdown_action on_shutdown;
         enum panic_action on_panic;
         enum halt_action on_halt;
-        unsigned n_starts; /* of the CPU: a reset or a wake begins at its reset vector */
+        unsigned n_starts; /* of its CPUs: by a reset … */
+        bool is_wake;      /* … or, the last time, out of S3 */
         bool is_over;      /* the process is to end … */
         bool is_failed;    /* … and not in order */
 
@@ -57,10 +58,13 @@ void vm_take_error(struct vm *vm, const char *why);
 /* At the monitor: QEMU's commands of these names.  -EPERM: `cont` of a VM that is off, which only a reset can change; a wake without a sleep is nothing. */
 void vm_stop(struct vm *vm);
 int vm_continue(struct vm *vm);
-void vm_powerdown(struct vm *vm);
+void vm_powerdown(struct vm *vm, uint64_t now_ns);
 void vm_reset(struct vm *vm, uint64_t now_ns);
 void vm_wakeup(struct vm *vm);
 void vm_quit(struct vm *vm);
+
+/* Time has gone on: an event that its guest has enabled ends its sleep (ACPI 6.5, 7.3.1). */
+void vm_take_time(struct vm *vm, uint64_t now_ns);
 
 /* By a signal to the process. */
 void vm_terminate(struct vm *vm);

@@ -71,7 +71,7 @@ LAYERS = {
     "runner": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "engine"}, {"jansson", "systemd"}),
     "api": Layer({JUDGE, "core", "json", "store", "engine", "keeper"}, {"jansson", "systemd", "microhttpd"}),
     "daemon": Layer({JUDGE, "core/text.h", "engine", "keeper", "outlets", "api"}, {"systemd"}, builds="program"),
-    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, {"jansson", "kvm", "threads"}, builds="program"),
+    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h", "vmpower/acpi_tables.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, {"jansson", "kvm", "threads"}, builds="program"),
     "client": Layer({JUDGE, "vmpower/client.h"}, {"jansson"}),
     "cli": Layer({JUDGE, "core", "json", "store", "engine", "runner", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},
                  builds="program"),

@@ -371,9 +371,11 @@ def says(words, status, complaint, **named):
 @test("a wrong option, or a value that is none, is one line and status 2")
 def wrong_options():
     for words, complaint in (
-        ([], "one of --bios and --qtest is wanted"), (["--bios", "x", "--qtest", "y"], "one of --bios and --qtest is wanted"),
+        ([], "one of --kernel, --bios, --qtest and --dump-tables is wanted"), (["--bios", "x", "--qtest", "y"], "not \"several\""),
+        (["--bios", ROM, "--append", "x"], "are a --kernel's"), (["--bios", ROM, "--initrd", "x"], "are a --kernel's"),
+        (["--bios", ROM, "--cpus", "0"], "--cpus is 1 to 16"), (["--bios", ROM, "--cpus", "17"], "--cpus is 1 to 16"),
         (["--bios"], "--bios"), (["--no-such"], "--no-such"), (["more"], "more"),
-        (["--bios", ROM, "--memory", "0"], "--memory is 1 to 3072 MiB"), (["--bios", ROM, "--memory", "4096"], "--memory"),
+        (["--bios", ROM, "--memory", "0"], "--memory is 1 to 1048576 MiB"), (["--bios", ROM, "--memory", "1048577"], "--memory"),
         (["--bios", ROM, "--memory", "x"], "--memory"), (["--bios", ROM, "--machine", "pc"], "--machine is piix4 or ich9"),
         (["--bios", ROM, "--serial", "tcp"], "--serial"), (["--bios", ROM, "--fw-cfg", "x"], "--fw-cfg is NAME=TEXT"),
         (["--bios", ROM, "--name", ""], "1 to 255 letters"), (["--bios", ROM, "--name", "n" * 256], "1 to 255 letters"),
