@@ -163,10 +163,9 @@ void vm_take_error(struct vm *vm, const char *why) {
 /* --- at the monitor ---------------------------------------------------------------------------------------------- */
 
 void vm_stop(struct vm *vm) {
-        if (vm->state == RUN_STATE_RUNNING || vm->state == RUN_STATE_SUSPENDED) {
-                vm->state = RUN_STATE_PAUSED;
-                tell(vm, "STOP", NULL);
-        }
+        /* One that sleeps does not run, and is not to run on where it fell asleep. */
+        if (vm->state == RUN_STATE_RUNNING)
+                change_state(vm, RUN_STATE_PAUSED);
 }
 
 int vm_continue(struct vm *vm) {

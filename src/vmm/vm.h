@@ -55,7 +55,10 @@ void vm_take_halt(struct vm *vm, unsigned n_cpus);
 /* It cannot go on, and why. */
 void vm_take_error(struct vm *vm, const char *why);
 
-/* At the monitor: QEMU's commands of these names.  -EPERM: `cont` of a VM that is off, which only a reset can change; a wake without a sleep is nothing. */
+/*
+ * At the monitor: QEMU's commands of these names.  -EPERM: `cont` of a VM that is off, which only a reset can change.  A wake without a sleep is nothing,
+ * and so are a stop and a cont of one that sleeps.
+ */
 void vm_stop(struct vm *vm);
 int vm_continue(struct vm *vm);
 void vm_powerdown(struct vm *vm, uint64_t now_ns);
