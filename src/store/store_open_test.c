@@ -297,6 +297,18 @@ static void a_stranger_who_may_only_read_reads_a_closed_store(void **state) {
         assert_int_equal(in_stranger(read_store, world), 0);
 }
 
+static void its_path_is_a_path_and_no_pattern(void **state) {
+        struct world *world = *state;
+        char path[sizeof(world->directory)];
+
+        world_close(world);
+        assert_true(snprintf(path, sizeof(path), "%s-%%41?#%%", world->directory) < (int)sizeof(path));
+        assert_int_equal(rename(world->directory, path), 0);
+        strcpy(world->directory, path);
+        share(world, 0555, 0444);
+        assert_int_equal(in_stranger(read_store, world), 0);
+}
+
 /* One way of talking: a byte from one process to another. */
 static void tell(const int *fds) {
         assert_int_equal(write(fds[1], "", 1), 1);
@@ -470,6 +482,7 @@ int main(void) {
                 SENTENCE(world_begin, a_store_that_another_program_keeps_to_itself_is_busy),
                 SENTENCE(world_begin, a_writer_does_not_keep_readers_out),
                 SENTENCE(world_begin, a_stranger_who_may_only_read_reads_a_closed_store),
+                SENTENCE(world_begin, its_path_is_a_path_and_no_pattern),
                 SENTENCE(world_begin, a_stranger_who_may_only_read_reads_beside_a_writer),
                 SENTENCE(world_begin, a_reader_of_a_closed_store_sees_what_a_writer_adds_later),
                 SENTENCE(world_begin, a_reader_of_a_closed_store_sees_what_a_writer_added_who_left_again),

@@ -240,6 +240,40 @@ static void a_vm_that_has_ended_cannot_be_claimed(void **state) {
         assert_watcher(world, "");
 }
 
+static void hold(struct world *world, const struct store_monitor *monitor) {
+        struct store_batch *batch = make_batch();
+
+        assert_int_equal(store_batch_set_monitor(batch, world->vm, monitor), 0);
+        assert_int_equal(world_write(world, batch).result, 0);
+}
+
+static void assert_holds(struct world *world, const struct store_monitor *monitor) {
+        cleanup(store_monitor_deinit) struct store_monitor found = {};
+
+        assert_int_equal(store_find_monitor(world->store, world->vm, &found), monitor ? 0 : -ENOENT);
+        if (!monitor)
+                return;
+        assert_string_equal(found.path, monitor->path);
+        assert_string_equal(found.greeting, monitor->greeting);
+        assert_int_equal(found.is_kept, monitor->is_kept);
+}
+
+static void the_monitor_that_is_held_is_known_until_the_end(void **state) {
+        struct world *world = *state;
+        const struct store_monitor one = { "/run/one", "{\"QMP\": {}}", true }, other = { "/run/other", "", false };
+
+        assert_holds(world, NULL);
+        hold(world, &one);
+        assert_holds(world, &one);
+        hold(world, &other);
+        assert_holds(world, &other);
+        hold(world, NULL);
+        assert_holds(world, NULL);
+        hold(world, &one);
+        end_vm(world, world->vm, 7000);
+        assert_holds(world, NULL);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -255,6 +289,7 @@ int main(void) {
                 SENTENCE(of_all_who_claim_a_vm_one_gets_it),
                 SENTENCE(a_claim_that_fails_takes_its_batch_with_it),
                 SENTENCE(a_vm_that_has_ended_cannot_be_claimed),
+                SENTENCE(the_monitor_that_is_held_is_known_until_the_end),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -96,8 +96,11 @@ static void what_cannot_be_stored_stays_its_callers(void **state) {
         const struct decision none = {}, some = { .exists = true };
         struct evidence fact = make_fact(1);
 
-        fact.at_ns = UINT64_C(1) << 63;
-        assert_int_equal(store_batch_add_evidence(batch, world->vm, &fact), -ERANGE);
+        for (size_t i = 0; i < 3; i++) {
+                fact = make_fact(1);
+                *(uint64_t *[]){ &fact.at_ns, &fact.time_ns, &fact.seq }[i] = UINT64_C(1) << 63;
+                assert_int_equal(store_batch_add_evidence(batch, world->vm, &fact), -ERANGE);
+        }
         record.verdict.count = UINT64_MAX;
         assert_int_equal(store_batch_add_verdict(batch, world->vm, &record), -ERANGE);
         record.items[0].id = 0;
@@ -110,6 +113,24 @@ static void what_cannot_be_stored_stays_its_callers(void **state) {
         assert_int_equal(store_batch_end_vm(batch, world->vm, UINT64_MAX), -ERANGE);
         assert_true(store_batch_is_empty(batch));
         assert_int_equal(record.n_items, 1);
+}
+
+static void all_that_a_batch_holds_counts(void **state) {
+        struct world *world = *state;
+        cleanup(store_batch_freep) struct store_batch *batch = make_batch();
+        struct evidence fact = make_fact(1), signal = make_fact(2);
+        struct verdict_record record = make_record(world, 1, 1, 0);
+        size_t n = store_batch_n_bytes(batch);
+
+        assert_int_equal(store_batch_add_evidence(batch, world->vm, &fact), 0);
+        assert_true(store_batch_n_bytes(batch) >= n + sizeof(fact));
+        n = store_batch_n_bytes(batch);
+        assert_int_equal(evidence_set_actor(&signal, &(struct actor){ .pid = 7 }), 0);
+        assert_int_equal(store_batch_add_evidence(batch, world->vm, &signal), 0);
+        assert_true(store_batch_n_bytes(batch) >= n + sizeof(signal) + sizeof(struct actor));
+        n = store_batch_n_bytes(batch);
+        assert_int_equal(store_batch_add_verdict(batch, world->vm, &record), 0);
+        assert_true(store_batch_n_bytes(batch) >= n + sizeof(record) + sizeof(fact));
 }
 
 static void note_order(struct store_batch *batch, int result, const char *why, void *userdata) {
@@ -536,6 +557,7 @@ int main(void) {
                 SENTENCE(evidence_is_taken_over_with_its_actor),
                 SENTENCE(a_verdict_whose_id_is_there_is_not_written_again),
                 SENTENCE(what_cannot_be_stored_stays_its_callers),
+                SENTENCE(all_that_a_batch_holds_counts),
                 SENTENCE(a_batch_that_makes_no_sense_harms_no_other),
                 SENTENCE(a_failed_batch_was_not_written_at_all),
                 SENTENCE(done_is_announced_by_the_descriptor_and_told_by_dispatch),

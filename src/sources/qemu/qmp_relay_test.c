@@ -168,6 +168,28 @@ static void our_own_answer_waits_for_those_before_it(void **state) {
         world_end(&world);
 }
 
+static void what_a_socket_takes_in_pieces_arrives_whole(void **state) {
+        const char *wanted = "{\"return\": {}, \"id\": 1}\r\n{\"return\": {}, \"id\": 2}\r\n", *bytes;
+        char text[128] = "";
+        struct world world;
+        size_t n;
+
+        world_begin(&world);
+        negotiate(&world);
+        send_text(&world, 0, "{\"execute\": \"a\", \"id\": 1} {\"execute\": \"b\", \"id\": 2}");
+        qemu_returns(&world, 1000);
+        while ((n = relay_client_output(world.clients[0], &bytes))) {
+                n = n < 7 ? n : 7;
+                strncat(text, bytes, n);
+                relay_client_sent(world.clients[0], n);
+                if (strlen(text) == 14)
+                        qemu_returns(&world, 1001);
+                assert_true(strlen(text) <= strlen(wanted));
+        }
+        assert_string_equal(text, wanted);
+        world_end(&world);
+}
+
 static void out_of_band_overtakes_what_waits(void **state) {
         struct world world;
 
@@ -378,13 +400,16 @@ static void what_qemu_kept_of_one_client_is_not_given_to_another(void **state) {
         send_fds(&world, 0, "{\"execute\": \"getfd\"}", (int[]){ 50 }, 1);
         qemu_says(&world, "{\"id\": 1000, \"error\": {\"class\": \"GenericError\", \"desc\": \"Parameter 'fdname' is missing\"}}");
         world.heard[0] = '\0';
-        send_text(&world, 1, "{\"execute\": \"getfd\", \"id\": 5}");
-        expect_heard(&world, "");
+        /* Told at once, before what was asked after it is answered. */
+        send_text(&world, 1, "{\"execute\": \"getfd\", \"id\": 5} {\"execute\": \"a\", \"id\": 6}");
         assert_non_null(strstr(got(&world, 1), "No file descriptor supplied via SCM_RIGHTS"));
+        expect_heard(&world, "a@1002 ");
+        qemu_returns(&world, 1002);
+        assert_string_equal(got(&world, 1), "{\"return\": {}, \"id\": 6}|");
         send_fds(&world, 1, "{\"execute\": \"getfd\", \"id\": 5}", (int[]){ 51 }, 1);
         send_text(&world, 2, "{\"execute\": \"getfd\", \"id\": 5}");
-        qemu_returns(&world, 1002);
-        expect_heard(&world, "getfd@1002 getfd@1003 ");
+        qemu_returns(&world, 1003);
+        expect_heard(&world, "getfd@1003 getfd@1004 ");
         world_end(&world);
 }
 
@@ -547,6 +572,7 @@ int main(void) {
                 cmocka_unit_test(the_same_ids_of_two_clients_are_two_commands),
                 cmocka_unit_test(events_are_for_all_who_have_negotiated),
                 cmocka_unit_test(our_own_answer_waits_for_those_before_it),
+                cmocka_unit_test(what_a_socket_takes_in_pieces_arrives_whole),
                 cmocka_unit_test(out_of_band_overtakes_what_waits),
                 cmocka_unit_test(a_request_waits_for_its_record_and_its_client_behind_it),
                 cmocka_unit_test(a_request_is_told_of_only_when_it_could_go),

@@ -129,6 +129,42 @@ static void a_client_negotiates_once(void **state) {
         }
 }
 
+#define REFUSED(why) "{\"error\":{\"class\":\"GenericError\",\"desc\":\"" why "\"}}"
+#define NEGOTIATE(arguments) "{\"execute\":\"qmp_capabilities\",\"arguments\":" arguments "}"
+
+/* In QEMU's words, and none of it is a negotiation. */
+static void what_is_not_in_form_is_refused(void **state) {
+        static const struct {
+                const char *text, *outcome;
+        } cases[] = {
+                { "7", REFUSED("QMP input must be a JSON object") },
+                { "{\"execute\":1}", REFUSED("QMP input member 'execute' must be a string") },
+                { "{\"execute\":\"qmp_capabilities\",\"arguments\":1}", REFUSED("QMP input member 'arguments' must be an object") },
+                { "{\"execute\":\"qmp_capabilities\",\"x\":1}", REFUSED("QMP input member 'x' is unexpected") },
+                { "{\"x\":1,\"execute\":\"qmp_capabilities\"}", REFUSED("QMP input member 'x' is unexpected") },
+                { "{\"id\":1}", REFUSED("QMP input lacks member 'execute'") },
+                { NEGOTIATE("{\"enable\":1}"), REFUSED("Invalid parameter type for 'enable', expected: array") },
+                { NEGOTIATE("{\"enable\":[1]}"), REFUSED("Invalid parameter type for 'enable[0]', expected: string") },
+                { NEGOTIATE("{\"enable\":[\"x\"]}"), REFUSED("Parameter 'null' does not accept value 'x'") },
+                { NEGOTIATE("{\"enable\":[\"oob\"]}"), REFUSED("Capability oob not available") },
+                { NEGOTIATE("{\"x\":1}"), REFUSED("Parameter 'x' is unexpected") },
+        };
+        struct qmp_server server = { 0 };
+        struct qmp_order order;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                char text[256];
+
+                take(&server, cases[i].text, text, sizeof(text));
+                assert_string_equal(text, cases[i].outcome);
+                assert_false(server.is_negotiated);
+        }
+        assert_int_equal(qmp_server_take(&server, &order, "{\"execute\":", 11), 0);
+        assert_non_null(order.answer);
+        assert_memory_equal(order.answer, "{\"error\":", 9);
+        qmp_order_deinit(&order);
+}
+
 static void out_of_band_is_for_whoever_enabled_it(void **state) {
         struct qmp_server server = { .offers_oob = true };
         char text[256];
@@ -154,6 +190,7 @@ int main(void) {
                 cmocka_unit_test(an_id_is_exchanged_and_nothing_else),
                 cmocka_unit_test(the_words_that_matter_for_power_are_known),
                 cmocka_unit_test(a_client_negotiates_once),
+                cmocka_unit_test(what_is_not_in_form_is_refused),
                 cmocka_unit_test(out_of_band_is_for_whoever_enabled_it),
                 cmocka_unit_test(what_was_no_utf8_is_answered_in_utf8),
         };
