@@ -140,6 +140,35 @@ static void what_was_pruned_today_is_left_alone(void **state) {
         assert_int_equal(sd_event_run(world->event, 100000), 0);
 }
 
+static void it_is_not_pruned_again_before_the_next_day(void **state) {
+        struct world *world = *state;
+        uint64_t pruned_ns;
+
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
+        run_until_pruned(world);
+        pruned_ns = status_of(world).pruned_ns;
+        for (int i = 0; i < 100 && sd_event_run(world->event, 100000) > 0; i++)
+                ;
+        assert_int_equal(sd_event_run(world->event, 100000), 0);
+        assert_int_equal(status_of(world).pruned_ns, pruned_ns);
+}
+
+static void what_cannot_be_pruned_is_told(void **state) {
+        struct world *world = *state;
+        char path[96];
+
+        snprintf(path, sizeof(path), "%s/vmpower.db", world->directory);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(retention_new(&world->retention, world->event, world->store, &usual, note_trouble, world), 0);
+        for (int i = 0; i < 100 && !world->n_troubles; i++)
+                assert_true(sd_event_run(world->event, 100000) >= 0);
+        assert_int_equal(world->n_troubles, 1);
+        /* And tried again, but not at once. */
+        for (int i = 0; i < 100 && sd_event_run(world->event, 100000) > 0; i++)
+                ;
+        assert_int_equal(world->n_troubles, 1);
+}
+
 static void nothing_goes_where_all_is_to_stay(void **state) {
         const struct retention_config all = {};
         struct world *world = *state;
@@ -164,6 +193,8 @@ int main(void) {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
                 SENTENCE(what_was_never_pruned_is_pruned_at_once_and_remembered),
                 SENTENCE(what_was_pruned_today_is_left_alone),
+                SENTENCE(it_is_not_pruned_again_before_the_next_day),
+                SENTENCE(what_cannot_be_pruned_is_told),
                 SENTENCE(nothing_goes_where_all_is_to_stay),
                 SENTENCE(it_may_be_ended_between_any_two_steps),
         };
