@@ -229,6 +229,16 @@ static void on_a_full_disk_it_says_so_and_keeps_judging(void **state) {
         assert_non_null(strstr(world->troubles, "evidence could not be stored"));
         assert_non_null(strstr(world->troubles, "the verdict on vm-0 is told, but could not be stored yet"));
         assert_string_equal(history(world, &(struct store_query){}), "");
+        assert_int_equal(engine_backlog(world->engine).n_verdicts, 1);
+        assert_in_range(engine_backlog(world->engine).n_facts, 1, 4);
+}
+
+static void assert_nothing_waits(struct world *world) {
+        const struct backlog_state state = engine_backlog(world->engine);
+
+        assert_int_equal(state.n_verdicts, 0);
+        assert_int_equal(state.n_facts, 0);
+        assert_int_equal(state.n_bytes, 0);
 }
 
 static void once_there_is_room_what_was_told_is_stored_once_and_in_order(void **state) {
@@ -251,6 +261,9 @@ static void once_there_is_room_what_was_told_is_stored_once_and_in_order(void **
         assert_string_equal(history(world, &(struct store_query){ .name = "vm-4" }),
                             strcat(world->told[world->n_told - 1].id, " "));
         assert_int_equal(n_open(world), N_VMS - 5);
+        assert_nothing_waits(world);
+        assert_int_equal(engine_backlog(world->engine).n_lost_verdicts, 0);
+        assert_int_equal(engine_backlog(world->engine).n_lost_facts, 0);
 }
 
 static void what_comes_after_a_sickness_waits_behind_what_came_before(void **state) {
@@ -339,6 +352,9 @@ static void what_is_beyond_the_bound_is_dropped_and_is_a_gap(void **state) {
         assert_memory_equal(ids, told(world), strlen(ids));
         assert_int_equal(store_each_evidence(world->store, engine_vm_instance(world->vms[0])->id, 0, find_gap, &n_gaps, why), 0);
         assert_int_equal(n_gaps, 1);
+        assert_nothing_waits(world);
+        assert_int_equal(engine_backlog(world->engine).n_lost_verdicts, world->n_told - n_stored);
+        assert_true(engine_backlog(world->engine).n_lost_facts > 0);
 }
 
 static int world_begin_small(void **state) {
