@@ -37,8 +37,11 @@ static unsigned bits_for(unsigned n) {
         return bits;
 }
 
-/* Which of the machine's CPUs it is: one socket, a core each.  Intel SDM 2A, CPUID; AMD APM 3, appendix E. */
-static void set_place(struct kvm_cpuid_entry2 *entry, unsigned number, unsigned n_cpus) {
+/*
+ * What KVM leaves to us: which of the machine's CPUs it is (one socket, a core each; Intel SDM 2A, CPUID; AMD APM 3, appendix E), and that there is a
+ * hypervisor (virt/kvm/x86/cpuid.rst).
+ */
+static void complete_cpuid(struct kvm_cpuid_entry2 *entry, unsigned number, unsigned n_cpus) {
         switch (entry->function) {
         case 0x1:
                 entry->ebx = (entry->ebx & 0xffff) | n_cpus << 16 | number << 24;
@@ -55,6 +58,13 @@ static void set_place(struct kvm_cpuid_entry2 *entry, unsigned number, unsigned 
                 entry->ebx = entry->index == 0 ? 1 : entry->index == 1 ? n_cpus : 0;
                 entry->ecx = entry->index | (entry->index == 0 ? 1U << 8 : entry->index == 1 ? 2U << 8 : 0);
                 entry->edx = number;
+                break;
+        case 0x40000001:
+                /*
+                 * No asynchronous page faults (cpuid.rst: bits 4, 10, 14): KVM says that it is ready for them by one that a CPU whose local APIC is off
+                 * never takes, and such a CPU's HLT ends at once, for ever (a guest with acpi=off).
+                 */
+                entry->eax &= ~(1U << 4 | 1U << 10 | 1U << 14);
                 break;
         case 0x80000008:
                 entry->ecx = (n_cpus - 1) | bits_for(n_cpus) << 12;
@@ -78,7 +88,7 @@ static int set_cpuid(struct kvm_cpu *cpu, int kvm, unsigned number, unsigned n_c
         if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
                 return -1;
         for (uint32_t i = 0; i < cpuid->nent && i < N_CPUID_MAX; i++)
-                set_place(&cpuid->entries[i], number, n_cpus);
+                complete_cpuid(&cpuid->entries[i], number, n_cpus);
         return ioctl(cpu->fd, KVM_SET_CPUID2, cpuid);
 }
 
@@ -140,6 +150,34 @@ static int read_fresh(struct kvm_cpu *cpu, int kvm) {
                ioctl(cpu->fd, KVM_GET_MP_STATE, &fresh->mp_state) ?: ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &fresh->events);
 }
 
+/* api.rst, 4.133: a header, descriptors, each with its name behind it, and the values. */
+static void open_stats(struct kvm_cpu *cpu) {
+        struct kvm_stats_header header;
+        union {
+                struct kvm_stats_desc of;
+                char bytes[sizeof(struct kvm_stats_desc) + 64];
+        } desc;
+
+        cpu->stats = ioctl(cpu->fd, KVM_GET_STATS_FD, NULL);
+        if (cpu->stats < 0 || pread(cpu->stats, &header, sizeof(header), 0) != sizeof(header) || header.name_size > 64)
+                header.num_desc = 0;
+        for (uint32_t i = 0; i < header.num_desc; i++) {
+                const size_t n = sizeof(desc.of) + header.name_size;
+
+                if (pread(cpu->stats, &desc, n, (off_t)(header.desc_offset + i * n)) != (ssize_t)n)
+                        break;
+                if (!strncmp(desc.of.name, "exits", header.name_size)) {
+                        cpu->at_exits = (uint64_t)header.data_offset + desc.of.offset;
+                        return;
+                }
+        }
+        close_fd(&cpu->stats);
+}
+
+bool kvm_cpu_read_exits(const struct kvm_cpu *cpu, uint64_t *ret_exits) {
+        return cpu->stats >= 0 && pread(cpu->stats, ret_exits, sizeof(*ret_exits), (off_t)cpu->at_exits) == sizeof(*ret_exits);
+}
+
 int kvm_cpu_open(struct kvm_cpu *cpu, int kvm, int vm, unsigned number, unsigned n_cpus) {
         const int n_run = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
         void *run;
@@ -152,12 +190,14 @@ int kvm_cpu_open(struct kvm_cpu *cpu, int kvm, int vm, unsigned number, unsigned
                 return -1;
         cpu->run = run;
         cpu->n_run = (size_t)n_run;
+        open_stats(cpu);
         return set_cpuid(cpu, kvm, number, n_cpus) ?: read_fresh(cpu, kvm);
 }
 
 void kvm_cpu_close(struct kvm_cpu *cpu) {
         if (cpu->run)
                 munmap(cpu->run, cpu->n_run);
+        close_fd(&cpu->stats);
         close_fd(&cpu->fd);
         free(cpu->fresh);
 }

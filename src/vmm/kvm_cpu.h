@@ -66,6 +66,8 @@ struct kvm_cpu {
         pthread_t thread;
         bool has_thread;
         int error; /* of KVM_RUN itself */
+        int stats; /* its statistics; -1: this kernel has none (before Linux 5.14) … */
+        uint64_t at_exits; /* … and where in them the number of its exits is */
 };
 
 /* CPU `number` of `n_cpus`, its APIC's id, too.  0; -1 and errno. */
@@ -90,6 +92,9 @@ void kvm_cpu_describe(const struct kvm_cpu *cpu, char ret_words[static KVM_CPU_W
 
 /* Of a CPU that has stopped.  False: it cannot be read. */
 bool kvm_cpu_read(const struct kvm_cpu *cpu, struct kvm_cpu_state *ret_state);
+
+/* How often it has been in the guest: it does not change while the CPU halts, whatever interrupts come that it does not take.  False: that is not known. */
+bool kvm_cpu_read_exits(const struct kvm_cpu *cpu, uint64_t *ret_exits);
 
 /* It leaves the guest, from any thread: kvm_cpu_run() returns KVM_STOP_INTERRUPTED, soon. */
 void kvm_cpu_kick(struct kvm_cpu *cpu);

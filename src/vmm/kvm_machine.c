@@ -165,7 +165,7 @@ int kvm_machine_open(struct kvm_machine **ret_machine, unsigned n_mib, unsigned 
         }
         machine->kvm = machine->vm = -1;
         for (unsigned i = 0; i < KVM_CPUS_MAX; i++)
-                machine->cpus[i].fd = -1;
+                machine->cpus[i].fd = machine->cpus[i].stats = -1;
         machine->memory.n = n_mib * MIB;
         machine->n_rom = n_rom;
         r = open_all(machine, n_cpus, ret_why);

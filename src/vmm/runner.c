@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What it costs a thread to be looked at: as much as that a guest has not run since. */
+/* What it costs a thread to be looked at: as much CPU time as that its guest has not run since. */
 #define LOOK_COST_NS UINT64_C(500000)
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -115,21 +115,31 @@ static void answer(struct runner_cpu *cpu, const struct kvm_access *access) {
         tell_what_is_waited_for(runner, had_room);
 }
 
-/* Of all threads together. */
-static uint64_t cpu_time_ns(const struct runner *runner) {
-        uint64_t sum_ns = 0;
+/*
+ * What changes as long as any CPU works: how often they were in the guest, or (a kernel that does not tell) the CPU time of their threads, which a timer's
+ * interrupts that nobody takes cost, too.
+ */
+static uint64_t work_of(const struct runner *runner, uint64_t *ret_look_costs) {
+        uint64_t exits, n_exits = 0, sum_ns = 0;
+        bool has_exits = true;
         clockid_t clock;
 
-        for (unsigned i = 0; i < runner->n_threads; i++)
+        for (unsigned i = 0; i < runner->n_threads && has_exits; i++) {
+                has_exits = kvm_cpu_read_exits(&runner->machine->cpus[i], &exits);
+                n_exits += has_exits ? exits : 0;
+        }
+        for (unsigned i = 0; i < runner->n_threads && !has_exits; i++)
                 if (!pthread_getcpuclockid(runner->cpus[i].thread, &clock))
                         sum_ns += clock_ns(clock);
-        return sum_ns;
+        *ret_look_costs = has_exits ? 0 : LOOK_COST_NS * runner->n_threads;
+        return has_exits ? n_exits : sum_ns;
 }
 
 /* All have stood still for a while, and one that halts with interrupts off can only be woken by another that runs. */
 static void look_at_cpu(struct runner_cpu *cpu) {
         struct runner *runner = cpu->runner;
         struct kvm_cpu_state state;
+        uint64_t costs;
 
         if (!cpu->wants_look)
                 return;
@@ -144,7 +154,7 @@ static void look_at_cpu(struct runner_cpu *cpu) {
                 vm_take_halt(runner->vm, runner->n_threads);
                 runner->changed(runner->userdata);
         }
-        runner->cpu_looked_ns = cpu_time_ns(runner);
+        runner->looked_work = work_of(runner, &costs);
 }
 
 static void forget_looks(struct runner *runner) {
@@ -320,14 +330,14 @@ void runner_stop(struct runner *runner) {
 }
 
 void runner_look(struct runner *runner) {
-        const uint64_t before_ns = runner->cpu_ns;
+        const uint64_t before = runner->work;
+        uint64_t look_costs;
 
         if (runner->vm->state != RUN_STATE_RUNNING || runner->n_looks || runner->n_starts != runner->vm->n_starts)
                 return;
-        runner->cpu_ns = cpu_time_ns(runner);
+        runner->work = work_of(runner, &look_costs);
         /* They stood still since the last time; and it is not what has been looked at already. */
-        if (runner->cpu_ns != before_ns ||
-            (runner->cpu_looked_ns && runner->cpu_ns < runner->cpu_looked_ns + LOOK_COST_NS * runner->n_threads))
+        if (runner->work != before || (runner->looked_work && runner->work <= runner->looked_work + look_costs))
                 return;
         runner->n_looks = runner->n_threads;
         runner->n_halted = 0;

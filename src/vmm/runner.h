@@ -42,8 +42,8 @@ struct runner {
         uint32_t interrupts;    /* the lines that are up */
         uint64_t next_ns;       /* when the PC wants to be told of the time, as far as the main thread knows */
         unsigned n_looks, n_halted; /* CPUs that are still to be looked at, and what was seen */
-        uint64_t cpu_ns;        /* the threads' CPU time at the last call … */
-        uint64_t cpu_looked_ns; /* … and when their CPUs had been looked at last */
+        uint64_t work;          /* of all CPUs, at the last call … */
+        uint64_t looked_work;   /* … and when they had been looked at last */
         bool halt_is_told;
 };
 
