@@ -23,12 +23,15 @@ struct manager {
 static int begin(void **state) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct manager *manager = calloc(1, sizeof(*manager));
+        int fd;
 
         strcpy(manager->directory, "/tmp/vmpower-XXXXXX");
         assert_non_null(mkdtemp(manager->directory));
         snprintf(manager->path, sizeof(manager->path), "%s/notify", manager->directory);
         strcpy(address.sun_path, manager->path);
-        manager->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        manager->fd = fcntl(fd, F_DUPFD_CLOEXEC, 40); /* out of the way of what is handed over */
+        close(fd);
         assert_return_code(bind(manager->fd, (struct sockaddr *)&address, sizeof(address)), errno);
         setenv("NOTIFY_SOCKET", manager->path, 1);
         setenv("FDSTORE", "10", 1);
@@ -151,31 +154,46 @@ static void numbers_have_short_names_and_each_its_own(void **state) {
         assert_string_equal(name, "m.LygHa16AHYF");
 }
 
-/* As the service manager starts us: descriptors from 3 on, their names in the environment. */
-static void what_was_handed_over_is_taken_by_name_or_by_its_path(void **state) {
-        char pid[16], name[HANDOVER_NAME_MAX], path[] = "/tmp/vmpower-handed.XXXXXX";
+/* As the service manager starts us: descriptors from 3 on, their names in the environment.  Each of `fds` is out of the way. */
+static struct handover *take_over(const int *fds, int n, const char *names) {
+        char pid[16], number[16];
+
+        for (int i = 0; i < n; i++)
+                assert_int_equal(dup2(fds[i], 3 + i), 3 + i);
+        snprintf(pid, sizeof(pid), "%d", (int)getpid());
+        snprintf(number, sizeof(number), "%d", n);
+        setenv("LISTEN_PID", pid, 1);
+        setenv("LISTEN_FDS", number, 1);
+        setenv("LISTEN_FDNAMES", names, 1);
+        return make();
+}
+
+/* Out of the way; it is closed when it is taken over. */
+static int listen_at(const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0), away;
+
+        strcpy(address.sun_path, path);
+        assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+        assert_return_code(listen(fd, 1), errno);
+        away = fcntl(fd, F_DUPFD, 40);
+        close(fd);
+        return away;
+}
+
+static bool is_there(const char *path) {
+        return !access(path, F_OK);
+}
+
+static void what_was_handed_over_is_taken_by_name_or_by_its_path(void **state) {
+        char name[HANDOVER_NAME_MAX], path[] = "/tmp/vmpower-handed.XXXXXX";
         struct handover *handover;
-        int listener, fd;
+        int fds[3];
 
         assert_int_equal(mkstemp(path) >= 0 && !unlink(path), 1);
-        strcpy(address.sun_path, path);
-        listener = socket(AF_UNIX, SOCK_STREAM, 0);
-        assert_return_code(bind(listener, (struct sockaddr *)&address, sizeof(address)), errno);
-        assert_return_code(listen(listener, 1), errno);
-        listener = fcntl(listener, F_DUPFD, 20);
-        fd = fcntl(STDERR_FILENO, F_DUPFD, 20);
-        dup2(listener, 5);
-        dup2(fd, 3);
-        dup2(fd, 4);
-        for (int i = 6; i < 32; i++)
-                close(i);
-        snprintf(pid, sizeof(pid), "%d", (int)getpid());
-        setenv("LISTEN_PID", pid, 1);
-        setenv("LISTEN_FDS", "3", 1);
-        setenv("LISTEN_FDNAMES", "q.2:m.2:vmpowerd.socket", 1);
-        unsetenv("NOTIFY_SOCKET");
-        handover = make();
+        fds[0] = fds[1] = fcntl(STDERR_FILENO, F_DUPFD, 40);
+        fds[2] = listen_at(path);
+        handover = take_over(fds, 3, "q.2:m.2:vmpowerd.socket");
         assert_null(getenv("LISTEN_FDS"));
         handover_name(name, 'm', 2);
         assert_int_equal(handover_take(handover, name), 4);
@@ -189,6 +207,58 @@ static void what_was_handed_over_is_taken_by_name_or_by_its_path(void **state) {
         assert_return_code(write(4, "", 0), errno);
         handover_free(handover);
         unlink(path);
+        close(fds[0]);
+        close(fds[2]);
+}
+
+static void what_nobody_takes_is_dropped_and_removed_where_it_is_ours(void **state) {
+        struct manager *manager = *state;
+        char ours[64], elsewhere[64], beside[64];
+        struct handover *handover;
+        int fds[3];
+
+        snprintf(ours, sizeof(ours), "%s/ours", manager->directory);
+        snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", manager->directory);
+        snprintf(beside, sizeof(beside), "%.*s", (int)strlen(manager->directory) - 1, manager->directory);
+        fds[0] = listen_at(ours);
+        fds[1] = listen_at(elsewhere);
+        fds[2] = listen_at(beside);
+        handover = take_over(fds, 3, "q.0:q.1:q.2");
+        handover_drop_rest(handover, manager->directory);
+        assert_false(is_there(ours));
+        assert_true(is_there(elsewhere) && is_there(beside));
+        for (int i = 0; i < 3; i++) {
+                char line[64];
+
+                snprintf(line, sizeof(line), "FDSTOREREMOVE=1\nFDNAME=q.%d", i);
+                assert_string_equal(hear(manager), line);
+                assert_int_equal(fcntl(3 + i, F_GETFD), -1);
+                close(fds[i]);
+        }
+        assert_string_equal(hear(manager), "");
+        handover_free(handover);
+        unlink(elsewhere);
+        unlink(beside);
+}
+
+static void what_was_handed_over_is_kept_until_it_is_dropped(void **state) {
+        struct manager *manager = *state;
+        int fd = fcntl(STDERR_FILENO, F_DUPFD, 40);
+        struct handover *handover = take_over(&fd, 1, "m.1");
+        int taken = handover_take(handover, "m.1");
+
+        assert_int_equal(handover_keep(handover, "m.1", taken), 0);
+        assert_string_equal(hear(manager), "");
+        handover_drop(handover, "m.1");
+        assert_string_equal(hear(manager), "FDSTOREREMOVE=1\nFDNAME=m.1");
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(handover_keep(handover, "m.1", taken), 0);
+                assert_string_equal(hear(manager), i ? "" : "FDSTORE=1\nFDNAME=m.1\nFDPOLL=0");
+                close_fd(&manager->handed);
+        }
+        handover_free(handover);
+        close(taken);
+        close(fd);
 }
 
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -199,8 +269,9 @@ int main(void) {
                 SENTENCE(without_a_manager_that_keeps_nothing_is_said),
                 SENTENCE(names_that_do_not_fit_the_next_ones_environment_are_refused),
                 SENTENCE(numbers_have_short_names_and_each_its_own),
-                /* The last: it uses up the descriptors. */
-                cmocka_unit_test(what_was_handed_over_is_taken_by_name_or_by_its_path),
+                SENTENCE(what_was_handed_over_is_taken_by_name_or_by_its_path),
+                SENTENCE(what_nobody_takes_is_dropped_and_removed_where_it_is_ours),
+                SENTENCE(what_was_handed_over_is_kept_until_it_is_dropped),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -478,8 +478,8 @@ def take_monitors(world, accelerator):
     vm = runs(world, accelerator=accelerator)
     other = runs(world)
     daemon = Daemon(world, "--take-monitors", "/nonexistent/*", "--take-monitors", vm.path[:-3] + "*")
-    told = listed(world, vm.name)
-    assert (told["monitor"], told["sources"]) == (vm.path, ["qmp", "process"]), told
+    told = is_attached_by_itself(world, vm)
+    assert told["sources"] == ["qmp", "process"], told
     is_still_unattached(world, other)
     vm.own.quit()
     vm.is_over()
@@ -495,8 +495,7 @@ def take_monitors_born(world):
     needs_kvm()
     daemon = Daemon(world, "--take-monitors", world.path("*.qmp"))
     vm = runs(world, accelerator="kvm")
-    told = listed(world, vm.name)
-    assert told["monitor"] == vm.path, told
+    is_attached_by_itself(world, vm)
     vm.own.quit()
     vm.is_over()
     daemon.wait_told(vm.name)
@@ -539,7 +538,7 @@ def goes_on(end, accelerator, attach_first):
         assert (told["instance"], told["pid"], told["state"]) == (vm.instance, vm.pid, "running"), told
         assert vm.history() == []
         if attach_first:
-            is_attached_again(world, vm)
+            is_attached_by_itself(world, vm)
         vm.signal(signal.SIGKILL)
         daemon.wait_told(vm.name)
         daemon.stop()

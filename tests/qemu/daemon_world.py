@@ -336,12 +336,13 @@ def is_refused(done, status, *words):
         assert word in text, f"{word!r} is not in {text!r}"
 
 
-def is_attached_again(world, vm):
-    """The daemon takes up by itself what it held before; that takes the time of a greeting."""
+def is_attached_by_itself(world, vm):
+    """What the daemon may take, or held before; that takes the time of a greeting.  Its word on the VM."""
     deadline = time.monotonic() + PATIENCE
-    while listed(world, vm.name)["monitor"] != vm.path:
-        assert time.monotonic() < deadline, listed(world, vm.name)
+    while not (told := listed(world, vm.name)) or told["monitor"] != vm.path:
+        assert time.monotonic() < deadline, told
         time.sleep(0.05)
+    return told
 
 
 def is_still_unattached(world, vm):

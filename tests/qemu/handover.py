@@ -185,7 +185,7 @@ def lost(world):
         for name in [name for name in manager.kept if name not in ("api", "wire")]:
             os.close(manager.kept.pop(name))
     daemon = manager.start()
-    is_attached_again(world, vm)
+    is_attached_by_itself(world, vm)
     has_told_machine(world, vm, 2)
     vm.own.quit()
     vm.is_over()
@@ -370,7 +370,7 @@ def taken_away(world):
     assert os.path.exists(shared_path(world, vm.name))
     daemon = Daemon(world)
     assert not os.path.exists(shared_path(world, vm.name))
-    is_attached_again(world, lives)
+    is_attached_by_itself(world, lives)
     assert os.path.exists(shared_path(world, lives.name))
     lives.signal(signal.SIGKILL)
     daemon.wait_told(lives.name)
