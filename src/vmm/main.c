@@ -10,6 +10,7 @@
 #include "vmm/peer.h"
 #include "vmm/qtest.h"
 #include "vmm/runner.h"
+#include "vmm/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -313,7 +314,7 @@ static int open_firmware(struct program *program, const struct options *options)
         return r;
 }
 
-static int start_cpus(struct program *program, const struct options *options) {
+static int open_cpus(struct program *program, const struct options *options) {
         char why[KVM_MACHINE_WHY_MAX];
         int r;
 
@@ -332,19 +333,35 @@ static int start_cpus(struct program *program, const struct options *options) {
         program->runner = (struct runner){ .vm = &program->vm, .pc = &program->pc, .machine = program->machine, .firmware = &program->firmware,
                                            .console = on_console, .changed = on_change, .userdata = program };
         program->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (program->change_fd < 0)
-                return fail("eventfd", strerror(errno));
+        return program->change_fd < 0 ? fail("eventfd", strerror(errno)) : 0;
+}
+
+/* All is open that ever will be, and no thread has begun. */
+static int enter_sandbox(const struct options *options) {
+        const char *const sockets[] = { options->qmp, options->qtest };
+        char why[SANDBOX_WHY_MAX];
+
+        return sandbox_enter(sockets, N_ELEMENTS(sockets), why) ? fail("cannot give up its rights", why) : 0;
+}
+
+static int start_cpus(struct program *program) {
+        int r;
+
         program->has_cpu = true;
         r = runner_start(&program->runner);
         return r ? fail("the CPUs' threads", strerror(-r)) : 0;
 }
 
 static int start(struct program *program, const struct options *options) {
+        const bool has_cpu = options->bios || options->kernel;
+
         if (program->signal_fd < 0)
                 return fail("signalfd", strerror(errno));
         if (listen_at(&program->qmp, options->qmp) || listen_at(&program->tester, options->qtest))
                 return -1;
-        return options->bios || options->kernel ? start_cpus(program, options) : 0;
+        if ((has_cpu && open_cpus(program, options)) || enter_sandbox(options))
+                return -1;
+        return has_cpu ? start_cpus(program) : 0;
 }
 
 static int dump_tables(struct program *program, const struct options *options) {

@@ -12,6 +12,7 @@ static const struct qmp_version version = { .major = 0, .minor = 1, .micro = 0, 
 void monitor_init(struct monitor *monitor, struct vm *vm, void (*send)(void *userdata, const char *text, size_t n), void *userdata) {
         *monitor = (struct monitor){ .vm = vm, .send = send, .userdata = userdata };
         qmp_framer_init(&monitor->framer, QMP_FRAMING_BRACKETS);
+        json_object_seed(0); /* of a file, which cannot be read later */
 }
 
 void monitor_deinit(struct monitor *monitor) {

@@ -244,8 +244,11 @@ static bool wait_to_run(struct runner_cpu *cpu) {
 static void *run(void *userdata) {
         struct runner_cpu *cpu = userdata;
         struct runner *runner = cpu->runner;
+        char name[16];
         sigset_t kick;
 
+        snprintf(name, sizeof(name), "cpu-%u", cpu->number);
+        pthread_setname_np(pthread_self(), name);
         /* What the CPU is interrupted by; all else is the main thread's. */
         sigemptyset(&kick);
         sigaddset(&kick, SIGUSR1);
@@ -287,15 +290,12 @@ int runner_start(struct runner *runner) {
         runner_lock(runner);
         for (unsigned i = 0; !r && i < runner->machine->n_cpus; i++) {
                 struct runner_cpu *cpu = &runner->cpus[i];
-                char name[16];
 
                 *cpu = (struct runner_cpu){ .runner = runner, .number = i };
                 r = pthread_create(&cpu->thread, NULL, run, cpu);
                 if (r)
                         break;
                 runner->n_threads++;
-                snprintf(name, sizeof(name), "cpu-%u", i);
-                pthread_setname_np(cpu->thread, name);
         }
         runner_unlock(runner);
         return -r;

@@ -71,6 +71,7 @@ static bool wait_to_serve(struct virtio_device *device) {
 static void *work(void *userdata) {
         struct virtio_device *device = userdata;
 
+        pthread_setname_np(pthread_self(), device->kind->name);
         pthread_mutex_lock(&device->lock);
         while (wait_to_serve(device)) {
                 device->is_busy = true;
@@ -120,7 +121,6 @@ int virtio_device_start(struct virtio_device *device, int notify_fd, int interru
         if (r)
                 return -r;
         device->has_thread = true;
-        pthread_setname_np(device->thread, device->kind->name);
         return 0;
 }
 

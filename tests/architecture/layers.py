@@ -26,7 +26,7 @@ PURE_C = {"assert.h", "ctype.h", "errno.h", "inttypes.h", "limits.h", "signal.h"
 LIBRARIES = {
     "sqlite3.h": "sqlite", "jansson.h": "jansson", "systemd/": "systemd", "pthread.h": "threads", "threads.h": "threads",
     "microhttpd.h": "microhttpd", "bpf/": "bpf", "linux/bpf.h": "bpf", "linux/kvm.h": "kvm",
-    "libvirt/": "libvirt", "libxl": "xen", "xen": "xen", "nats": "nats", "cmocka.h": "cmocka",
+    "seccomp.h": "seccomp", "libvirt/": "libvirt", "libxl": "xen", "xen": "xen", "nats": "nats", "cmocka.h": "cmocka",
 }
 
 
@@ -71,7 +71,8 @@ LAYERS = {
     "runner": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "engine"}, {"jansson", "systemd"}),
     "api": Layer({JUDGE, "core", "json", "store", "engine", "keeper"}, {"jansson", "systemd", "microhttpd"}),
     "daemon": Layer({JUDGE, "core/text.h", "engine", "keeper", "outlets", "api"}, {"systemd"}, builds="program"),
-    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h", "vmpower/acpi_tables.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, {"jansson", "kvm", "threads"}, builds="program"),
+    "vmm": Layer({"machine", "qmp", "vmpower/acpi_pm.h", "vmpower/acpi_tables.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, {"jansson", "kvm", "seccomp", "threads"},
+                 builds="program"),
     "client": Layer({JUDGE, "vmpower/client.h"}, {"jansson"}),
     "cli": Layer({JUDGE, "core", "json", "store", "engine", "runner", "outlets", "client", "vmpower/client.h"}, {"jansson", "systemd"},
                  builds="program"),
