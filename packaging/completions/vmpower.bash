@@ -1,12 +1,12 @@
-# Completion of vmpower and vmpowerd for bash.
+# Completion of vmpower, vmpowerd and vmpower-vmm for bash.
 #
 # Verbs and options are read from --help, so there is one list of them.
 
 # The options that a help text explains, one a line: "--qmp PATH".
 _vmpower_options() {
-        local line
+        local line pattern='^ +(-[a-zA-Z], )?(--[a-z][a-z-]*)( [A-Za-z0-9=:|]+)?( |$)'
         while IFS= read -r line; do
-                [[ $line =~ ^' '+(-[a-zA-Z]', ')?(--[a-z][a-z-]*)( [A-Za-z=:]+)?(' '|$) ]] && echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+                [[ $line =~ $pattern ]] && echo "${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
         done < <("$@" --help 2>/dev/null)
 }
 
@@ -36,6 +36,7 @@ _vmpower_values() { # OPTION PLACEHOLDER
                 ;;
         *) case $2 in
                 FILE | PATH | DIR | DIRECTORY | GLOB) echo file ;;
+                *'|'*) echo "${2//|/ }" | sed 's/:[A-Z]*/:/' ;;
                 esac ;;
         esac
 }
@@ -137,4 +138,4 @@ _vmpowerd() {
 }
 
 complete -F _vmpower vmpower
-complete -F _vmpowerd vmpowerd
+complete -F _vmpowerd vmpowerd vmpower-vmm

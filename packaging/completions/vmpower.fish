@@ -1,4 +1,4 @@
-# Completion of vmpower and vmpowerd for fish.
+# Completion of vmpower, vmpowerd and vmpower-vmm for fish.
 #
 # Verbs and options are read from --help, so there is one list of them.
 
@@ -74,9 +74,27 @@ complete -c vmpower -n 'not __fish_use_subcommand; and not __vmpower_is_after_da
 # After run's -- comes another program's command line, completed as its own.
 complete -c vmpower -n __vmpower_is_after_dashes -a '(__vmpower_other_command)'
 
-function __vmpowerd_options
-    command vmpowerd --help 2>/dev/null |
-        string replace -rf '^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)(?: [A-Za-z=:]+)?(?: +(.*))?$' '$1\t$2'
+# Of a program without verbs: what its option before takes, else its options.
+function __vmpower_program_complete
+    set -l words (commandline -opc)
+    set -l placeholder
+    if string match -q -- '--*' $words[-1]
+        set placeholder (command $words[1] --help 2>/dev/null |
+            string replace -rf '^ +(?:-[a-zA-Z], )?'$words[-1]' ([A-Za-z0-9=:|]+)(?: .*)?$' '$1')
+    end
+    switch "$placeholder"
+        case FILE PATH DIR DIRECTORY GLOB
+            __fish_complete_path (commandline -ct)
+            return
+        case '*|*'
+            string split '|' $placeholder | string replace -r ':[A-Z]*$' ':'
+            return
+        case '?*'
+            return
+    end
+    command $words[1] --help 2>/dev/null |
+        string replace -rf '^ +(?:-[a-zA-Z], )?(--[a-z][a-z-]*)(?: [A-Za-z0-9=:|]+)?(?: +(.*))?$' '$1\t$2'
 end
 
-complete -c vmpowerd -a '(__vmpowerd_options)'
+complete -c vmpowerd -a '(__vmpower_program_complete)'
+complete -c vmpower-vmm -f -a '(__vmpower_program_complete)'

@@ -53,6 +53,7 @@ def expected():
     units = PREFIX + "/lib/systemd"
     return {
         f"{at['bindir']}/vmpower": PROGRAM,
+        f"{at['bindir']}/vmpower-vmm": PROGRAM,
         f"{at['sbindir']}/vmpowerd": PROGRAM,
         f"{at['includedir']}/vmpower/client.h": FILE,
         f"{at['includedir']}/vmpower/judge.h": FILE,
@@ -75,9 +76,11 @@ def expected():
         f"{PREFIX}/lib/tmpfiles.d/vmpower.conf": FILE,
         f"{at['datadir']}/bash-completion/completions/vmpower": FILE,
         f"{at['datadir']}/bash-completion/completions/vmpowerd": "vmpower",
+        f"{at['datadir']}/bash-completion/completions/vmpower-vmm": "vmpower",
         f"{at['datadir']}/zsh/site-functions/_vmpower": FILE,
         f"{at['datadir']}/fish/vendor_completions.d/vmpower.fish": FILE,
         f"{at['datadir']}/fish/vendor_completions.d/vmpowerd.fish": "vmpower.fish",
+        f"{at['datadir']}/fish/vendor_completions.d/vmpower-vmm.fish": "vmpower.fish",
         **{f"{at['mandir']}/man{page[-1]}/{page}": FILE for page in manual_pages()},
     }
 

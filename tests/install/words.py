@@ -1,6 +1,6 @@
 """What --help says is what the manual pages say and what shells complete; what the library's header declares, its page names.
 
-    words.py SOURCE VMPOWER VMPOWERD
+    words.py SOURCE VMPOWER VMPOWERD VMM
 """
 
 import glob
@@ -18,13 +18,13 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 from tap import Failed, Skip, expect, run
 
-SOURCE, VMPOWER, VMPOWERD = sys.argv[1:]
+SOURCE, VMPOWER, VMPOWERD, VMM = sys.argv[1:]
 PAGES = os.path.join(SOURCE, "docs/man")
 COMPLETIONS = os.path.join(SOURCE, "packaging/completions")
 PATIENCE = 20  # seconds: for one answer
 
 # Completions ask whichever program has the name.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(VMPOWER), os.path.dirname(VMPOWERD), os.environ["PATH"]])
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(VMPOWER), os.path.dirname(VMPOWERD), os.path.dirname(VMM), os.environ["PATH"]])
 
 
 def output_of(*command, **named):
@@ -70,7 +70,7 @@ def compare(what, got, wanted):
 
 def bash(*words, **named):
     """What bash offers for the last of these words."""
-    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); "_$1"; '
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); f=$(complete -p "$1"); f=${f#*-F }; "${f%% *}"; '
               '[ ${#COMPREPLY[@]} -eq 0 ] || printf "%s\\n" "${COMPREPLY[@]}"')
     return set(output_of("bash", "-c", script, "bash", os.path.join(COMPLETIONS, "vmpower.bash"), *words, **named).splitlines())
 
@@ -82,6 +82,7 @@ def bash_completes_every_verb():
 def bash_completes_every_option():
     expect(line for verb in verbs() for line in compare(f"bash: {verb}", bash("vmpower", verb, "--") - {"--"}, options_of(VMPOWER, verb)))
     expect(compare("bash: vmpowerd", bash("vmpowerd", "--"), options_of(VMPOWERD)))
+    expect(compare("bash: vmpower-vmm", bash("vmpower-vmm", "--"), options_of(VMM)))
 
 
 def bash_completes_values():
@@ -93,6 +94,10 @@ def bash_completes_values():
     expect(compare("--limit", bash("vmpower", "history", "--limit", ""), set()))
     expect(compare("--journald", bash("vmpowerd", "--journald", "o"), {"on", "off"}))
     expect(compare("--metrics-listen", bash("vmpowerd", "--metrics-listen", ""), set()))
+    expect(compare("--machine", bash("vmpower-vmm", "--machine", ""), {"piix4", "ich9"}))
+    expect(compare("--serial", bash("vmpower-vmm", "--serial", ""), {"stdio", "none", "file:"}))
+    expect(compare("--memory", bash("vmpower-vmm", "--memory", ""), set()))
+    expect(compare("--bios", bash("vmpower-vmm", "--bios", "/etc/host"), set(glob.glob("/etc/host*"))))
     expect(compare("run --", bash("vmpower", "run", "--", "true", COMPLETIONS + "/_"), {COMPLETIONS + "/_vmpower"}))
 
 
@@ -158,6 +163,9 @@ def zsh_completes_every_verb_and_option():
         for verb in verbs():
             found += compare(f"zsh: {verb}", zsh.offers(f"vmpower {verb} --"), options_of(VMPOWER, verb))
         found += compare("zsh: vmpowerd", zsh.offers("vmpowerd --"), options_of(VMPOWERD))
+        found += compare("zsh: vmpower-vmm", zsh.offers("vmpower-vmm --"), options_of(VMM))
+        if not re.search(r"\bich9\b", zsh.lists("vmpower-vmm --machine ")):
+            found.append("zsh: vmpower-vmm --machine has no values")
         if "preserve" not in zsh.lists("vmpower run --policy on_halt="):
             found.append("zsh: run --policy on_halt= has no values")
     finally:
@@ -178,6 +186,9 @@ def fish_completes_every_verb_and_option():
     for verb in verbs():
         found += compare(f"fish: {verb}", fish(f"vmpower {verb} --"), options_of(VMPOWER, verb))
     found += compare("fish: vmpowerd", fish("vmpowerd --"), options_of(VMPOWERD))
+    found += compare("fish: vmpower-vmm", fish("vmpower-vmm --"), options_of(VMM))
+    found += compare("fish: --machine", fish("vmpower-vmm --machine "), {"piix4", "ich9"})
+    found += compare("fish: --bios", fish("vmpower-vmm --bios /etc/hostn"), {"/etc/hostname"})
     found += compare("fish: on_halt", fish("vmpower run --policy on_halt="),
                      {f"on_halt={value}" for value in ("destroy", "restart", "preserve", "leave")})
     found += compare("fish: --qmp", fish("vmpower attach x --qmp /etc/hostn"), {"/etc/hostname"})
@@ -220,6 +231,14 @@ def the_daemons_manual_has_every_option():
     expect(compare("vmpowerd.8", explained_in(read(PAGES, "vmpowerd.8.scd")), options_of(VMPOWERD)))
 
 
+def the_monitors_manual_has_every_option_and_command():
+    text = read(PAGES, "vmpower-vmm.1.scd")
+    chapter = re.search(r"^# MONITOR\n(.*?)^# ", text, re.DOTALL | re.MULTILINE)[1]
+    commands = set(re.findall(r'^        { "([a-z_-]+)", ', read(SOURCE, "src/vmm/monitor.c"), re.MULTILINE))
+    expect(compare("vmpower-vmm.1", explained_in(text), options_of(VMM)) +
+           [f"vmpower-vmm.1 does not name {command}" for command in sorted(commands) if f"*{command}*" not in chapter])
+
+
 def the_librarys_manual_has_every_function():
     header = re.sub(r"/\*.*?\*/", "", read(SOURCE, "include/vmpower/client.h"), flags=re.DOTALL)
     chapter = re.search(r"^# FUNCTIONS\n(.*?)^# ", read(PAGES, "libvmpower.3.scd"), re.DOTALL | re.MULTILINE)[1]
@@ -252,6 +271,7 @@ run([(function.__name__, function) for function in (
     the_manual_has_every_policy_and_exit_status,
     # Its page comes with the daemon's configuration.
     *([the_daemons_manual_has_every_option] if os.path.exists(PAGES + "/vmpowerd.8.scd") else []),
+    the_monitors_manual_has_every_option_and_command,
     the_librarys_manual_has_every_function,
     every_manual_renders_without_a_warning,
 )])
