@@ -245,7 +245,7 @@ static bool run_once(struct program *program) {
         r = poll(fds, N_ELEMENTS(fds), timeout_ms);
         lock(program);
         if (r < 0 && errno != EINTR) {
-                perror("vmpower-vmm: poll");
+                fprintf(stderr, "vmpower-vmm: poll: %s\n", strerror(errno));
                 program->vm.is_over = program->vm.is_failed = true;
         }
         if (r > 0 && fds[2].revents)

@@ -3,9 +3,11 @@
 
     VMPOWER        the program
     VMM            vmpower-vmm
+    HAS_SECCOMP    0: it was built without libseccomp
     VMPOWER_GUESTS where probe.rom is
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -105,6 +107,44 @@ def cannot_begin(world):
     assert run.wait() == FAILED, run.stderr.text()
     (failed,) = world.history("vm")
     says(failed, "failure", "vmm", "process-exit", False)
+
+
+PTRACE_POKETEXT, PTRACE_CONT, PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_ATTACH = 4, 7, 12, 13, 16
+RAX, ORIG_RAX, RIP, N_REGISTERS = 10, 15, 16, 27
+SYSCALL, SOCKET = 0x050F, 41
+
+
+def makes_call(pid, number):
+    """That process makes this system call, as if somebody had taken it over."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.restype = ctypes.c_long
+    registers = (ctypes.c_ulonglong * N_REGISTERS)()
+
+    def ptrace(request, address=0, data=0):
+        assert libc.ptrace(request, pid, ctypes.c_void_p(address), ctypes.c_void_p(data)) == 0, os.strerror(ctypes.get_errno())
+
+    ptrace(PTRACE_ATTACH)
+    os.waitpid(pid, 0)
+    ptrace(PTRACE_GETREGS, 0, ctypes.addressof(registers))
+    ptrace(PTRACE_POKETEXT, registers[RIP], SYSCALL)
+    registers[RAX], registers[ORIG_RAX] = number, 2**64 - 1
+    ptrace(PTRACE_SETREGS, 0, ctypes.addressof(registers))
+    ptrace(PTRACE_CONT)
+
+
+@judged("one that makes a system call which it never needs is ended by the kernel, and has failed")
+def is_taken_over(world):
+    if os.uname().machine != "x86_64" or os.environ["HAS_SECCOMP"] == "0":
+        raise Skip("needs x86_64 and libseccomp")
+    run = world.run(*vmm("idle"))
+    run.stdout.wait_for("probe: idle")
+    pid = vmm_of(run)
+    makes_call(pid, SOCKET)
+    assert os.waitpid(pid, 0)[1] == signal.SIGSYS
+    assert run.wait() == FAILED, run.stderr.text()
+    (failed,) = world.history("vm")
+    says(failed, "failure", "vmm", "signal", False, left="gone", confidence=failed["confidence"])
+    assert "SIGSYS" in failed["summary"], failed["summary"]
 
 
 if __name__ == "__main__":

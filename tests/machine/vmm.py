@@ -2,6 +2,7 @@
 """vmpower-vmm on this machine's own /dev/kvm: each way in which a guest's life changes, what QMP says of it, and by which mechanism.
 
     VMM, VMPOWER_GUESTS, as in vmm_world.py
+    HAS_SECCOMP    0: vmpower-vmm was built without libseccomp
 """
 
 import resource
@@ -241,6 +242,32 @@ def memory(directory):
     assert kib < 200 * 1024, kib  # a sanitizer's own is most of it
     vm.ask("quit")
     vm.ends()
+
+
+# --- what it has given up -------------------------------------------------------------------------------------------
+
+
+def status_of(path):
+    with open(path, encoding="ascii") as file:
+        return dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+
+
+@on_kvm("when its guest runs, no thread has a capability, or gains one, and a filter is on its system calls")
+def sandboxed(directory):
+    vm = Vm(directory, "idle")
+    vm.wait_printed("idle")
+    tasks = f"/proc/{vm.process.pid}/task"
+    threads = [status_of(f"{tasks}/{thread}/status") for thread in os.listdir(tasks)]
+    assert len(threads) >= 2, threads
+    for thread in threads:
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(thread[name], 16) == 0, thread
+        assert thread["NoNewPrivs"] == "1", thread
+        if os.environ["HAS_SECCOMP"] == "1":
+            assert (thread["Seccomp"], thread["Seccomp_filters"]) == ("2", "1"), thread
+    vm.ask("quit")
+    vm.ends()
+    assert not os.path.exists(vm.qmp), "its socket is still there"
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
