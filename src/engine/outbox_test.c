@@ -581,6 +581,29 @@ static void a_hook_that_fails_twice_is_run_a_third_time(void **state) {
         assert_non_null(strstr(scene->troubles, "verdict 1 was not told, and is tried again: exit status 1: try 1\n"));
 }
 
+static void settling_waits_for_the_hooks_that_run_and_begins_no_more(void **state) {
+        struct scene *scene = *state;
+
+        add_hook(scene, "slow", "sleep 0.3\necho $VMPOWER_NUMBER >>told\n", 1);
+        publish(scene, 2);
+        outbox_settle(scene->outbox, PATIENCE_S * SECOND);
+        assert_int_equal(count_lines(scene, "told", NULL), 1);
+        assert_int_equal(cursor_of(scene, hook_name(scene, "slow")), 1);
+}
+
+static void no_outlet_is_added_twice(void **state) {
+        const struct hook_config config = { .timeout_ns = SECOND, .at_once = 1 };
+        struct scene *scene = *state;
+        struct outlet *outlet;
+        char path[128], why[STORE_WHY_MAX];
+
+        add_hook(scene, "one", "", 1);
+        snprintf(path, sizeof(path), "%s/one", scene->store_world->directory);
+        assert_int_equal(hook_outlet_new(&outlet, scene->event, path, &config), 0);
+        assert_int_equal(outbox_add(scene->outbox, outlet, why), -EEXIST);
+        assert_non_null(strstr(why, "it is told already"));
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
@@ -601,6 +624,8 @@ int main(void) {
                 SENTENCE(settling_waits_for_the_disk),
                 SENTENCE(a_hundred_verdicts_at_once_run_four_hooks_at_a_time),
                 SENTENCE(a_hook_that_fails_twice_is_run_a_third_time),
+                SENTENCE(settling_waits_for_the_hooks_that_run_and_begins_no_more),
+                SENTENCE(no_outlet_is_added_twice),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
