@@ -34,13 +34,15 @@ enum question {
         _ASK_N,
 };
 
+uint64_t qemu_source_patience_usec = 1000000;
+
 struct qemu_source {
         sd_event *event;
         struct qemu_monitor *monitor;
         struct qemu_source_config config;
         struct qemu_source_events events;
         struct source_sink sink;
-        sd_event_source *greeting_timer;
+        sd_event_source *greeting_timer; /* until it has greeted, then until it has answered */
         sd_event_source *status_timer;
         pid_t pid;
         pid_t *vcpus; /* their threads; owned */
@@ -53,8 +55,10 @@ struct qemu_source {
         uint64_t first_id; /* that is free for them */
         uint64_t resumed_id; /* of ASK_RESUMED_STATUS; 0: it is not asked */
         struct qemu_replay replay; /* of a connection that goes on, until what waited was read */
+        char version[EVIDENCE_WORD_MAX]; /* QEMU's */
         bool has_oob;
         bool is_greeted;
+        bool is_opening;      /* it has greeted, and is not said to be open yet */
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
         bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
@@ -62,7 +66,22 @@ struct qemu_source {
         struct qemu_stop stop;
 };
 
+static void report(struct qemu_source *source, struct evidence evidence);
+
+/* It is open once its events come: whoever waits for that may go on to do something to the VM. */
+static void report_opened(struct qemu_source *source) {
+        struct evidence opened = evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_OPENED);
+
+        if (!source->is_opening)
+                return;
+        source->is_opening = false;
+        source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
+        evidence_set_word(&opened, source->version);
+        report(source, opened);
+}
+
 static void report(struct qemu_source *source, struct evidence evidence) {
+        report_opened(source);
         if (source->replay.is_on)
                 qemu_replay_stamp(&source->replay, &evidence, source_now_ns(), source_time_ns());
         else if (evidence.time_ns)
@@ -237,10 +256,13 @@ static void ask_machine(struct qemu_source *source) {
         ask(source, ASK_PERIPHERAL_ANON, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral-anon"));
 }
 
+static int on_no_answer(sd_event_source *timer, uint64_t usec, void *userdata) {
+        report_opened(userdata);
+        return 0;
+}
+
 static void take_greeting(struct qemu_source *source, const struct qmp_message *greeting) {
-        struct evidence opened = evidence_make(SOURCE_QMP, EVIDENCE_MONITOR_OPENED);
         json_t *actions = action_arguments(&source->config);
-        char version[EVIDENCE_WORD_MAX];
 
         if (source->is_greeted) {
                 json_decref(actions);
@@ -260,9 +282,10 @@ static void take_greeting(struct qemu_source *source, const struct qmp_message *
                 ask(source, ASK_CONT, "cont", NULL);
         }
 
-        snprintf(version, sizeof(version), "%d.%d.%d", greeting->version.major, greeting->version.minor, greeting->version.micro);
-        evidence_set_word(&opened, version);
-        report(source, opened);
+        snprintf(source->version, sizeof(source->version), "%d.%d.%d", greeting->version.major, greeting->version.minor, greeting->version.micro);
+        source->is_opening = true;
+        if (sd_event_add_time_relative(source->event, &source->greeting_timer, CLOCK_MONOTONIC, qemu_source_patience_usec, 0, on_no_answer, source) < 0)
+                report_opened(source);
 }
 
 static void take_event(struct qemu_source *source, const struct qmp_message *event) {
@@ -358,8 +381,10 @@ static void take_return(struct qemu_source *source, enum question question, cons
         case ASK_CONT:
                 source->has_started = true;
                 break;
-        case ASK_NOTHING:
         case ASK_CAPABILITIES:
+                report_opened(source);
+                break;
+        case ASK_NOTHING:
         case ASK_SET_ACTION:
         case ASK_QUIT:
         case _ASK_N:
@@ -375,6 +400,8 @@ static void take_error(struct qemu_source *source, enum question question, const
                 [ASK_QUIT] = "quit",
         };
 
+        if (question == ASK_CAPABILITIES)
+                report_opened(source);
         /* A machine without vCPUs, without /machine/peripheral, without PM1: that is an answer too. */
         if (question == ASK_MEMORY_TREE || question == ASK_PM1_CONTROL)
                 give_held(source);

@@ -16,6 +16,12 @@
 struct halt_ticks;
 struct qemu_source;
 
+/*
+ * EVIDENCE_MONITOR_OPENED is told once QEMU has answered, for from then on it tells its events; of one that has greeted and does not answer for so long it
+ * is told all the same.  Tests make it shorter.
+ */
+extern uint64_t qemu_source_patience_usec;
+
 /* What a source tells its owner beside evidence.  All come from the loop; none may close the source. */
 struct qemu_source_events {
         /* Connected to the process that listens (pid 0: not known).  Comes before any evidence. */

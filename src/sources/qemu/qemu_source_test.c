@@ -35,6 +35,7 @@ struct world {
         int client;
         bool greets;
         bool closes; /* once `then` was said */
+        bool is_silent; /* it greets, and answers nothing */
         const char *noise; /* after the greeting */
         struct answer answers[ANSWERS_MAX];
 
@@ -100,7 +101,8 @@ static void *serve(void *userdata) {
         if (world->closes && !world->answers[0].heard)
                 return NULL;
         while (getline(&line, &n, stream) > 0) {
-                answer(world, line);
+                if (!world->is_silent)
+                        answer(world, line);
                 if (world->closes && strstr(line, "\"cont\""))
                         break;
         }
@@ -217,6 +219,33 @@ static void our_own_monitor_is_waited_for(void **state) {
         assert_false(world.has_ended);
         assert_string_equal(world.order, "");
         world_end(&world);
+}
+
+static int on_long_enough(sd_event_source *source, uint64_t usec, void *userdata) {
+        return sd_event_exit(userdata, 0);
+}
+
+static void a_monitor_is_open_once_its_events_come(void **state) {
+        const uint64_t patience_usec = qemu_source_patience_usec;
+        struct world world;
+
+        world_begin(&world);
+        world.is_silent = true;
+        qemu_source_patience_usec = 60000000;
+        assert_true(sd_event_add_time_relative(world.event, NULL, CLOCK_MONOTONIC, 200000, 0, on_long_enough, world.event) >= 0);
+        assert_int_equal(world_run(&world, (struct qemu_source_config){ 0 }), 0);
+        assert_string_equal(world.order, "");
+        world_end(&world);
+
+        /* Whoever waits for it waits no longer than that. */
+        world_begin(&world);
+        world.is_silent = true;
+        world.until = EVIDENCE_MONITOR_OPENED;
+        qemu_source_patience_usec = 50000;
+        assert_int_equal(world_run(&world, (struct qemu_source_config){ 0 }), 0);
+        assert_string_equal(world.order, "monitor-opened");
+        world_end(&world);
+        qemu_source_patience_usec = patience_usec;
 }
 
 static void the_resume_that_answers_our_own_start_is_kept_to_ourselves(void **state) {
@@ -453,6 +482,7 @@ int main(void) {
                 cmocka_unit_test(what_an_earlier_life_has_on_record_is_not_told_again_whatever_answers_still_come),
                 cmocka_unit_test(a_monitor_that_somebody_else_has_taken_is_said_to_be),
                 cmocka_unit_test(our_own_monitor_is_waited_for),
+                cmocka_unit_test(a_monitor_is_open_once_its_events_come),
                 cmocka_unit_test(the_resume_that_answers_our_own_start_is_kept_to_ourselves),
                 cmocka_unit_test(a_start_that_is_refused_is_told),
                 cmocka_unit_test(a_migration_that_says_that_it_is_complete_need_not_be_asked),
