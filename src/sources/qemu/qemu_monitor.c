@@ -171,13 +171,21 @@ static bool read_some(struct qemu_monitor *monitor) {
         return n > 0 && monitor->fd >= 0;
 }
 
-void qemu_monitor_drain(struct qemu_monitor *monitor) {
-        if (!monitor || monitor->fd < 0 || monitor->is_reading)
-                return;
+static void read_up_to(struct qemu_monitor *monitor, size_t n_reads) {
+        bool is_more = true;
+
         monitor->is_reading = true;
-        for (size_t i = 0; i < READS_AT_ONCE * 16 && monitor->fd >= 0 && read_some(monitor); i++)
-                ;
+        for (size_t i = 0; i < n_reads && is_more; i++)
+                is_more = read_some(monitor);
         monitor->is_reading = false;
+        /* Of what is there already no edge tells. */
+        if (is_more)
+                wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+void qemu_monitor_drain(struct qemu_monitor *monitor) {
+        if (monitor && monitor->fd >= 0 && !monitor->is_reading)
+                read_up_to(monitor, READS_AT_ONCE * 16);
 }
 
 /* A number of bytes, 0 when the socket takes none now, or -errno. */
@@ -228,15 +236,7 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
         if (revents & EPOLLOUT)
                 flush(monitor);
         if (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-                bool is_more = true;
-
-                monitor->is_reading = true;
-                for (size_t i = 0; i < READS_AT_ONCE && is_more; i++)
-                        is_more = read_some(monitor);
-                monitor->is_reading = false;
-                /* Of what is there already no edge tells. */
-                if (is_more)
-                        wait_for(monitor, monitor->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+                read_up_to(monitor, READS_AT_ONCE);
                 if (monitor->events->was_read)
                         monitor->events->was_read(monitor->userdata);
         }
