@@ -20,7 +20,7 @@ static bool says(const struct evidence *e, const char *word) {
 static enum left left_after_crash(const struct scene *s, bool gone) {
         const struct evidence *e = s->cause;
 
-        if (e->kind == EVIDENCE_GUEST_CRASHLOADED || says(e, "run"))
+        if (e->kind == EVIDENCE_GUEST_CRASHLOADED || e->kind == EVIDENCE_RESET || says(e, "run"))
                 return LEFT_RUNNING;
         if (e->kind == EVIDENCE_STOP || says(e, "pause") || scene_first_after(s, EVIDENCE_STOP, e))
                 return LEFT_PAUSED;

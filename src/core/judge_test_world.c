@@ -210,6 +210,9 @@ static void world_reset_cf9(struct world *w) {
 static void world_reset_port92(struct world *w) {
         reset_by(w, EVIDENCE_PORT_WRITE, "0x92", 1);
 }
+static void world_triple_fault_crash(struct world *w) {
+        reset_by(w, EVIDENCE_KVM_EXIT, "shutdown", 4095);
+}
 static void world_triple_fault(struct world *w) {
         reset_by(w, EVIDENCE_KVM_EXIT, "shutdown", 0);
 }
@@ -379,6 +382,7 @@ const struct rule_world rule_worlds[] = {
         { "reset-8042", world_reset_8042, LEFT_RUNNING },
         { "reset-cf9", world_reset_cf9, LEFT_RUNNING },
         { "reset-port92", world_reset_port92, LEFT_RUNNING },
+        { "triple-fault-crash", world_triple_fault_crash, LEFT_RUNNING },
         { "triple-fault", world_triple_fault, LEFT_RUNNING },
         { "guest-reset", world_guest_reset, LEFT_RUNNING },
         { "qmp-reset", world_qmp_reset, LEFT_RUNNING, "vmpower" },

@@ -50,7 +50,7 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_STORED_LATE] = { "stored-late", .number = "ms", .word = "command" },
         [EVIDENCE_OMITTED] = { "omitted", .word = "kind", .number = "count" },
         [EVIDENCE_PORT_WRITE] = { "port-write", .flag = "pc", .word = "port", .number = "value" },
-        [EVIDENCE_KVM_EXIT] = { "kvm-exit", .flag = "pc", .word = "reason" },
+        [EVIDENCE_KVM_EXIT] = { "kvm-exit", .flag = "pc", .word = "reason", .number = "idt-limit" },
         [EVIDENCE_MONITOR_CLIENT] = { "monitor-client", .word = "event", .text = "monitor", .actor = true },
         [EVIDENCE_GAP] = { "gap", .text = "reason" },
 };

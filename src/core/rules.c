@@ -251,6 +251,17 @@ static bool is_reset_port92(struct scene *s) {
         return is_reset_by(s, "0x92");
 }
 
+/* Who wants a reset empties the interrupt table first; a kernel that still had one did not mean it.  Only a monitor can tell, not the trace that sees the same fault. */
+static bool is_fault_with_table(const struct evidence *e) {
+        return e->kind == EVIDENCE_KVM_EXIT && says(e, "shutdown") && e->number > 0;
+}
+
+static bool is_triple_fault_crash(struct scene *s) {
+        const struct evidence *way = is_guest_reset(s) ? seen_way(s, is_reset_way) : NULL;
+
+        return way && way->kind == EVIDENCE_KVM_EXIT && prove(s, seen_way(s, is_fault_with_table));
+}
+
 /* KVM_EXIT_SHUTDOWN: the CPU has given up (Intel SDM volume 3, 6.15: double fault exception). */
 static bool is_triple_fault(struct scene *s) {
         return is_reset_by(s, "shutdown");
@@ -564,6 +575,7 @@ const struct rule judge_rules[] = {
         RULE("reset-8042",             REBOOT,    GUEST,    RESET_8042,     NULL,  CERTAIN, is_reset_8042),
         RULE("reset-cf9",              REBOOT,    GUEST,    RESET_CF9,      NULL,  CERTAIN, is_reset_cf9),
         RULE("reset-port92",           REBOOT,    GUEST,    RESET_PORT92,   NULL,  CERTAIN, is_reset_port92),
+        RULE("triple-fault-crash",     CRASH,     GUEST,    TRIPLE_FAULT,   FALSE, CERTAIN, is_triple_fault_crash),
         RULE("triple-fault",           REBOOT,    GUEST,    TRIPLE_FAULT,   NULL,  CERTAIN, is_triple_fault),
         RULE("guest-reset",            REBOOT,    GUEST,    GUEST_RESET,    NULL,  CERTAIN, is_guest_reset),
         RULE("qmp-reset",              REBOOT,    OPERATOR, QMP_RESET,      FALSE, CERTAIN, is_qmp_reset),

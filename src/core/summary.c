@@ -41,6 +41,8 @@ static const struct {
         { "reset-8042", "{name} was rebooted by its own guest{times} (keyboard controller); nobody on the host had asked it to." },
         { "reset-cf9", "{name} was rebooted by its own guest{times} (reset control register); nobody on the host had asked it to." },
         { "reset-port92", "{name} was rebooted by its own guest{times} (port 0x92); nobody on the host had asked it to." },
+        { "triple-fault-crash",
+          "{name} crashed{times}: a triple fault of its guest, whose interrupt table was in place; nobody on the host had asked it to reset." },
         { "triple-fault", "{name} was rebooted by a triple fault of its own guest{times}; nobody on the host had asked it to." },
         { "guest-reset", "{name} was rebooted by its own guest{times}; nobody on the host had asked it to." },
         { "qmp-reset", "{name} was reset from the host (system_reset) by {who}." },

@@ -30,7 +30,7 @@ struct board_request {
         bool has_cpu; /* where the CPU was is known: */
         unsigned cpu;
         uint64_t rip; /* linear */
-        bool is_deliberate; /* a triple fault: its interrupt table was empty */
+        uint16_t idt_limit; /* of a triple fault: 0, its interrupt table was empty, as whoever wants a reset makes it */
 };
 
 struct board {

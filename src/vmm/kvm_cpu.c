@@ -360,7 +360,7 @@ bool kvm_cpu_read(const struct kvm_cpu *cpu, struct kvm_cpu_state *ret_state) {
                 .rflags = regs.rflags,
                 .is_halted = mp_state.mp_state == KVM_MP_STATE_HALTED || waits,
                 .has_interrupts = !waits && regs.rflags & 1 << 9,
-                .has_empty_idt = !sregs.idt.limit,
+                .idt_limit = sregs.idt.limit,
         };
         return true;
 }

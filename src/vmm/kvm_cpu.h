@@ -53,7 +53,7 @@ struct kvm_cpu_state {
         uint64_t rip, rflags;    /* rip: linear */
         bool is_halted;          /* in HLT, or waiting for its first word */
         bool has_interrupts;     /* RFLAGS.IF, of one that does not wait so */
-        bool has_empty_idt;      /* who empties it and faults wants a reset */
+        uint16_t idt_limit;      /* who empties it (0) and faults wants a reset */
 };
 
 struct kvm_cpu_fresh;

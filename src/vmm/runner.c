@@ -53,7 +53,7 @@ static void take_request(struct runner_cpu *cpu, struct board_request *request) 
                 request->has_cpu = true;
                 request->cpu = cpu->number;
                 request->rip = state.rip;
-                request->is_deliberate = state.has_empty_idt;
+                request->idt_limit = state.idt_limit;
         }
         vm_take_request(runner->vm, request, runner_moment().now_ns);
         runner->changed(runner->userdata);

@@ -48,8 +48,9 @@ static json_t *mechanism_of(const struct board_request *request) {
         if (mechanism && request->port) {
                 json_object_set_new(mechanism, "port", json_integer(request->port));
                 json_object_set_new(mechanism, "value", json_integer(request->value));
-        } else if (mechanism) {
-                json_object_set_new(mechanism, "deliberate", json_boolean(request->is_deliberate));
+        } else if (mechanism && request->has_cpu) {
+                json_object_set_new(mechanism, "deliberate", json_boolean(!request->idt_limit));
+                json_object_set_new(mechanism, "idt-limit", json_integer(request->idt_limit));
         }
         if (mechanism && request->has_cpu) {
                 json_object_set_new(mechanism, "vcpu", json_integer(request->cpu));

@@ -71,6 +71,15 @@ goes("halt", HALTED, ("halt", "halted", None, "halted"))
 goes("halt", HALTED, ("halt", "halted", None, "halted"), words=("--on-halt", "poweroff"))
 
 
+@judged("a kernel that faults three times over without having meant to has crashed; one that meant to has rebooted")
+def faults(world):
+    for action, (transition, graceful, rule) in {"fault": ("crash", False, "triple-fault-crash"), "fault-idt": ("reboot", None, "triple-fault")}.items():
+        run = world.run(VMM, "--kernel", os.path.join(GUESTS, "kernel.bz"), "--append", action, "--memory", "64", name=action)
+        says(run.wait_verdict(transition=transition), transition, "guest", "triple-fault", graceful, rule=rule, confidence="certain", actor=None)
+        os.kill(vmm_of(run), signal.SIGTERM)
+        run.wait()
+
+
 def vmm_of(run):
     """The pid of the vmpower-vmm under it."""
     (pid,) = [pid for pid in descendants_of(run.pid) if comm_of(pid) == "vmpower-vmm"]

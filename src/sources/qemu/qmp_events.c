@@ -107,11 +107,13 @@ bool qmp_evidence_from_mechanism(struct evidence *ret_evidence, const json_t *da
         const json_t *mechanism = json_object_get(data, "mechanism");
         const json_int_t port = json_integer_value(json_object_get(mechanism, "port"));
         const json_int_t value = json_integer_value(json_object_get(mechanism, "value"));
+        const json_int_t idt_limit = json_integer_value(json_object_get(mechanism, "idt-limit"));
         char word[16];
 
         if (!strcmp(member(mechanism, "name"), "triple-fault")) {
                 *ret_evidence = evidence_make(SOURCE_QMP, EVIDENCE_KVM_EXIT);
                 evidence_set_word(ret_evidence, "shutdown");
+                ret_evidence->number = idt_limit > 0 && idt_limit <= UINT16_MAX ? idt_limit : 0;
         } else if (port > 0 && port <= UINT16_MAX && value >= 0 && value <= UINT32_MAX) {
                 *ret_evidence = evidence_make(SOURCE_QMP, EVIDENCE_PORT_WRITE);
                 snprintf(word, sizeof(word), "0x%x", (unsigned)port);

@@ -132,6 +132,11 @@ static void our_own_monitor_says_by_which_write_or_fault(void **state) {
         assert_true(read_mechanism(&evidence, "{\"name\": \"triple-fault\", \"deliberate\": true}"));
         assert_int_equal(evidence.kind, EVIDENCE_KVM_EXIT);
         assert_string_equal(evidence.word, "shutdown");
+        assert_int_equal(evidence.number, 0);
+        assert_true(read_mechanism(&evidence, "{\"name\": \"triple-fault\", \"deliberate\": false, \"idt-limit\": 4095}"));
+        assert_int_equal(evidence.number, 4095);
+        assert_true(read_mechanism(&evidence, "{\"name\": \"triple-fault\", \"idt-limit\": 65536}"));
+        assert_int_equal(evidence.number, 0);
         assert_true(read_event(&evidence, "HALTED", "{\"vcpus\": 3}"));
         assert_int_equal(evidence.kind, EVIDENCE_REGISTERS);
         assert_int_equal(evidence.flag, TRISTATE_TRUE);
