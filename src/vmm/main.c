@@ -5,6 +5,7 @@
  */
 #include "basics/cleanup.h"
 #include "vmm/console.h"
+#include "vmm/devices.h"
 #include "vmm/monitor.h"
 #include "vmm/options.h"
 #include "vmm/peer.h"
@@ -34,6 +35,7 @@ struct program {
         struct pc pc;
         struct firmware firmware;
         struct kvm_machine *machine;
+        struct virtio_bus bus;
         struct runner runner;
         struct console console;
         int change_fd;  /* the CPU's thread has changed something */
@@ -52,9 +54,13 @@ static uint64_t now_ns(const struct program *program) {
 
 /* --- what the VM and its CPU say --------------------------------------------------------------------------------- */
 
+/* By the time that anybody hears of it nothing is written to a disk any more, or what was written before a reset. */
 static void on_event(void *userdata, const char *name, json_t *data) {
         struct program *program = userdata;
 
+        if (!strcmp(name, "RESET"))
+                virtio_bus_reset(&program->bus);
+        virtio_bus_run(&program->bus, program->vm.state == RUN_STATE_RUNNING);
         monitor_event(&program->monitor, name, data);
 }
 
@@ -314,6 +320,22 @@ static int open_firmware(struct program *program, const struct options *options)
         return r;
 }
 
+static void write_tables(struct program *program, const struct options *options) {
+        struct acpi_tables_device devices[VIRTIO_BUS_DEVICES_MAX];
+        const size_t n = devices_describe(devices, options);
+
+        firmware_write_tables(&program->firmware, &program->vm.board, options->n_cpus, devices, n);
+}
+
+static int open_devices(struct program *program, const struct options *options) {
+        char why[VIRTIO_DEVICE_WHY_MAX];
+        const int r = devices_open(&program->bus, program->machine, options, why);
+
+        if (r)
+                fprintf(stderr, "vmpower-vmm: %s\n", why);
+        return r;
+}
+
 static int open_cpus(struct program *program, const struct options *options) {
         char why[KVM_MACHINE_WHY_MAX];
         int r;
@@ -328,10 +350,12 @@ static int open_cpus(struct program *program, const struct options *options) {
                 return fail(why, "this host's KVM is needed, and the right to use it (group kvm)");
         if (r)
                 return fail("no virtual machine can be made", why);
-        firmware_write_tables(&program->firmware, &program->vm.board, options->n_cpus, NULL, 0);
+        write_tables(program, options);
+        if (options->kernel && open_devices(program, options))
+                return -1;
         program->pc = (struct pc){ .board = &program->vm.board, .fw_cfg = options->fw_cfg };
         program->runner = (struct runner){ .vm = &program->vm, .pc = &program->pc, .machine = program->machine, .firmware = &program->firmware,
-                                           .console = on_console, .changed = on_change, .userdata = program };
+                                           .bus = &program->bus, .console = on_console, .changed = on_change, .userdata = program };
         program->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         return program->change_fd < 0 ? fail("eventfd", strerror(errno)) : 0;
 }
@@ -345,8 +369,11 @@ static int enter_sandbox(const struct options *options) {
 }
 
 static int start_cpus(struct program *program) {
-        int r;
+        int r = virtio_bus_start(&program->bus);
 
+        if (r)
+                return fail("a device's thread", strerror(-r));
+        virtio_bus_run(&program->bus, program->vm.state == RUN_STATE_RUNNING);
         program->has_cpu = true;
         r = runner_start(&program->runner);
         return r ? fail("the CPUs' threads", strerror(-r)) : 0;
@@ -367,7 +394,7 @@ static int start(struct program *program, const struct options *options) {
 static int dump_tables(struct program *program, const struct options *options) {
         int r;
 
-        firmware_write_tables(&program->firmware, &program->vm.board, options->n_cpus, NULL, 0);
+        write_tables(program, options);
         r = firmware_dump_tables(&program->firmware, options->dump_tables);
         if (r)
                 fail(options->dump_tables, strerror(-r));
@@ -397,7 +424,10 @@ int main(int argc, char **argv) {
         r = start(&program, &options) ? EXIT_FAILURE : run(&program);
         if (program.has_cpu)
                 runner_stop(&program.runner);
-        kvm_machine_close(program.machine);
+        if (virtio_bus_close(&program.bus))
+                kvm_machine_close(program.machine);
+        else
+                fprintf(stderr, "vmpower-vmm: a disk does not answer, and is not waited for\n");
         firmware_close(&program.firmware);
         console_close(&program.console);
         peer_deinit(&program.qmp);

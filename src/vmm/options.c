@@ -21,6 +21,8 @@ static void print_help(void) {
              "  --kernel FILE               run this Linux: a bzImage, or a vmlinux with a PVH entry\n"
              "  --initrd FILE               the kernel's initial RAM disk\n"
              "  --append TEXT               the kernel's command line\n"
+             "  --disk FILE                 the kernel's next disk, /dev/vda and so on: a raw image, or a disk of the host; FILE,ro is only read\n"
+             "  --tap NAME                  the kernel's next network interface is this tap device of the host\n"
              "  --bios FILE                 run this firmware: a ROM of at most 1 MiB, in whole pages\n"
              "  --memory MIB                1 to 1048576; 128 by default\n"
              "  --cpus N                    1 to 16; 1 by default\n"
@@ -80,6 +82,30 @@ static int check(const struct options *options) {
                 return wrong("one of --kernel, --bios, --qtest and --dump-tables is wanted", n ? "several" : "none");
         if (!options->kernel && (options->initrd || *options->append))
                 return wrong("--initrd and --append are a --kernel's", options->initrd ? options->initrd : options->append);
+        if (!options->kernel && !options->dump_tables && options->n_disks + options->n_taps)
+                return wrong("--disk and --tap are a --kernel's", options->n_disks ? options->disks[0].path : options->taps[0]);
+        return OPTIONS_OK;
+}
+
+/* A path may have commas. */
+static int read_disk(struct options *options, char *word) {
+        const size_t n = strlen(word);
+        const bool is_readonly = n > 3 && !strcmp(word + n - 3, ",ro");
+
+        if (options->n_disks + options->n_taps == OPTIONS_DEVICES_MAX)
+                return wrong("there are at most 7 --disk and --tap", word);
+        if (!*word)
+                return wrong("--disk is FILE[,ro]", word);
+        if (is_readonly)
+                word[n - 3] = '\0';
+        options->disks[options->n_disks++] = (struct options_disk){ word, is_readonly };
+        return OPTIONS_OK;
+}
+
+static int read_tap(struct options *options, const char *word) {
+        if (options->n_disks + options->n_taps == OPTIONS_DEVICES_MAX)
+                return wrong("there are at most 7 --disk and --tap", word);
+        options->taps[options->n_taps++] = word;
         return OPTIONS_OK;
 }
 
@@ -111,7 +137,7 @@ static int read_fw_cfg(struct options *options, char *word) {
 }
 
 int options_read(struct options *ret_options, int argc, char **argv) {
-        enum { NAME = 256, KERNEL, INITRD, APPEND, BIOS, MEMORY, CPUS, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, DUMP_TABLES, VERSION };
+        enum { NAME = 256, KERNEL, INITRD, APPEND, DISK, TAP, BIOS, MEMORY, CPUS, MACHINE, SERIAL, FW_CFG, ON_HALT, PAUSED, QMP, QTEST, DUMP_TABLES, VERSION };
         static const struct option known[] = {
                 { "name", required_argument, NULL, NAME },       { "kernel", required_argument, NULL, KERNEL },
                 { "initrd", required_argument, NULL, INITRD },   { "append", required_argument, NULL, APPEND },
@@ -120,6 +146,7 @@ int options_read(struct options *ret_options, int argc, char **argv) {
                 { "serial", required_argument, NULL, SERIAL },   { "fw-cfg", required_argument, NULL, FW_CFG },
                 { "on-halt", required_argument, NULL, ON_HALT }, { "paused", no_argument, NULL, PAUSED },
                 { "qmp", required_argument, NULL, QMP },         { "qtest", required_argument, NULL, QTEST },
+                { "disk", required_argument, NULL, DISK },       { "tap", required_argument, NULL, TAP },
                 { "dump-tables", required_argument, NULL, DUMP_TABLES },
                 { "help", no_argument, NULL, 'h' },              { "version", no_argument, NULL, VERSION },
                 { 0 },
@@ -142,6 +169,12 @@ int options_read(struct options *ret_options, int argc, char **argv) {
                         break;
                 case APPEND:
                         options->append = optarg;
+                        break;
+                case DISK:
+                        r = read_disk(options, optarg);
+                        break;
+                case TAP:
+                        r = read_tap(options, optarg);
                         break;
                 case CPUS:
                         r = read_cpus(options, optarg);

@@ -6,7 +6,10 @@
 #include "vmm/fw_cfg.h"
 #include "vmpower/acpi_pm.h"
 
-enum { OPTIONS_NAME_LENGTH_MAX = 255 };
+enum {
+        OPTIONS_NAME_LENGTH_MAX = 255,
+        OPTIONS_DEVICES_MAX = 7, /* one more is always there */
+};
 
 struct options {
         const char *name; /* NULL: none */
@@ -14,6 +17,12 @@ struct options {
         const char *bios;             /* NULL: none */
         const char *kernel, *initrd;  /* NULL: none */
         const char *append;           /* the kernel's command line */
+        struct options_disk {
+                const char *path;
+                bool is_readonly;
+        } disks[OPTIONS_DEVICES_MAX];
+        const char *taps[OPTIONS_DEVICES_MAX];
+        unsigned n_disks, n_taps;     /* together OPTIONS_DEVICES_MAX */
         const char *dump_tables;      /* a directory; NULL: none */
         unsigned n_mib, n_cpus;
         const char *serial; /* "stdio", "none", "file:PATH" */

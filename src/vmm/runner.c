@@ -109,7 +109,9 @@ static void answer(struct runner_cpu *cpu, const struct kvm_access *access) {
                 memset(access->data, 0xff, access->width * access->n);
         if (runner->n_starts != runner->vm->n_starts)
                 return;
-        if (!access->is_memory && (access->width == 1 || access->width == 2 || access->width == 4))
+        if (access->is_memory)
+                virtio_bus_access(runner->bus, access);
+        else if (access->width == 1 || access->width == 2 || access->width == 4)
                 answer_port(cpu, access);
         update_interrupts(runner);
         tell_what_is_waited_for(runner, had_room);

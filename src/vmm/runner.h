@@ -10,6 +10,7 @@
 #include "vmm/firmware.h"
 #include "vmm/kvm_machine.h"
 #include "vmm/pc.h"
+#include "vmm/virtio_bus.h"
 #include "vmm/vm.h"
 
 #include <pthread.h>
@@ -29,6 +30,7 @@ struct runner {
         struct pc *pc;                    /* borrowed */
         struct kvm_machine *machine;      /* borrowed */
         const struct firmware *firmware;  /* borrowed */
+        struct virtio_bus *bus;           /* borrowed */
         void (*console)(void *userdata, char byte); /* without the lock */
         void (*changed)(void *userdata); /* in a thread, under the lock: something has happened that others may want to know of */
         void *userdata;

@@ -37,11 +37,23 @@ static struct driver driver;
 static char path[64], why[VIRTIO_DEVICE_WHY_MAX];
 static int file = -1;
 
+/* Whoever flushes the disk comes here. */
+static unsigned n_flushes;
+static bool flush_fails;
+
+int fdatasync(int fd) {
+        n_flushes++;
+        errno = EIO;
+        return flush_fails ? -1 : 0;
+}
+
 static uint8_t pattern(uint64_t at) {
         return (uint8_t)(at * 7 + at / 512);
 }
 
 static int set_up(void **state) {
+        n_flushes = 0;
+        flush_fails = false;
         driver_init(&driver);
         file = memfd_create("disk", MFD_CLOEXEC);
         snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
@@ -123,7 +135,7 @@ static void sectors_are_written(void **state) {
 
         begin(false, F_FLUSH);
         for (size_t at = 0; at < sizeof(found); at++)
-                driver.memory.bytes[DATA + at] = (uint8_t)(at * 3);
+                driver.memory.bytes[DATA + at] = (uint8_t)(at * 3 + at / 1000);
         assert_int_equal(ask(OUT, 9, sizeof(found), false, &n), OK);
         assert_int_equal(n, 1);
         assert_int_equal(pread(file, found, sizeof(found), 9 * 512), sizeof(found));
@@ -134,6 +146,27 @@ static void sectors_are_written(void **state) {
         assert_int_equal(found[0], pattern(1509 * 512));
         assert_int_equal(ask(FLUSH, 0, 0, false, &n), OK);
         assert_int_equal(n, 1);
+}
+
+/* 5.2.6.2 */
+static void what_is_flushed_is_on_the_disk(void **state) {
+        uint32_t n;
+
+        begin(false, F_FLUSH);
+        assert_int_equal(ask(OUT, 0, 512, false, &n), OK);
+        assert_int_equal(n_flushes, 0);
+        assert_int_equal(ask(FLUSH, 0, 0, false, &n), OK);
+        assert_int_equal(n_flushes, 1);
+        flush_fails = true;
+        assert_int_equal(ask(FLUSH, 0, 0, false, &n), IOERR);
+
+        /* A driver that cannot flush. */
+        begin(false, 0);
+        n_flushes = 0;
+        assert_int_equal(ask(OUT, 0, 512, false, &n), IOERR);
+        flush_fails = false;
+        assert_int_equal(ask(OUT, 0, 512, false, &n), OK);
+        assert_int_equal(n_flushes, 2);
 }
 
 /* Its parts lie as they like: the header in two, the status in the room's last byte. */
@@ -167,7 +200,8 @@ static void what_is_not_on_the_disk_fails(void **state) {
 
         begin(false, 0);
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-                memset(driver.memory.bytes + DATA, 0xee, 1024);
+                /* What was there for another is not told. */
+                assert_int_equal(ask(IN, 3, 1024, true, &n), OK);
                 assert_int_equal(ask(IN, cases[i].sector, cases[i].n, true, &n), IOERR);
                 assert_int_equal(n, cases[i].n + 1);
                 for (uint32_t at = 0; at < cases[i].n; at++)
@@ -283,6 +317,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(it_says_how_large_it_is, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(sectors_are_read, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(sectors_are_written, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_is_flushed_is_on_the_disk, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(parts_are_the_drivers_choice, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_not_on_the_disk_fails, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_file_that_has_become_shorter_fails_what_it_lacks, set_up, tear_down),

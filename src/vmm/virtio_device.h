@@ -5,7 +5,7 @@
  * lock that is held only for that.  So a reset is done at once, whatever is still in flight; its outcome goes nowhere then.
  *
  * Once it is started, a device's thread calls only: read, write, pread64, pwrite64, fdatasync, poll, getrandom, futex; besides that what begins and ends a thread
- * (set_robust_list, rseq, rt_sigprocmask, madvise, munmap, exit).  Its lock is never held over anything that waits, and no other is taken under it.
+ * (set_robust_list, rseq, prctl for its name, rt_sigprocmask, madvise, munmap, exit).  Its lock is never held over anything that waits, and no other is taken under it.
  */
 #pragma once
 

@@ -16,6 +16,8 @@
 struct echo {
         int out_fd, in_fd;
         unsigned n_served, n_taken;
+        int broken_fd; /* what else it waits for; -1: nothing */
+        bool asks_at_end;
         struct virtqueue_chain chain;
 };
 
@@ -35,6 +37,14 @@ static void serve(struct virtio_device *device, void *state) {
                 virtio_device_copy_out(device, 0, &slow->chain, 0, &byte, 1);
                 virtio_device_give(device, 0, &slow->chain, 1);
         }
+        if (__atomic_load_n(&slow->asks_at_end, __ATOMIC_SEQ_CST) && (write(slow->out_fd, &byte, 1) != 1 || read(slow->in_fd, &byte, 1) != 1))
+                return;
+}
+
+static int wait_fd(void *state) {
+        const struct echo *slow = state;
+
+        return __atomic_load_n(&slow->broken_fd, __ATOMIC_SEQ_CST);
 }
 
 static void echo_free(void *state) {
@@ -42,17 +52,18 @@ static void echo_free(void *state) {
 
         close_fd(&slow->out_fd);
         close_fd(&slow->in_fd);
+        close_fd(&slow->broken_fd);
         free(slow);
 }
 
 static int set_up(void **state) {
-        static const struct virtio_kind kind = { .name = "echo", .serve = serve, .free = echo_free };
+        static const struct virtio_kind kind = { .name = "echo", .serve = serve, .wait_fd = wait_fd, .free = echo_free };
         static const struct virtio_mmio_identity identity = { .device = 42, .n_queues = 1 };
         int out[2], in[2];
 
         assert_int_equal(pipe2(out, O_CLOEXEC) | pipe2(in, O_CLOEXEC), 0);
         echo = calloc(1, sizeof(*echo));
-        *echo = (struct echo){ .out_fd = out[1], .in_fd = in[0] };
+        *echo = (struct echo){ .out_fd = out[1], .in_fd = in[0], .broken_fd = -1 };
         asked = out[0];
         answer = in[1];
         driver_init(&driver);
@@ -227,15 +238,23 @@ static void a_pause_waits_for_what_is_in_flight_and_no_more(void **state) {
         takes_used(1);
 }
 
-/* It is resumed while it is still in what was in flight when it was paused. */
+/* It is resumed when it has looked for more, was told that there is none, and does not yet know that it was paused. */
 static void a_pause_that_is_over_before_it_has_begun_loses_nothing(void **state) {
+        uint64_t n;
+
         offer(0);
         offer(1);
         driver_write(&driver, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
         wait_until_asked();
         assert_int_equal(virtio_device_pause(driver.device, 0), -ETIMEDOUT);
-        virtio_device_resume(driver.device);
+        __atomic_store_n(&echo->asks_at_end, true, __ATOMIC_SEQ_CST);
         let_go('a');
+        wait_until_asked();
+        __atomic_store_n(&echo->asks_at_end, false, __ATOMIC_SEQ_CST);
+        /* Nor does a notification of before help it. */
+        (void)!read(driver.notify_fd, &n, sizeof(n));
+        virtio_device_resume(driver.device);
+        let_go('.');
         wait_until_asked();
         let_go('b');
         assert_int_equal(virtio_device_pause(driver.device, 10000), 0);
@@ -260,18 +279,23 @@ static void it_ends_while_it_waits_or_is_paused(void **state) {
         let_go('b');
 }
 
+/* Even where what it waits for besides has gone. */
 static void it_rests_when_nothing_is_to_be_done(void **state) {
-        unsigned n_served;
+        enum { N = 300 };
+        int broken[2];
 
-        offer(0);
-        driver_write(&driver, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-        wait_until_asked();
-        let_go('a');
-        driver_wait(&driver);
-        assert_int_equal(virtio_device_pause(driver.device, 10000), 0);
-        n_served = __atomic_load_n(&echo->n_served, __ATOMIC_SEQ_CST);
-        /* Begin, each notification, each resume. */
-        assert_in_range(n_served, 1, 5);
+        assert_int_equal(pipe2(broken, O_CLOEXEC), 0);
+        close(broken[0]);
+        __atomic_store_n(&echo->broken_fd, broken[1], __ATOMIC_SEQ_CST);
+        for (unsigned i = 0; i < N; i++) {
+                offer(i % 8);
+                driver_write(&driver, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+                wait_until_asked();
+                let_go('a');
+                driver_wait(&driver);
+        }
+        /* Once for a notification, and once more where it had found that already. */
+        assert_in_range(__atomic_load_n(&echo->n_served, __ATOMIC_SEQ_CST), 1, 2 * N + 10);
 }
 
 int main(void) {

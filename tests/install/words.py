@@ -97,6 +97,7 @@ def bash_completes_values():
     expect(compare("--machine", bash("vmpower-vmm", "--machine", ""), {"piix4", "ich9"}))
     expect(compare("--serial", bash("vmpower-vmm", "--serial", ""), {"stdio", "none", "file:"}))
     expect(compare("--memory", bash("vmpower-vmm", "--memory", ""), set()))
+    expect(compare("--disk", bash("vmpower-vmm", "--disk", "/etc/host"), set(glob.glob("/etc/host*"))))
     expect(compare("--bios", bash("vmpower-vmm", "--bios", "/etc/host"), set(glob.glob("/etc/host*"))))
     expect(compare("run --", bash("vmpower", "run", "--", "true", COMPLETIONS + "/_"), {COMPLETIONS + "/_vmpower"}))
 
