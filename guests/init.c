@@ -4,8 +4,10 @@
  *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|idle    (default: idle)
  *     vmpower.delay=SECONDS                                                            before it does that
  *     vmpower.action=shell vmpower.script=PATH
+ *     vmpower.action=disk vmpower.script=PATH
  *
  * The last one goes on as /bin/sh, on a root that another machine shares (by 9p, its tag is "root"); what is written there stays in memory.
+ * `disk` does so on the ext4 of /dev/vda.
  *
  * First it loads the modules that /modules names, one a line with its parameters, from /lib/modules.  Every line that
  * it says begins with "vmpower-init: ", and the line before the action names it: a test sees how far it came.
@@ -393,11 +395,27 @@ static void action_mem(void) {
         say("woken", "", "");
 }
 
-static void action_shell(void) {
+/* As switch_root(8) does it: the first root of all cannot be left otherwise. */
+static void go_on_in_root(void) {
         static char shell[] = "/bin/sh", script[256];
         char *arguments[] = { shell, script, NULL }, *environment[] = { NULL };
 
         parameter_find("vmpower.script", script, sizeof(script));
+        syscall5(SYS_CHDIR, (long)"/root", 0, 0, 0, 0);
+        mount_with(".", "/", "", MOUNT_MOVE, "");
+        syscall5(SYS_CHROOT, (long)".", 0, 0, 0, 0);
+        syscall5(SYS_CHDIR, (long)"/", 0, 0, 0, 0);
+        say_failed(shell, syscall5(SYS_EXECVE, (long)shell, (long)arguments, (long)environment, 0, 0));
+}
+
+static void action_disk(void) {
+        mount("devtmpfs", "/dev");
+        syscall5(SYS_MKDIR, (long)"/root", 0755, 0, 0, 0);
+        mount_with("/dev/vda", "/root", "ext4", 0, "");
+        go_on_in_root();
+}
+
+static void action_shell(void) {
         for (const char *const *path = (const char *const[]){ "/shared", "/written", "/root", NULL }; *path; path++)
                 syscall5(SYS_MKDIR, (long)*path, 0755, 0, 0, 0);
         mount_with("root", "/shared", "9p", MOUNT_READ_ONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose");
@@ -405,12 +423,7 @@ static void action_shell(void) {
         syscall5(SYS_MKDIR, (long)"/written/upper", 0755, 0, 0, 0);
         syscall5(SYS_MKDIR, (long)"/written/work", 0755, 0, 0, 0);
         mount_with("root", "/root", "overlay", 0, "lowerdir=/shared,upperdir=/written/upper,workdir=/written/work");
-        /* As switch_root(8) does it: the first root of all cannot be left otherwise. */
-        syscall5(SYS_CHDIR, (long)"/root", 0, 0, 0, 0);
-        mount_with(".", "/", "", MOUNT_MOVE, "");
-        syscall5(SYS_CHROOT, (long)".", 0, 0, 0, 0);
-        syscall5(SYS_CHDIR, (long)"/", 0, 0, 0, 0);
-        say_failed(shell, syscall5(SYS_EXECVE, (long)shell, (long)arguments, (long)environment, 0, 0));
+        go_on_in_root();
 }
 
 static const struct action {
@@ -425,6 +438,7 @@ static const struct action {
         { "button-obey",   action_button_obey   },
         { "button-ignore", action_button_ignore },
         { "shell",         action_shell         },
+        { "disk",          action_disk          },
         { "idle",          idle                 },
 };
 

@@ -10,7 +10,7 @@ import sys
 
 from lab import HERE, Lab, Lost, Skip
 
-PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "qemu/logins.py", "kvm/guests.py", "kvm/out_of_memory.py")
+PROGRAMS = ("kvm/lab_itself.py", "qemu/trace.py", "qemu/trace_perf.py", "qemu/logins.py", "kvm/guests.py", "kvm/devices.py", "kvm/out_of_memory.py")
 
 # TMPDIR: a file system as a host has it, not one over another.
 SCRIPT = """

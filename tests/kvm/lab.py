@@ -21,7 +21,7 @@ from linux_guest import QEMU, Skip, initrd, kernel, libc, modules_of
 # In the order in which they need each other.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
-    "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
+    "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "tun", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
 )  # fmt: skip
 PR_SET_PDEATHSIG = 1
 MIB = 1536
@@ -53,7 +53,7 @@ class Lost(Exception):
 
 def environment():
     """What a program in there is told, as one here is."""
-    told = {name: value for name, value in os.environ.items() if name.startswith(("VMPOWER", "ASAN_", "UBSAN_")) or name in ("HOME", "XDG_CACHE_HOME")}
+    told = {name: value for name, value in os.environ.items() if name.startswith(("VMPOWER", "ASAN_", "UBSAN_")) or name in ("HOME", "XDG_CACHE_HOME", "VMM")}
     told["PATH"] = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
 
