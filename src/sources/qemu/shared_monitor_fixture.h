@@ -111,9 +111,14 @@ static inline void on_dropped(void *userdata, const struct actor *client, const 
         world->n_dropped++;
 }
 
-static inline int open_shared(struct world *world) {
-        return shared_monitor_open(&world->shared, world->event, world->path, (uid_t)-1, (gid_t)-1, -1, world->source,
+/* With a listener that was handed over; -1: none was. */
+static inline int take_over(struct world *world, int fd) {
+        return shared_monitor_open(&world->shared, world->event, world->path, (uid_t)-1, (gid_t)-1, fd, world->source,
                                    &(struct shared_monitor_events){ on_request, on_late, on_dropped, world });
+}
+
+static inline int open_shared(struct world *world) {
+        return take_over(world, -1);
 }
 
 /* QEMU hears; what it heard since the last time is in world->heard. */

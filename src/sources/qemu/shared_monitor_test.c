@@ -72,6 +72,40 @@ static void another_socket_in_our_place_is_left_alone(void **state) {
         world_end(&world);
 }
 
+static void a_listener_that_is_handed_over_is_taken_where_it_stands(void **state) {
+        struct world world;
+        char elsewhere[96];
+        int fd, other;
+
+        world_begin(&world, true);
+        world.shared = shared_monitor_close(world.shared);
+        snprintf(elsewhere, sizeof(elsewhere), "%s/e.sock", world.directory);
+        other = bind_at(elsewhere);
+        assert_return_code(listen(other, 1), errno);
+        fd = bind_at(world.path);
+        /* Another's, and one that does not listen, stay whose they are. */
+        assert_int_equal(take_over(&world, other), -EINVAL);
+        assert_int_equal(take_over(&world, fd), -EINVAL);
+        assert_return_code(listen(fd, 1), errno);
+        assert_int_equal(take_over(&world, fd), 0);
+        assert_int_equal(shared_monitor_fd(world.shared), fd);
+        /* Left to the next one, it stays where it is; closed, it goes. */
+        fd = dup(fd);
+        world.shared = shared_monitor_leave(world.shared);
+        assert_int_equal(access(world.path, F_OK), 0);
+        assert_int_equal(take_over(&world, fd), 0);
+        world.shared = shared_monitor_close(world.shared);
+        assert_int_equal(access(world.path, F_OK), -1);
+        fd = bind_at(world.path);
+        assert_return_code(listen(fd, 1), errno);
+        unlink(world.path);
+        assert_int_equal(take_over(&world, fd), -ENOENT);
+        assert_return_code(close(fd), errno);
+        assert_return_code(close(other), errno);
+        unlink(elsewhere);
+        world_end(&world);
+}
+
 static void clients_wait_for_qemus_greeting(void **state) {
         struct world world;
         int fd;
@@ -469,6 +503,7 @@ int main(void) {
                 cmocka_unit_test(the_socket_is_given_to_the_vmms_user),
                 cmocka_unit_test(a_stale_socket_is_replaced_and_nothing_else),
                 cmocka_unit_test(another_socket_in_our_place_is_left_alone),
+                cmocka_unit_test(a_listener_that_is_handed_over_is_taken_where_it_stands),
                 cmocka_unit_test(clients_wait_for_qemus_greeting),
                 cmocka_unit_test(two_clients_use_the_same_ids),
                 cmocka_unit_test(the_answers_to_our_own_questions_are_ours),
