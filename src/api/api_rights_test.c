@@ -355,6 +355,7 @@ static void every_address_is_listened_on_where_that_is_wanted(void **state) {
 
 static void a_group_that_is_not_there_has_no_members(void **state) {
         const struct peer peer = { .uid = ALICE };
+        struct world *world = *state;
 
         assert_int_equal(peer_find_group("no such group"), -1);
         assert_false(peer_may_see(&peer, -1));
@@ -362,6 +363,14 @@ static void a_group_that_is_not_there_has_no_members(void **state) {
         assert_false(peer_sees_command_line(&peer, -1));
         assert_false(peer_sees_command_line(&(struct peer){ .uid = -1, .is_scraper = true }, -1));
         assert_true(peer_may_see(&peer, ALICE));
+
+        if (!world_is_root())
+                skip();
+        world->config.admin_group = world->config.reader_group = "no such group";
+        world_restart(world);
+        assert_int_equal(world_ask(world, ALICE, "GET /v1/vms"), 200);
+        world_expect(world, "vms.0.instance", "boot:1:1");
+        world_expect(world, "vms.1", "-");
 }
 
 int main(void) {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "api/metrics.h"
 #include "api/routes.h"
 #include "basics/cleanup.h"
 
@@ -390,6 +391,45 @@ static void the_metrics_count_what_was_told(void **state) {
         assert_non_null(strstr(world->text, "\nvmpower_outlet_behind{outlet=\"journald\"} 0\n"));
 }
 
+/* Each sample has the type of its name before it; a histogram's have three names. */
+static void every_metric_says_what_it_is(void **state) {
+        struct world *world = *state;
+        char type[128] = "";
+        size_t n = 0;
+
+        if (!world_is_root())
+                skip();
+        expect_status(world, "GET /metrics", 200);
+        for (char *rest = world->text, *line; (line = strsep(&rest, "\n"));) {
+                if (!strncmp(line, "# TYPE ", 7)) {
+                        snprintf(type, sizeof(type), "%.*s", (int)strcspn(line + 7, " "), line + 7);
+                } else if (*line && *line != '#') {
+                        assert_int_equal(strncmp(line, type, strlen(type)), 0);
+                        assert_non_null(strchr("{ _", line[strlen(type)]));
+                        n++;
+                }
+        }
+        assert_true(n > 20);
+}
+
+static void a_late_verdict_is_counted_as_late_as_it_was(void **state) {
+        static const struct {
+                uint64_t latency_ns;
+                size_t bucket;
+        } cases[] = { { 0, 0 }, { 1000000, 0 }, { 1000001, 1 }, { 250000000, 7 }, { 10000000000, 11 }, { 10000000001, 12 }, { UINT64_MAX / 2, 12 } };
+        struct verdict_record record = { .verdict.at_ns = 1000 };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                struct metrics metrics = {};
+
+                metrics_count(&metrics, &record, record.verdict.at_ns + cases[i].latency_ns);
+                for (size_t k = 0; k <= METRICS_BUCKETS_N; k++)
+                        assert_int_equal(metrics.latency[k], k == cases[i].bucket);
+                assert_int_equal(metrics.latency_sum_ns, cases[i].latency_ns);
+                assert_int_equal(metrics.n_latency, 1);
+        }
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -409,6 +449,8 @@ int main(void) {
                 SENTENCE(a_method_that_is_not_there_is_told_which_are),
                 SENTENCE(head_is_get_without_its_body),
                 SENTENCE(the_metrics_count_what_was_told),
+                SENTENCE(every_metric_says_what_it_is),
+                cmocka_unit_test(a_late_verdict_is_counted_as_late_as_it_was),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
