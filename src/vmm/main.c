@@ -24,10 +24,16 @@
 
 enum { EXIT_USAGE = 2 };
 
+/* Each --qmp is a monitor of its own, as with QEMU. */
+struct qmp {
+        struct monitor monitor;
+        struct peer peer;
+};
+
 struct program {
         struct vm vm;
-        struct monitor monitor;
-        struct peer qmp;
+        struct qmp qmps[OPTIONS_QMPS_MAX];
+        size_t n_qmps;
         int signal_fd;
 
         /* With a CPU. */
@@ -61,13 +67,14 @@ static void on_event(void *userdata, const char *name, json_t *data) {
         if (!strcmp(name, "RESET"))
                 virtio_bus_reset(&program->bus);
         virtio_bus_run(&program->bus, program->vm.state == RUN_STATE_RUNNING);
-        monitor_event(&program->monitor, name, data);
+        for (size_t i = 0; i < program->n_qmps; i++)
+                monitor_event(&program->qmps[i].monitor, name, data);
 }
 
 static void send_to_client(void *userdata, const char *text, size_t n) {
-        struct program *program = userdata;
+        struct qmp *qmp = userdata;
 
-        peer_send(&program->qmp, text, n);
+        peer_send(&qmp->peer, text, n);
 }
 
 static void on_console(void *userdata, char byte) {
@@ -129,33 +136,44 @@ static void serve_tester(struct program *program) {
                 take_test_byte(program, buffer[i] ? buffer[i] : '?');
 }
 
-static void serve_client(struct program *program) {
+static void serve_client(struct program *program, struct qmp *qmp) {
         char *buffer;
-        ssize_t n = monitor_space(&program->monitor, &buffer);
+        ssize_t n = monitor_space(&qmp->monitor, &buffer);
 
         if (n > 0)
-                n = peer_receive(&program->qmp, buffer, (size_t)n);
+                n = peer_receive(&qmp->peer, buffer, (size_t)n);
         if (!n || n == -ENOMEM)
-                peer_drop(&program->qmp);
-        monitor_take(&program->monitor, n > 0 ? (size_t)n : 0, now_ns(program));
+                peer_drop(&qmp->peer);
+        monitor_take(&qmp->monitor, n > 0 ? (size_t)n : 0, now_ns(program));
         tell_interrupt(program);
 }
 
-static void serve(struct program *program, struct peer *peer, short events, void (*serve_peer)(struct program *program)) {
-        const bool was_connected = peer->fd >= 0;
-
-        if (!events)
-                return;
-        if (!was_connected) {
-                if (peer_accept(peer) && peer == &program->qmp)
-                        monitor_begin(&program->monitor);
-                program->n_line = peer == &program->tester ? 0 : program->n_line;
-                return;
-        }
-        if (events & POLLOUT)
+/* True: it has said something, or has gone.  *ret_is_new: it has just come. */
+static bool has_said(struct peer *peer, short events, bool *ret_is_new) {
+        *ret_is_new = events && peer->fd < 0 && peer_accept(peer);
+        if (!events || *ret_is_new)
+                return false;
+        if (peer->fd >= 0 && events & POLLOUT)
                 peer_flush(peer);
-        if (peer->fd >= 0 && (events & ~POLLOUT))
-                serve_peer(program);
+        return peer->fd >= 0 && (events & ~POLLOUT);
+}
+
+static void serve_qmp(struct program *program, struct qmp *qmp, short events) {
+        bool is_new;
+
+        if (has_said(&qmp->peer, events, &is_new))
+                serve_client(program, qmp);
+        if (is_new)
+                monitor_begin(&qmp->monitor);
+}
+
+static void serve_test(struct program *program, short events) {
+        bool is_new;
+
+        if (has_said(&program->tester, events, &is_new))
+                serve_tester(program);
+        if (is_new)
+                program->n_line = 0;
 }
 
 /* The first word of its command line. */
@@ -241,29 +259,35 @@ static void take_change(struct program *program) {
 
 /* Under the lock, which it gives away while it waits. */
 static bool run_once(struct program *program) {
-        struct pollfd fds[] = { peer_poll(&program->qmp), peer_poll(&program->tester), { .fd = program->signal_fd, .events = POLLIN },
-                                { .fd = program->change_fd, .events = POLLIN },
-                                { .fd = program->has_cpu && serial_room(&program->pc.serial) ? program->console.in : -1, .events = POLLIN } };
+        enum { TESTER, SIGNAL, CHANGE, KEYS, QMPS };
+        struct pollfd fds[QMPS + OPTIONS_QMPS_MAX] = {
+                [TESTER] = peer_poll(&program->tester),
+                [SIGNAL] = { .fd = program->signal_fd, .events = POLLIN },
+                [CHANGE] = { .fd = program->change_fd, .events = POLLIN },
+                [KEYS] = { .fd = program->has_cpu && serial_room(&program->pc.serial) ? program->console.in : -1, .events = POLLIN },
+        };
         const int timeout_ms = wait_ms(program);
         int r;
 
+        for (size_t i = 0; i < program->n_qmps; i++)
+                fds[QMPS + i] = peer_poll(&program->qmps[i].peer);
         unlock(program);
-        r = poll(fds, N_ELEMENTS(fds), timeout_ms);
+        r = poll(fds, QMPS + program->n_qmps, timeout_ms);
         lock(program);
         if (r < 0 && errno != EINTR) {
                 fprintf(stderr, "vmpower-vmm: poll: %s\n", strerror(errno));
                 program->vm.is_over = program->vm.is_failed = true;
         }
-        if (r > 0 && fds[2].revents)
+        if (r > 0 && fds[SIGNAL].revents)
                 take_signal(program);
-        if (r > 0 && fds[3].revents)
+        if (r > 0 && fds[CHANGE].revents)
                 take_change(program);
-        if (r > 0 && fds[4].revents)
+        if (r > 0 && fds[KEYS].revents)
                 take_keys(program);
-        if (r > 0) {
-                serve(program, &program->qmp, fds[0].revents, serve_client);
-                serve(program, &program->tester, fds[1].revents, serve_tester);
-        }
+        for (size_t i = 0; r > 0 && i < program->n_qmps; i++)
+                serve_qmp(program, &program->qmps[i], fds[QMPS + i].revents);
+        if (r > 0)
+                serve_test(program, fds[TESTER].revents);
         take_time(program);
         if (program->has_cpu)
                 runner_take_change(&program->runner);
@@ -362,8 +386,11 @@ static int open_cpus(struct program *program, const struct options *options) {
 
 /* All is open that ever will be, and no thread has begun. */
 static int enter_sandbox(const struct options *options) {
-        const char *const sockets[] = { options->qmp, options->qtest };
+        const char *sockets[OPTIONS_QMPS_MAX + 1];
         char why[SANDBOX_WHY_MAX];
+
+        memcpy(sockets, options->qmps, sizeof(options->qmps));
+        sockets[OPTIONS_QMPS_MAX] = options->qtest;
 
         return sandbox_enter(sockets, N_ELEMENTS(sockets), why) ? fail("cannot give up its rights", why) : 0;
 }
@@ -384,7 +411,15 @@ static int start(struct program *program, const struct options *options) {
 
         if (program->signal_fd < 0)
                 return fail("signalfd", strerror(errno));
-        if (listen_at(&program->qmp, options->qmp) || listen_at(&program->tester, options->qtest))
+        while (program->n_qmps < options->n_qmps) {
+                struct qmp *qmp = &program->qmps[program->n_qmps++];
+
+                qmp->peer = PEER_NONE;
+                monitor_init(&qmp->monitor, &program->vm, send_to_client, qmp);
+                if (listen_at(&qmp->peer, options->qmps[program->n_qmps - 1]))
+                        return -1;
+        }
+        if (listen_at(&program->tester, options->qtest))
                 return -1;
         if ((has_cpu && open_cpus(program, options)) || enter_sandbox(options))
                 return -1;
@@ -402,7 +437,7 @@ static int dump_tables(struct program *program, const struct options *options) {
 }
 
 int main(int argc, char **argv) {
-        static struct program program = { .qmp = PEER_NONE, .tester = PEER_NONE, .change_fd = -1, .console = CONSOLE_NONE,
+        static struct program program = { .tester = PEER_NONE, .change_fd = -1, .console = CONSOLE_NONE,
                                           .firmware.boot = { .kernel = -1, .initrd = -1 } };
         struct options options;
         int r = options_read(&options, argc, argv);
@@ -418,7 +453,6 @@ int main(int argc, char **argv) {
                 return dump_tables(&program, &options);
         if (options.is_paused)
                 program.vm.state = RUN_STATE_PRELAUNCH;
-        monitor_init(&program.monitor, &program.vm, send_to_client, &program);
         program.qtest.board = &program.vm.board;
         program.signal_fd = block_signals();
         r = start(&program, &options) ? EXIT_FAILURE : run(&program);
@@ -430,9 +464,11 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "vmpower-vmm: a disk does not answer, and is not waited for\n");
         firmware_close(&program.firmware);
         console_close(&program.console);
-        peer_deinit(&program.qmp);
+        for (size_t i = 0; i < program.n_qmps; i++) {
+                peer_deinit(&program.qmps[i].peer);
+                monitor_deinit(&program.qmps[i].monitor);
+        }
         peer_deinit(&program.tester);
-        monitor_deinit(&program.monitor);
         close_fd(&program.change_fd);
         close_fd(&program.signal_fd);
         return r;

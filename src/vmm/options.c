@@ -31,7 +31,7 @@ static void print_help(void) {
              "  --fw-cfg NAME=TEXT          tell firmware this, as QEMU's -fw_cfg name=NAME,string=TEXT does\n"
              "  --on-halt poweroff|none     what becomes of a guest that is halted for good; poweroff by default\n"
              "  --paused                    the CPUs wait for QMP's `cont`\n"
-             "  --qmp PATH                  listen on this unix socket for QMP, QEMU's monitor protocol\n"
+             "  --qmp PATH                  listen on this unix socket for QMP, QEMU's monitor protocol; up to four times\n"
              "  --qtest PATH                listen on this unix socket for QEMU's qtest protocol; no CPU runs\n"
              "  --dump-tables DIRECTORY     write the ACPI tables of such a machine there, each in a file, and run nothing\n"
              "  --help                      this text\n"
@@ -206,7 +206,9 @@ int options_read(struct options *ret_options, int argc, char **argv) {
                         options->is_paused = true;
                         break;
                 case QMP:
-                        options->qmp = optarg;
+                        if (options->n_qmps == OPTIONS_QMPS_MAX)
+                                return wrong("there are at most 4 --qmp", optarg);
+                        options->qmps[options->n_qmps++] = optarg;
                         break;
                 case QTEST:
                         options->qtest = optarg;

@@ -8,6 +8,7 @@
 
 enum {
         OPTIONS_NAME_LENGTH_MAX = 255,
+        OPTIONS_QMPS_MAX = 4,
         OPTIONS_DEVICES_MAX = 7, /* one more is always there */
 };
 
@@ -28,7 +29,9 @@ struct options {
         const char *serial; /* "stdio", "none", "file:PATH" */
         const char *on_halt; /* in set-action's word; NULL: as it is */
         bool is_paused; /* it begins with `cont` */
-        const char *qmp, *qtest; /* NULL: none */
+        const char *qmps[OPTIONS_QMPS_MAX]; /* NULL beyond n_qmps */
+        size_t n_qmps;
+        const char *qtest; /* NULL: none */
         struct fw_cfg fw_cfg;
 };
 

@@ -8,6 +8,7 @@
 
 import os
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "qemu"))
@@ -51,10 +52,10 @@ def ends(daemon, vm, count=1):
     return vm.history()
 
 
-def until(is_so):
+def until(is_so, otherwise=lambda: None):
     deadline = time.monotonic() + PATIENCE
     while not is_so():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, otherwise()
         time.sleep(0.02)
 
 
@@ -82,9 +83,15 @@ def found(world):
 @test("one that is born while the daemon runs is announced by the kernel, its monitor is taken, and its power-off told with its mechanism")
 def born_and_taken(world):
     daemon = Daemon(world, "--take-monitors", world.path("*.qmp"))
-    vm = Own(world, "s5", delay_ms=1500, says=None)
-    until(lambda: (listed(world, vm.name) or {}).get("monitor") == vm.path)
-    (off,) = ends(daemon, vm)
+    other = world.path("other")
+    vm = Own(world, "s5", "--paused", "--qmp", other, says=None)
+    until(lambda: (listed(world, vm.name) or {}).get("monitor") == vm.path, lambda: (world.vmpower("list").stdout, daemon.stderr.text()))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(other)
+        client.sendall(b'{"execute": "qmp_capabilities"}{"execute": "cont"}')
+        while client.recv(4096):
+            pass
+    *_, off = ends(daemon, vm)
     says(off, "poweroff", "guest", "acpi-s5", True, left="gone", rule="guest-poweroff", actor=None)
     (write,) = evidence_of(off, "port-write", "qmp")
     assert write["data"]["port"] == "0x604", write

@@ -278,6 +278,7 @@ def wrong_options():
     for words, complaint in (
         ([], "one of --kernel, --bios, --qtest and --dump-tables is wanted"), (["--bios", "x", "--qtest", "y"], "not \"several\""),
         (["--bios", ROM, "--append", "x"], "are a --kernel's"), (["--bios", ROM, "--initrd", "x"], "are a --kernel's"),
+        (["--bios", ROM, *(["--qmp", "x"] * 5)], "at most 4 --qmp"),
         (["--bios", ROM, "--cpus", "0"], "--cpus is 1 to 16"), (["--bios", ROM, "--cpus", "17"], "--cpus is 1 to 16"),
         (["--bios"], "--bios"), (["--no-such"], "--no-such"), (["more"], "more"),
         (["--bios", ROM, "--memory", "0"], "--memory is 1 to 1048576 MiB"), (["--bios", ROM, "--memory", "1048577"], "--memory"),
@@ -338,6 +339,26 @@ def garbage(directory):
     assert vm.process.wait(PATIENCE) == 0
     vm.process.stderr.close()
     second.close()
+
+
+@on_kvm("each of its monitors has a client of its own: both hear of everything, and either may act")
+def two_monitors(directory):
+    other = os.path.join(directory, "other")
+    vm = Vm(directory, "idle", "--qmp", other)
+    with socket.socket(socket.AF_UNIX) as second:
+        second.settimeout(PATIENCE)
+        second.connect(other)
+        file = second.makefile("r")
+        second.sendall(b'{"execute": "qmp_capabilities"}{"execute": "stop"}')
+        said = [json.loads(file.readline()) for _ in range(4)]
+        assert [next(key for key in ("QMP", "return", "event") if key in one) for one in said] == ["QMP", "return", "event", "return"], said
+        vm.wait("STOP")
+        vm.ask("cont")
+        assert json.loads(file.readline())["event"] == "RESUME"
+        vm.ask("quit")
+        assert json.loads(file.readline())["event"] == "SHUTDOWN" and not file.readline()
+    vm.ends()
+    assert not os.path.exists(other) and not os.path.exists(vm.qmp)
 
 
 @on_kvm("a client that reads nothing is dropped, and holds up neither the guest nor the next client")

@@ -223,18 +223,21 @@ static void add_default(struct qemu_monitors *monitors, size_t n_argv, char *con
         add_place(monitors, &place);
 }
 
-/* It has one monitor: the last --qmp counts. */
+/* Each --qmp is a monitor. */
 static void read_vmpower_vmm(struct qemu_monitors *monitors, struct qemu_words *words) {
-        struct qemu_monitor_place place = { .kind = QEMU_MONITOR_UNIX, .is_server = true };
         const char *option, *argument;
 
         *monitors = (struct qemu_monitors){ 0 };
-        while (qemu_words_next(words, &option, &argument))
-                if (!strcmp(option, "qmp") && argument)
-                        set_address(&place, argument);
-        if (*place.address)
-                add_place(monitors, &place);
-        monitors->is_libvirts = is_libvirts_path(&place);
+        while (qemu_words_next(words, &option, &argument)) {
+                struct qemu_monitor_place place = { .kind = QEMU_MONITOR_UNIX, .is_server = true };
+
+                if (strcmp(option, "qmp") != 0 || !argument)
+                        continue;
+                set_address(&place, argument);
+                if (*place.address)
+                        add_place(monitors, &place);
+                monitors->is_libvirts |= is_libvirts_path(&place);
+        }
 }
 
 static void read_all(struct qemu_monitors *ret_monitors, size_t n_argv, char *const *argv, bool with_human) {

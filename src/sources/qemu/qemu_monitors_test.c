@@ -72,10 +72,15 @@ static void a_qmp_option_is_a_monitor(void **state) {
                 read_words(sizeof(_words) / sizeof(_words[0]), _words);                                      \
         })
 
-static void vmpower_vmm_has_one(void **state) {
+static void vmpower_vmm_has_one_for_each_qmp(void **state) {
+        struct qemu_monitors two;
+
         expect_one(READ_LINE("vmpower-vmm", "--qmp", "/run/q,a", "--bios", "x"), QEMU_MONITOR_UNIX, "/run/q,a", true);
         expect_one(READ_LINE("nice", "/usr/bin/vmpower-vmm", "--qmp=q"), QEMU_MONITOR_UNIX, "q", true);
-        expect_one(READ_LINE("vmpower-vmm", "--qmp", "a", "--qmp", "b"), QEMU_MONITOR_UNIX, "b", true);
+        two = READ_LINE("vmpower-vmm", "--qmp", "a", "--qmp", "b");
+        assert_int_equal(two.n_items, 2);
+        assert_string_equal(two.items[0].address, "a");
+        assert_string_equal(two.items[1].address, "b");
         assert_int_equal(READ_LINE("vmpower-vmm", "--bios", "x").n_items, 0);
         assert_int_equal(READ_LINE("vmpower-vmm", "--append", "--qmp=a", "--qmp").n_items, 0);
         assert_int_equal(READ_LINE("vmpower-vmm", "--qtest", "a", "--monitor", "stdio").n_items, 0);
@@ -225,7 +230,7 @@ static void an_address_that_is_too_long_is_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_qmp_option_is_a_monitor),
-                cmocka_unit_test(vmpower_vmm_has_one),
+                cmocka_unit_test(vmpower_vmm_has_one_for_each_qmp),
                 cmocka_unit_test(a_chardev_with_a_mon_option_is_a_monitor),
                 cmocka_unit_test(what_is_for_people_is_no_monitor_of_ours),
                 cmocka_unit_test(all_are_those_for_people_too),
