@@ -3,10 +3,13 @@
  *
  *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|idle    (default: idle)
  *     vmpower.delay=SECONDS                                                            before it does that
+ *     vmpower.action=console
  *     vmpower.action=shell vmpower.script=PATH
  *     vmpower.action=disk vmpower.script=PATH
  *
- * The last one goes on as /bin/sh, on a root that another machine shares (by 9p, its tag is "root"); what is written there stays in memory.
+ * `console` does what each line on its console says, and says "ready" before each: an action, `write PATH TEXT`, `log TEXT|TEXT…` (the lines of the kernel's
+ * log that have one of them), or `button-once`, which is button-ignore for one time.
+ * `shell` goes on as /bin/sh, on a root that another machine shares (by 9p, its tag is "root"); what is written there stays in memory.
  * `disk` does so on the ext4 of /dev/vda.
  *
  * First it loads the modules that /modules names, one a line with its parameters, from /lib/modules.  Every line that
@@ -88,6 +91,7 @@ enum {
         POLL_IN = 1,
         EVENT_KEY = 1,
         KEY_POWER = 116,
+        ERROR_AGAIN = 11,
         ERROR_NO_DEVICE = 19,
 };
 
@@ -149,6 +153,31 @@ static bool string_is(const char *s, const char *other) {
         const char *rest = string_after(s, other);
 
         return rest && !*rest;
+}
+
+/* Is one of these, with a | between them, the beginning of s? */
+static bool string_begins_with_one(const char *s, const char *beginnings) {
+        const char *p = s;
+
+        for (;; beginnings++)
+                if (!*beginnings || *beginnings == '|') {
+                        return true;
+                } else if (*p == *beginnings) {
+                        p++;
+                } else {
+                        while (*beginnings && *beginnings != '|')
+                                beginnings++;
+                        if (!*beginnings)
+                                return false;
+                        p = s;
+                }
+}
+
+static bool string_has_one(const char *s, const char *parts) {
+        for (; *s; s++)
+                if (string_begins_with_one(s, parts))
+                        return true;
+        return false;
 }
 
 /* These two append to what is in the buffer; the caller knows that there is room. */
@@ -218,6 +247,10 @@ static bool file_read(const char *path, char *ret_text, size_t size) {
         ret_text[n] = 0;
         file_close(fd);
         return true;
+}
+
+static void node_make(const char *path, unsigned major, unsigned minor) {
+        syscall5(SYS_MKNOD, (long)path, STAT_CHARACTER_DEVICE | 0600, (long)(major << 8 | minor), 0, 0);
 }
 
 static void file_write(const char *path, const char *text) {
@@ -321,7 +354,7 @@ static size_t buttons_open(struct poll_fd *ret_fds) {
                         else if (*p >= '0' && *p <= '9')
                                 number[which] = number[which] * 10 + (unsigned)(*p - '0');
 
-                syscall5(SYS_MKNOD, (long)node, STAT_CHARACTER_DEVICE | 0600, (long)(number[0] << 8 | number[1]), 0, 0);
+                node_make(node, number[0], number[1]);
                 fd = file_open(node, OPEN_READ | OPEN_NONBLOCK);
                 if (fd >= 0)
                         ret_fds[n++] = (struct poll_fd){.fd = fd, .events = POLL_IN};
@@ -347,18 +380,21 @@ static void button_wait(struct poll_fd *fds, size_t n_fds) {
         }
 }
 
-static void button_obey_or_ignore(bool obey) {
+/* `times`: how often it is ignored. */
+static void button_obey_or_ignore(bool obey, unsigned times) {
         struct poll_fd fds[N_BUTTONS_MAX];
         size_t n;
 
         n = buttons_open(fds);
         say(n ? "waiting for the power button" : "there is no power button", "", "");
-        for (;;) {
+        while (times--) {
                 button_wait(fds, n);
                 say("the power button was pressed", obey ? "" : ", and is ignored", "");
                 if (obey)
                         reboot(REBOOT_POWER_OFF);
         }
+        while (n)
+                file_close(fds[--n].fd);
 }
 
 /* --- the kernel's command line ------------------------------------------------------------------------------------ */
@@ -387,8 +423,9 @@ static void action_poweroff(void) { reboot(REBOOT_POWER_OFF); }
 static void action_halt(void) { reboot(REBOOT_HALT); }
 static void action_reboot(void) { reboot(REBOOT_RESTART); }
 static void action_panic(void) { file_write("/proc/sysrq-trigger", "c"); }
-static void action_button_obey(void) { button_obey_or_ignore(true); }
-static void action_button_ignore(void) { button_obey_or_ignore(false); }
+static void action_button_obey(void) { button_obey_or_ignore(true, 1); }
+static void action_button_ignore(void) { button_obey_or_ignore(false, UINT32_MAX); }
+static void action_button_once(void) { button_obey_or_ignore(false, 1); }
 
 static void action_mem(void) {
         file_write("/sys/power/state", "mem");
@@ -426,6 +463,63 @@ static void action_shell(void) {
         go_on_in_root();
 }
 
+/* What the kernel has said so far and has one of these texts in it.  A record: Documentation/ABI/testing/dev-kmsg */
+static void log_search(const char *texts) {
+        static char record[8192];
+        long n;
+        int fd;
+
+        node_make("/dev/kmsg", 1, 11);
+        fd = file_open("/dev/kmsg", OPEN_READ | OPEN_NONBLOCK);
+        while ((n = syscall5(SYS_READ, fd, (long)record, sizeof(record) - 1, 0, 0)) > 0) {
+                char *words = record, *end;
+
+                record[n] = 0;
+                while (*words && *words++ != ';')
+                        ;
+                for (end = words; *end && *end != '\n'; end++)
+                        ;
+                *end = 0;
+                if (string_has_one(words, texts))
+                        say("log: ", words, "");
+        }
+        if (n != -ERROR_AGAIN)
+                say_failed("/dev/kmsg", n);
+        file_close(fd);
+}
+
+static void action_do(const char *name);
+
+/* The terminal gives it by lines. */
+static void action_console(void) {
+        static char line[256];
+        long n;
+
+        for (;;) {
+                const char *words;
+                char *path = line + string_length("write "), *text = path;
+
+                say("ready", "", "");
+                n = syscall5(SYS_READ, 0, (long)line, sizeof(line) - 1, 0, 0);
+                if (n <= 0)
+                        return;
+                line[line[n - 1] == '\n' ? n - 1 : n] = 0;
+
+                words = string_after(line, "log ");
+                if (words) {
+                        log_search(words);
+                } else if (string_after(line, "write ")) {
+                        while (*text && *text != ' ')
+                                text++;
+                        if (*text)
+                                *text++ = 0;
+                        file_write(path, text);
+                } else {
+                        action_do(line);
+                }
+        }
+}
+
 static const struct action {
         const char *name;
         void (*run)(void);
@@ -437,10 +531,22 @@ static const struct action {
         { "mem",           action_mem           },
         { "button-obey",   action_button_obey   },
         { "button-ignore", action_button_ignore },
+        { "button-once",   action_button_once   },
+        { "console",       action_console       },
         { "shell",         action_shell         },
         { "disk",          action_disk          },
         { "idle",          idle                 },
 };
+
+static void action_do(const char *name) {
+        for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+                if (string_is(name, actions[i].name)) {
+                        say(name, "", "");
+                        actions[i].run();
+                        return;
+                }
+        say("unknown action ", name, "");
+}
 
 __attribute__((used, noreturn)) static void init(void) {
         char name[32] = "idle", delay[16] = "0";
@@ -459,14 +565,7 @@ __attribute__((used, noreturn)) static void init(void) {
         if (time.seconds)
                 syscall5(SYS_NANOSLEEP, (long)&time, 0, 0, 0, 0);
 
-        for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-                if (string_is(name, actions[i].name)) {
-                        say(name, "", "");
-                        actions[i].run();
-                        idle();
-                }
-
-        say("unknown action ", name, "");
+        action_do(name);
         idle();
         __builtin_unreachable();
 }
