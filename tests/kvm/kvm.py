@@ -1,5 +1,7 @@
 """The tests that want a host of their own, in one: Debian's stock kernel with KVM, all rights, and memory that may run out (lab.py).
 
+    kvm.py [PROGRAM ...]    not these, but others of the tests
+
 Each line of theirs is a result here. Nothing is skipped in there: what they need is there.
 """
 
@@ -70,7 +72,7 @@ def main():
     if os.environ.get("VMPOWER_HAS_TRACE") == "0":
         print("1..0 # SKIP vmpower was built without libbpf")
         return 0
-    programs = " ".join(shlex.quote(os.path.normpath(f"{HERE}/../{name}")) for name in PROGRAMS)
+    programs = " ".join(shlex.quote(os.path.normpath(f"{HERE}/../{name}")) for name in sys.argv[1:] or PROGRAMS)
     try:
         lab = Lab(SCRIPT.replace("PROGRAMS", programs).replace("PYTHON", shlex.quote(sys.executable)))
     except Skip as skip:
