@@ -11,6 +11,9 @@
 /* arch/x86/include/asm/msr-index.h: time goes on over a reset. */
 #define MSR_IA32_TSC 0x10
 
+/* Of a CPU at its reset vector: Intel SDM volume 3, 9.1.4. */
+#define RESET_BASE 0xffff0000
+
 enum {
         N_CPUID_MAX = 256,
         N_MSRS_MAX = 512,
@@ -361,6 +364,7 @@ bool kvm_cpu_read(const struct kvm_cpu *cpu, struct kvm_cpu_state *ret_state) {
                 .is_halted = mp_state.mp_state == KVM_MP_STATE_HALTED || waits,
                 .has_interrupts = !waits && regs.rflags & 1 << 9,
                 .idt_limit = sregs.idt.limit,
+                .is_reset = sregs.cs.base == RESET_BASE && sregs.idt.limit == UINT16_MAX,
         };
         return true;
 }

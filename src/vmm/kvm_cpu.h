@@ -54,6 +54,7 @@ struct kvm_cpu_state {
         bool is_halted;          /* in HLT, or waiting for its first word */
         bool has_interrupts;     /* RFLAGS.IF, of one that does not wait so */
         uint16_t idt_limit;      /* who empties it (0) and faults wants a reset */
+        bool is_reset;           /* it is at its reset vector: where it was before is not known */
 };
 
 struct kvm_cpu_fresh;

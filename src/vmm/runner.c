@@ -42,14 +42,17 @@ static void update_interrupts(struct runner *runner) {
         runner->interrupts = interrupts;
 }
 
-/* Where the CPU was goes with the request. */
+/*
+ * Where the CPU was goes with the request.  On AMD's processors KVM gives one that has faulted three times an INIT before it tells
+ * (arch/x86/kvm/svm/svm.c, shutdown_interception()).
+ */
 static void take_request(struct runner_cpu *cpu, struct board_request *request) {
         struct runner *runner = cpu->runner;
         struct kvm_cpu_state state;
 
         if (!request->kind)
                 return;
-        if (kvm_cpu_read(cpu_of(cpu), &state)) {
+        if (kvm_cpu_read(cpu_of(cpu), &state) && !(state.is_reset && !request->port)) {
                 request->has_cpu = true;
                 request->cpu = cpu->number;
                 request->rip = state.rip;

@@ -13,6 +13,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "qemu"))
+from vmm_world import KVM_RESETS_ON_FAULT
 from world import *
 
 VMM = os.environ["VMM"]
@@ -73,7 +74,8 @@ goes("halt", HALTED, ("halt", "halted", None, "halted"), words=("--on-halt", "po
 
 @judged("a kernel that faults three times over without having meant to has crashed; one that meant to has rebooted")
 def faults(world):
-    for action, (transition, graceful, rule) in {"fault": ("crash", False, "triple-fault-crash"), "fault-idt": ("reboot", None, "triple-fault")}.items():
+    crash, reboot = ("crash", False, "triple-fault-crash"), ("reboot", None, "triple-fault")
+    for action, (transition, graceful, rule) in {"fault": reboot if KVM_RESETS_ON_FAULT else crash, "fault-idt": reboot}.items():
         run = world.run(VMM, "--kernel", os.path.join(GUESTS, "kernel.bz"), "--append", action, "--memory", "64", name=action)
         says(run.wait_verdict(transition=transition), transition, "guest", "triple-fault", graceful, rule=rule, confidence="certain", actor=None)
         os.kill(vmm_of(run), signal.SIGTERM)
