@@ -263,9 +263,10 @@ def another_user(world):
     own.wait_status("running", "RESUME")
     told = is_told(world, name, state="running", could_attach=None)
     assert told["pid"] == own.pid, told
-    done = world.vmpower("attach", name, "--qmp", os.path.join(world.rundir, "run", f"{run.pid}.sock"))
-    (line,) = done.stderr.decode().splitlines()
-    assert done.returncode == FAILED and str(run.pid) in line, (done.returncode, line)
+    for words in (("attach", name, "--qmp", os.path.join(world.rundir, "run", f"{run.pid}.sock")), ("pause", name)):
+        done = world.vmpower(*words)
+        (line,) = done.stderr.decode().splitlines()
+        assert done.returncode == FAILED and str(run.pid) in line, (done.returncode, line)
     own.ask("stop")
     is_told(world, name, state="paused")
     daemon.kill()

@@ -345,6 +345,47 @@ static void there_are_not_more_than_so_many(void **state) {
         wait_until(world, &world->n_welcome, 1);
 }
 
+static int dial_as(struct world *world, uid_t uid) {
+        int fd;
+
+        assert_return_code(seteuid(uid), errno);
+        fd = dial(world);
+        assert_return_code(seteuid(0), errno);
+        return fd;
+}
+
+static void a_user_takes_no_room_from_others(void **state) {
+        struct world *world = *state;
+        char text[256];
+        int fds[16];
+
+        if (geteuid())
+                skip();
+        world->config.n_peers_max = 16;
+        world->config.n_per_user_max = 2;
+        start_daemon(world);
+        assert_return_code(chmod(world->top, 0711), errno);
+        assert_return_code(chmod(world->directory, 0711), errno);
+        assert_return_code(chmod(world->socket, 0666), errno);
+        for (uid_t i = 0; i < 15; i++)
+                fds[i] = dial_as(world, 60001 + i / 2);
+        run_what_waits(world);
+        assert_int_equal(world->n_trouble, 0);
+        /* The first has his share; the last place is root's. */
+        hear_end(world, dial_as(world, 60001), text, sizeof(text));
+        assert_int_equal(world->n_trouble, 1);
+        close(fds[2]);
+        run_what_waits(world);
+        hear_end(world, dial_as(world, 60001), text, sizeof(text));
+        fds[2] = dial_as(world, 60002);
+        run_what_waits(world);
+        hear_end(world, dial_as(world, 60009), text, sizeof(text));
+        start_source(world);
+        wait_until(world, &world->n_welcome, 1);
+        for (size_t i = 0; i < 15; i++)
+                close(fds[i]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(what_is_told_is_heard_in_order_and_the_end_too, set_up, tear_down),
@@ -357,6 +398,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_peer_that_says_nothing_is_dropped, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_peer_that_makes_no_sense_hears_why_and_is_dropped, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(there_are_not_more_than_so_many, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(a_user_takes_no_room_from_others, set_up, tear_down),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);
