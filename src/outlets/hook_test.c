@@ -66,6 +66,8 @@ static void a_hook_gets_the_verdict_and_a_clean_environment(void **state) {
         assert_int_equal(run_hook(world, outlet), 0);
 
         input = read_file(world, "in");
+        /* One line, as a shell reads it. */
+        assert_ptr_equal(strchr(input, '\n'), input + strlen(input) - 1);
         json = json_loads(input, 0, NULL);
         assert_non_null(json);
         assert_string_equal(json_string_value(json_object_get(json, "schema")), "vmpower.verdict/1");

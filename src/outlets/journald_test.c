@@ -76,6 +76,34 @@ static void a_revision_says_what_it_revises(void **state) {
         assert_non_null(memmem(entry, n, "\nVMPOWER_REVISES=01JDB6Q4M0X8000000000000AA\n", 43));
 }
 
+static void all_that_is_known_of_the_actor_and_the_decision_is_told(void **state) {
+        static const char *const fields[] = {
+                "VMPOWER_ACTOR_LOGIN_USER=ann", "VMPOWER_ACTOR_LOGIN_FROM=10.0.0.5:50022", "VMPOWER_ACTOR_EXE=/usr/sbin/libvirtd",
+                "VMPOWER_ACTOR_CLIENT_PID=79", "VMPOWER_ACTOR_CLIENT_UID=1000", "VMPOWER_ACTOR_CLIENT_USER=ann", "VMPOWER_ACTOR_CLIENT_COMM=virsh",
+                "VMPOWER_POLICY=on_crash", "VMPOWER_ACTION=restart", "VMPOWER_RESULT=failed",
+        };
+        struct world *world = *state;
+        struct actor actor = { .pid = 77, .login_user = "ann", .login_from = "10.0.0.5:50022", .exe = "/usr/sbin/libvirtd",
+                               .cmdline = "libvirtd --secret", .client = { 79, 1000, "ann", "virsh", "virsh destroy web-1" } };
+        char entry[JOURNALD_ENTRY_MAX + 1];
+        size_t n;
+
+        world->record.verdict.actor = &actor;
+        world->record.decision = (struct decision){ true, ON_CRASH, ACTION_RESTART, RESULT_FAILED };
+        assert_int_equal(journald_entry_make(&world->record, entry, &n), 0);
+        entry[n] = '\0';
+        for (size_t i = 0; i < N_ELEMENTS(fields); i++) {
+                char line[128];
+
+                snprintf(line, sizeof(line), "\n%s\n", fields[i]);
+                if (!strstr(entry, line))
+                        fail_msg("%s is not in\n%s", fields[i], entry);
+        }
+        /* A command line is its owner's. */
+        assert_null(strstr(entry, "secret"));
+        assert_null(strstr(entry, "virsh destroy"));
+}
+
 /* What is stored is printable; but whoever can write the file can write anything. */
 static void a_value_of_two_lines_cannot_become_a_field(void **state) {
         static const char wanted[] = "\nVMPOWER_VM\n\x0c\0\0\0\0\0\0\0web\nUSER=root\n";
@@ -190,6 +218,7 @@ int main(void) {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
                 SENTENCE(a_verdict_is_one_entry_with_its_fields),
                 SENTENCE(a_revision_says_what_it_revises),
+                SENTENCE(all_that_is_known_of_the_actor_and_the_decision_is_told),
                 SENTENCE(a_value_of_two_lines_cannot_become_a_field),
                 SENTENCE(the_longest_verdict_has_room),
                 SENTENCE(priority_is_by_kind),
