@@ -189,6 +189,19 @@ static void the_queue_is_bounded(void **state) {
         assert_true(strstr(world->text, "read later") > strstr(world->text, "id: 40\n"));
 }
 
+/* What is not for him is passed over, a part at a time. */
+static void what_is_far_behind_is_found(void **state) {
+        struct world *world = *state;
+        cleanup(closep) int fd = -1;
+
+        world_publish(world, &world->vms[0]);
+        world_publish(world, &world->vms[0]);
+        world_sql(world, "UPDATE verdict SET number = 20000 WHERE number = 2");
+        fd = listen_at(world, "/v1/events?after=1", "");
+        assert_true(world_read_until(world, fd, "id: 20000\n"));
+        assert_string_equal(ids(world), "20000 ");
+}
+
 /* Whichever verdict is the first that does not fit: the last one, too. */
 static void the_last_that_does_not_fit_is_told(void **state) {
         struct world *world = *state;
@@ -301,6 +314,7 @@ int main(void) {
                 SENTENCE(a_verdict_that_no_disk_holds_is_told_without_a_number),
                 SENTENCE(a_storm_is_told_whole_and_in_order),
                 SENTENCE(the_queue_is_bounded),
+                SENTENCE(what_is_far_behind_is_found),
                 SENTENCE(the_last_that_does_not_fit_is_told),
                 SENTENCE(a_listener_who_takes_nothing_is_dropped_and_can_resume),
                 SENTENCE(a_quiet_stream_is_kept),
