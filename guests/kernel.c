@@ -7,6 +7,7 @@
  * have answered.  Then what the command line's first word says:
  *
  *      poweroff reset halt          by PM1 control, by port 0xcf9, by HLT of every CPU with interrupts off
+ *      poweroff-ged                 by the sleep control of QEMU's microvm (ACPI 4.8.3.7, docs/system/i386/microvm.rst there)
  *      idle                         HLT with interrupts on
  *      sleep sleep-rtc              S3, with an alarm of the real-time clock two seconds later; out of it "wWBR": WAK_STS, PWRBTN_STS, RTC_STS
  *      echo                         what it is sent, until a line ends
@@ -30,6 +31,8 @@ enum {
         PM1_ENABLE = 0x602,
         PM1_CONTROL = 0x604,
 };
+
+#define GED_SLEEP_CONTROL 0xfea00200UL
 
 static inline void outb(u16 port, u8 value) {
         __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
@@ -198,9 +201,15 @@ static void read_madt(u64 madt) {
 }
 
 static void read_tables(void) {
-        const u64 xsdt = number(rsdp + 24, 8), n = number(xsdt + 4, 4);
+        u64 xsdt, n;
 
         print("kernel: tables");
+        if (!rsdp || number(rsdp + 15, 1) < 2) {
+                print(" unknown\n");
+                return;
+        }
+        xsdt = number(rsdp + 24, 8);
+        n = number(xsdt + 4, 4);
         if (number(rsdp, 8) != 0x2052545020445352 || sum_of(rsdp, 36) || sum_of(xsdt, n))
                 print(" WRONG");
         for (u64 i = xsdt + 36; i < xsdt + n; i += 8) {
@@ -232,7 +241,7 @@ static void wait_us(u64 n) {
 }
 
 /* Intel SDM 3A, 8.4.4.1: INIT, and twice where to begin. */
-static void start_cpus(int are_to_halt) {
+static unsigned start_others(int are_to_halt) {
         volatile u16 *words = at(CPU_CODE);
         const unsigned at_count = (unsigned)(cpu_code_end - cpu_code) / 2 - 2;
 
@@ -247,8 +256,14 @@ static void start_cpus(int are_to_halt) {
         *apic(0x300) = 0xc4600 | CPU_CODE >> 12;
         for (unsigned i = 0; i < 2000 && words[at_count] < n_cpus - 1; i++)
                 wait_us(1000);
+        return words[at_count];
+}
+
+static void start_cpus(int are_to_halt) {
+        const unsigned n_others = n_cpus > 1 ? start_others(are_to_halt) : 0;
+
         print("kernel: CPUs ");
-        print_number(1U + words[at_count]);
+        print_number(1 + n_others);
         print(" of ");
         print_number(n_cpus);
         print("\n");
@@ -375,6 +390,8 @@ void kernel_main(int is_pvh, u64 given) {
 
         read_tables();
         start_cpus(begins_with(action, "halt"));
+        if (begins_with(action, "poweroff-ged"))
+                *(volatile u8 *)at(GED_SLEEP_CONTROL) = 5 << 2 | 1 << 5;
         if (begins_with(action, "poweroff"))
                 outw(PM1_CONTROL, 1 << 13);
         if (begins_with(action, "reset"))
