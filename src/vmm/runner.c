@@ -20,7 +20,9 @@ struct moment runner_moment(void) {
 }
 
 void runner_lock(struct runner *runner) {
+        pthread_mutex_lock(&runner->turn);
         pthread_mutex_lock(&runner->lock);
+        pthread_mutex_unlock(&runner->turn);
 }
 
 void runner_unlock(struct runner *runner) {
@@ -286,6 +288,7 @@ int runner_start(struct runner *runner) {
         const struct sigaction action = { .sa_handler = on_kick };
         int r = 0;
 
+        pthread_mutex_init(&runner->turn, NULL);
         pthread_mutex_init(&runner->lock, NULL);
         pthread_cond_init(&runner->may_run, NULL);
         sigaction(SIGUSR1, &action, NULL);
@@ -332,6 +335,7 @@ void runner_stop(struct runner *runner) {
         }
         pthread_cond_destroy(&runner->may_run);
         pthread_mutex_destroy(&runner->lock);
+        pthread_mutex_destroy(&runner->turn);
 }
 
 void runner_look(struct runner *runner) {

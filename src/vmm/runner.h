@@ -35,6 +35,7 @@ struct runner {
         void (*changed)(void *userdata); /* in a thread, under the lock: something has happened that others may want to know of */
         void *userdata;
 
+        pthread_mutex_t turn; /* who waits for the lock has it: a CPU that gives the lock away and wants it back at once comes after him */
         pthread_mutex_t lock;
         pthread_cond_t may_run;
         struct runner_cpu cpus[KVM_CPUS_MAX];
