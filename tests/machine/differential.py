@@ -415,6 +415,14 @@ def not_enabled(side):
     return side.read(STATUS)
 
 
+def pressed_asleep(side):
+    side.write(CONTROL, 0x2400)
+    side.heard()
+    side.ask("system_powerdown")
+    side.settle()
+    return side.status
+
+
 def woken(side, machine):
     side.write(CONTROL, 0x2400)
     side.heard()
@@ -480,6 +488,7 @@ differs("the configuration address is read by 32 bits only", half_an_address, 0x
 differs("a reset puts the SMI command port back", smi_after_a_reset, (0x11, 0x22), (0x00, 0x00))
 differs("a reset forgets half a command to the keyboard controller", keyboard_after_a_reset, ["RESET"], [])
 differs("another command to the keyboard controller takes the place of half a one", other_command, ["RESET"], [])
+differs("the power button wakes a machine that sleeps", pressed_asleep, "suspended", "running")
 differs("a reset puts port 0x92 back, A20 and all", a20_after_a_reset, 0x02, 0x00)
 for machine in BASE_IS_SET:
 
