@@ -55,14 +55,14 @@ QEMU_DIFFERS = {
     "ich9": {"woken by its power button": None},
 }
 # Its firmware wakes without giving the ICH9 its PM base back: from then on its guest's ACPI writes to nowhere.
-QEMU_COMPLAINTS = {("ich9", "woken by its real-time clock"): ["ACPI Error: Could not disable RealTimeClock events (20220331/evxfevnt-243)"]}
+QEMU_COMPLAINTS = {("ich9", "woken by its real-time clock"): ["ACPI Error: Could not disable RealTimeClock events"]}
 
 # The kernel's own names for what reboot= chooses by a letter: kernel/reboot.c.
 WAYS = {"reboot=a": "acpi", "reboot=k": "kbd", "reboot=p": "pci"}
 
 
 class Ours:
-    name, tracepoints, counts = "vmpower-vmm", "no", (1,)
+    name, backend, tracepoints, counts = "vmpower-vmm", "vmpower-vmm", "no", (1,)
 
     @staticmethod
     def command(machine, n_cpus):
@@ -86,7 +86,7 @@ class Ours:
 
 
 class Qemus:
-    name, tracepoints = "QEMU", "yes"
+    name, backend, tracepoints = "QEMU", "qemu", "yes"
     # Its firmware resets once more, or twice: one reboot, but in here that may come so late that it is a firmware start of its own.
     counts = (1, 2, 3)
 
@@ -154,10 +154,10 @@ class Guest:
         self.ready()
 
     def says(self, line):
-        """What it prints, line by line."""
+        """What it prints, line by line; without the place in the kernel's source."""
         begin = len(self.output.data)
         self.does(line)
-        return re.findall(r"vmpower-init: log: (.*?)\r?\n", self.output.data[begin:].decode(errors="replace"))
+        return re.findall(r"vmpower-init: log: (.*?)(?: \(\d+/[\w-]+\))?\r?\n", self.output.data[begin:].decode(errors="replace"))
 
     def told(self, row):
         """The next verdict has come, and is to be this one."""
@@ -167,7 +167,9 @@ class Guest:
             # Revisions are news, but no other transitions.
             while len([verdict for verdict in self.watch.verdicts(self.name) if not verdict["revises"]]) < len(self.rows):
                 if not self.watch.stdout.changed.wait(deadline - time.monotonic()):
-                    raise Timeout(f"no {row}, but {story(self.watch.verdicts(self.name))}; it said {self.output.text()[-800:]!r}")
+                    told = self.watch.verdicts(self.name)
+                    ways = [(e["time"], e["kind"], e["data"]) for verdict in told for e in verdict["evidence"] if e["source"] == "trace" or e["kind"] == "reset"]
+                    raise Timeout(f"no {row}, but {story(told)}, by {ways}; it said {self.output.text()[-800:]!r}")
 
     def ask(self, verb):
         done = self.world.vmpower(verb, self.name)
@@ -205,6 +207,7 @@ class Guest:
         for verdict in history:
             check_form(verdict)
             assert verdict["count"] in self.vmm.counts and verdict["confidence"] == "certain", brief(verdict)
+            assert verdict["vm"]["backend"] == self.vmm.backend, verdict["vm"]
         return history
 
 
