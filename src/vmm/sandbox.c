@@ -98,12 +98,15 @@ static const int calls[] = {
 #endif
 };
 
-static const unsigned long kvm_requests[] = {
+/* By ioctl(). */
+static const unsigned long requests[] = {
         KVM_RUN, KVM_IRQ_LINE,
         /* where a CPU is */
         KVM_GET_REGS, KVM_GET_SREGS, KVM_GET_MP_STATE,
         /* a reset */
         KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_FPU, KVM_SET_MSRS, KVM_SET_LAPIC, KVM_SET_MP_STATE, KVM_SET_VCPU_EVENTS, KVM_SET_IRQCHIP, KVM_SET_PIT2,
+        /* the terminal is put back at the end */
+        TCSETS, TCGETS, /* by which the C library looks whether a terminal took it */
 };
 
 /* A call with an argument of that value, seen through a mask. */
@@ -132,8 +135,8 @@ static int make_rules(scmp_filter_ctx filter, bool are_files_confined) {
         /* A guest's every access to its hardware is an ioctl: it is looked for first. */
         int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) ?: seccomp_syscall_priority(filter, SCMP_SYS(ioctl), 255);
 
-        for (size_t i = 0; !r && i < N_ELEMENTS(kvm_requests); i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, kvm_requests[i]));
+        for (size_t i = 0; !r && i < N_ELEMENTS(requests); i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
         for (size_t i = 0; !r && i < N_ELEMENTS(calls); i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
         for (size_t i = 0; !r && i < N_ELEMENTS(arguments); i++)

@@ -4,7 +4,10 @@
     VMM, VMPOWER_GUESTS, as in vmm_world.py
 """
 
+import fcntl
+import pty
 import struct
+import termios
 import threading
 
 from vmm_world import *
@@ -159,6 +162,26 @@ def keys(_):
     threading.Thread(target=lambda: (process.stdin.write(text), process.stdin.close())).start()
     assert process.stdout.read() == text and process.wait(PATIENCE) == 0
     process.stdout.close()
+
+
+@on_kvm("on a terminal each key goes to the guest at once, and the terminal is as before when it has ended")
+def terminal(_):
+    ours, its = pty.openpty()
+    before = termios.tcgetattr(its)
+    process = subprocess.Popen([VMM, *kernel("echo")], stdin=its, stdout=its, preexec_fn=lambda: (os.setsid(), fcntl.ioctl(its, termios.TIOCSCTTY, 0)))
+    started.append(process)
+    said = b""
+    while b"kernel: echo" not in said:
+        said += os.read(ours, 1000)
+    assert not termios.tcgetattr(its)[3] & (termios.ICANON | termios.ECHO)
+    os.write(ours, b"x")
+    while not said.endswith(b"x"):
+        said += os.read(ours, 1000)
+    os.write(ours, b"\n")
+    assert process.wait(PATIENCE) == 0, process.returncode
+    assert termios.tcgetattr(its) == before
+    os.close(ours)
+    os.close(its)
 
 
 @on_kvm("a console that nobody reads holds up its guest, and not its monitor")
