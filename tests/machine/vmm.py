@@ -301,6 +301,7 @@ def wrong_files():
         for words in (["--bios", ROM, "--qmp", "/no/such/socket"], ["--bios", ROM, "--qmp", short], ["--qtest", "/" + "x" * 200]):
             says(words, 1, "cannot listen")
         says(["--bios", ROM, "--serial", "file:/no/such/console"], 1, "/no/such/console")
+        says(["--dump-tables", "/no/such"], 1, "/no/such: No such file")
         with open(short, "rb") as file:
             assert file.read() == bytes(100)
 
