@@ -69,19 +69,21 @@ static void serve(struct world *world, int ready) {
 }
 
 static void be_client(struct world *world, int ready) {
-        int fd = dup2(socket(AF_UNIX, SOCK_STREAM, 0), world->client_socket);
+        int fd = dup2(socket(AF_UNIX, SOCK_STREAM, 0), world->client_socket), named[2];
         char byte;
 
         prctl(PR_SET_NAME, "the client");
-        if (connect(fd, (struct sockaddr *)&world->address, sizeof(world->address)) < 0)
+        if (pipe(named) < 0 || connect(fd, (struct sockaddr *)&world->address, sizeof(world->address)) < 0)
                 _exit(1);
         /* A child that has inherited its socket; with us the one who connected is gone. */
         if (!fork()) {
                 prctl(PR_SET_NAME, "the heir");
                 prctl(PR_SET_PDEATHSIG, 0);
+                (void)!write(named[1], "", 1);
                 (void)!read(fd, &byte, 1);
                 _exit(0);
         }
+        (void)!read(named[0], &byte, 1);
         sleep_for_ever(ready);
 }
 

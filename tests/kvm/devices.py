@@ -88,7 +88,12 @@ class Guest:
         return re.search(rf"^disk: {word} (.*?)\r?$", self.output.text(), re.MULTILINE)[1]
 
     def is_over(self):
-        assert self.process.wait(PATIENCE) == 0, self.output.text()
+        try:
+            assert self.process.wait(PATIENCE) == 0, self.output.text()
+        except subprocess.TimeoutExpired:
+            tasks = [f"/proc/{self.pid}/task/{task}" for task in os.listdir(f"/proc/{self.pid}/task")]
+            waits = ["{} {}".format(*(open(f"{task}/{name}", encoding="ascii").read().strip() for name in ("comm", "wchan"))) for task in tasks]
+            raise AssertionError(f"it does not end: {waits}, {self.output.text()[-1500:]}") from None
 
 
 # --- a network ------------------------------------------------------------------------------------------------------
