@@ -35,8 +35,8 @@ static struct kvm_cpu *cpu_of(const struct runner_cpu *cpu) {
 
 /* --- a CPU's thread ---------------------------------------------------------------------------------------------- */
 
-static void update_interrupts(struct runner *runner) {
-        const uint32_t interrupts = pc_interrupts(runner->pc, runner_moment()), changed = interrupts ^ runner->interrupts;
+static void update_interrupts(struct runner *runner, struct moment moment) {
+        const uint32_t interrupts = pc_interrupts(runner->pc, moment), changed = interrupts ^ runner->interrupts;
 
         for (unsigned line = 0; changed >> line; line++)
                 if (changed >> line & 1)
@@ -97,8 +97,8 @@ static void answer_port(struct runner_cpu *cpu, const struct kvm_access *access)
 }
 
 /* What the main thread waits for may come sooner now: a key's place, an alarm. */
-static void tell_what_is_waited_for(struct runner *runner, bool had_room) {
-        const uint64_t next_ns = pc_next_ns(runner->pc, runner_moment());
+static void tell_what_is_waited_for(struct runner *runner, bool had_room, struct moment moment) {
+        const uint64_t next_ns = pc_next_ns(runner->pc, moment);
 
         if (next_ns < runner->next_ns || (!had_room && serial_room(&runner->pc->serial)))
                 runner->changed(runner->userdata);
@@ -109,6 +109,7 @@ static void tell_what_is_waited_for(struct runner *runner, bool had_room) {
 static void answer(struct runner_cpu *cpu, const struct kvm_access *access) {
         struct runner *runner = cpu->runner;
         const bool had_room = serial_room(&runner->pc->serial);
+        struct moment moment;
 
         if (!access->is_write)
                 memset(access->data, 0xff, access->width * access->n);
@@ -118,8 +119,9 @@ static void answer(struct runner_cpu *cpu, const struct kvm_access *access) {
                 virtio_bus_access(runner->bus, access);
         else if (access->width == 1 || access->width == 2 || access->width == 4)
                 answer_port(cpu, access);
-        update_interrupts(runner);
-        tell_what_is_waited_for(runner, had_room);
+        moment = runner_moment();
+        update_interrupts(runner, moment);
+        tell_what_is_waited_for(runner, had_room, moment);
 }
 
 /*
@@ -213,7 +215,7 @@ static void begin(struct runner *runner) {
         /* Its controllers have forgotten what is up. */
         runner->interrupts = 0;
         forget_looks(runner);
-        update_interrupts(runner);
+        update_interrupts(runner, runner_moment());
 }
 
 /* The last one that comes out of the guest does it for all. */
@@ -310,7 +312,7 @@ int runner_start(struct runner *runner) {
 }
 
 void runner_take_change(struct runner *runner) {
-        update_interrupts(runner);
+        update_interrupts(runner, runner_moment());
         if (runner->vm->is_over || runner->vm->state != RUN_STATE_RUNNING || runner->n_starts != runner->vm->n_starts)
                 kick_all(runner);
         pthread_cond_broadcast(&runner->may_run);

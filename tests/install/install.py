@@ -207,12 +207,17 @@ int main(void) {
 """
 
 
-def a_program_with_the_judge_inside_is_built_and_runs_alone():
+def said_alone(package, source):
+    """What each compiler's program says that has this library inside, and no other of ours."""
     for compiler, suffix in compilers():
-        program = build(compiler, suffix, "vmpower-core", JUDGE)
+        program = build(compiler, suffix, package, source)
         if "vmpower" in "".join(re.findall(r"NEEDED +(\S+)", output_of("objdump", "-p", program))):
-            raise Failed("the judge was not linked statically")
-        said = output_of(program)
+            raise Failed(f"{package} was not linked statically")
+        yield output_of(program)
+
+
+def a_program_with_the_judge_inside_is_built_and_runs_alone():
+    for said in said_alone("vmpower-core", JUDGE):
         expect([f"it said {said!r}"] if not said.startswith("poweroff by guest: web-1 was powered off by its own guest") else [])
 
 
@@ -232,11 +237,7 @@ int main(void) {
 
 
 def a_program_with_the_hardware_inside_is_built_and_runs_alone():
-    for compiler, suffix in compilers():
-        program = build(compiler, suffix, "vmpower-machine", MACHINE)
-        if "vmpower" in "".join(re.findall(r"NEEDED +(\S+)", output_of("objdump", "-p", program))):
-            raise Failed("the hardware was not linked statically")
-        said = output_of(program)
+    for said in said_alone("vmpower-machine", MACHINE):
         expect([f"it said {said!r}"] if said != "power off\n" else [])
 
 

@@ -45,13 +45,6 @@ class Own(Vm):
         return history
 
 
-def ends(daemon, vm, count=1):
-    vm.is_over()
-    daemon.wait_told(vm.name, count)
-    daemon.stop()
-    return vm.history()
-
-
 def until(is_so, otherwise=lambda: None):
     deadline = time.monotonic() + PATIENCE
     while not is_so():
@@ -91,7 +84,7 @@ def born_and_taken(world):
         client.sendall(b'{"execute": "qmp_capabilities"}{"execute": "cont"}')
         while client.recv(4096):
             pass
-    *_, off = ends(daemon, vm)
+    *_, off = at_end(vm, daemon)
     says(off, "poweroff", "guest", "acpi-s5", True, left="gone", rule="guest-poweroff", actor=None)
     (write,) = evidence_of(off, "port-write", "qmp")
     assert write["data"]["port"] == "0x604", write
@@ -106,7 +99,7 @@ def attached_and_asked(world):
         assert world.vmpower(verb, vm.name).returncode == 0
         daemon.wait_told(vm.name, number)
     assert world.vmpower("destroy", vm.name).returncode == 0
-    pause, resume, reset, destroy = ends(daemon, vm, 4)
+    pause, resume, reset, destroy = at_end(vm, daemon, 4)
     for verdict, verb, row in zip((pause, resume, reset, destroy), ("pause", "resume", "reset", "destroy"), (
         ("pause", "operator", "qmp-stop", None), ("resume", "operator", "qmp-stop", None), ("reboot", "operator", "qmp-reset", False),
         ("destroy", "operator", "qmp-quit", False))):  # fmt: skip
@@ -124,7 +117,7 @@ def attached_and_halted(world):
     assert listed(world, vm.name)["state"] == "halted", listed(world, vm.name)
     # To end it is cleaning up.
     vm.signal(signal.SIGKILL)
-    (halted,) = ends(daemon, vm)
+    (halted,) = at_end(vm, daemon)
     says(halted, "halt", "guest", "halted", None, left="halted")
 
 

@@ -11,13 +11,6 @@
 /* Devices that stand for the first serial port: default_list[] in QEMU's softmmu/vl.c. */
 static const char *const serial_devices[] = { "isa-serial", "xen-console" };
 
-static bool is_one_of(const char *word, const char *const *words, size_t n_words) {
-        for (size_t i = 0; i < n_words; i++)
-                if (!strcmp(words[i], word))
-                        return true;
-        return false;
-}
-
 /*
  * A member of "value,key=value,key=value"; a comma within a value is doubled.  `implied` is the key of a
  * first member that has none.  The last one counts.  Returns whether there was one.
@@ -75,7 +68,7 @@ static bool asks_for_help(const char *argument) {
 }
 
 static void add_device(struct qemu_options *options, const char *driver) {
-        if (is_one_of(driver, serial_devices, N_ELEMENTS(serial_devices)))
+        if (qemu_word_is_one_of(driver, serial_devices, N_ELEMENTS(serial_devices)))
                 options->has_serial = true;
         if (!strcmp(driver, "isa-debug-exit"))
                 options->has_debug_exit = true;
@@ -147,13 +140,13 @@ static bool is_window(const char *display) {
         char type[32];
 
         text_copy(type, sizeof(type), display, strcspn(display, ",="));
-        return !is_one_of(type, others, N_ELEMENTS(others));
+        return !qemu_word_is_one_of(type, others, N_ELEMENTS(others));
 }
 
 /* Which options switch QEMU's own monitor off: softmmu/vl.c, wherever default_monitor is set. */
 static void read_option(struct qemu_options *options, const char *option, const char *argument) {
         if (asks_for_help(argument) &&
-            is_one_of(option, helpful_options, N_ELEMENTS(helpful_options)))
+            qemu_word_is_one_of(option, helpful_options, N_ELEMENTS(helpful_options)))
                 options->only_informs = true;
         if (!strcmp(option, "name")) {
                 char name[QEMU_NAME_MAX];
@@ -203,7 +196,7 @@ static void read_vmpower_vmm(struct qemu_options *options, struct qemu_words *wo
                         text_set(options->name, sizeof(options->name), argument);
                 options->stopped = options->stopped || !strcmp(option, "paused");
                 options->says_on_halt = options->says_on_halt || !strcmp(option, "on-halt");
-                options->only_informs = options->only_informs || is_one_of(option, informing, N_ELEMENTS(informing));
+                options->only_informs = options->only_informs || qemu_word_is_one_of(option, informing, N_ELEMENTS(informing));
         }
 }
 

@@ -65,6 +65,13 @@ static const char *const lone_options[] = {
 /* And of vmpower-vmm. */
 static const char *const lone_options_of_vmpower_vmm[] = { "h", "help", "paused", "version" };
 
+bool qemu_word_is_one_of(const char *word, const char *const *words, size_t n_words) {
+        for (size_t i = 0; i < n_words; i++)
+                if (!strcmp(words[i], word))
+                        return true;
+        return false;
+}
+
 static const char *base_name(const char *path) {
         const char *slash = strrchr(path, '/');
 
@@ -103,15 +110,8 @@ void qemu_words_init(struct qemu_words *words, size_t n_argv, char *const *argv)
         };
 }
 
-static bool is_one_of(const char *option, const char *const *options, size_t n_options) {
-        for (size_t i = 0; i < n_options; i++)
-                if (!strcmp(options[i], option))
-                        return true;
-        return false;
-}
-
 static bool takes_argument(const char *option) {
-        return !is_one_of(option, lone_options, N_ELEMENTS(lone_options));
+        return !qemu_word_is_one_of(option, lone_options, N_ELEMENTS(lone_options));
 }
 
 /* As getopt_long() does: "--option argument", or "--option=argument".  An option that was cut short is not known again. */
@@ -131,7 +131,7 @@ static bool next_of_vmpower_vmm(struct qemu_words *words, const char **ret_optio
                 *ret_option = words->option;
                 *ret_argument = word[n] ? word + n + 1 : NULL;
                 if (!*ret_argument && words->next < words->n_argv &&
-                    !is_one_of(words->option, lone_options_of_vmpower_vmm, N_ELEMENTS(lone_options_of_vmpower_vmm)))
+                    !qemu_word_is_one_of(words->option, lone_options_of_vmpower_vmm, N_ELEMENTS(lone_options_of_vmpower_vmm)))
                         *ret_argument = words->argv[words->next++];
                 return true;
         }

@@ -17,6 +17,8 @@ enum {
 /* Does this path name a QEMU that runs a whole machine?  "/usr/bin/qemu-system-x86_64", "qemu-kvm", "kvm". */
 bool qemu_words_is_program(const char *path);
 
+bool qemu_word_is_one_of(const char *word, const char *const *words, size_t n_words);
+
 /* The monitor of our own. */
 bool qemu_words_is_vmpower_vmm(const char *path);
 
