@@ -36,13 +36,15 @@ static void check_vm(const struct wire_vm *vm) {
         check_text(vm->instance, sizeof(vm->instance));
         check_text(vm->policy, sizeof(vm->policy));
         check_text(vm->monitor, sizeof(vm->monitor));
-        law(vm->pid >= 0 && vm->pid <= INT32_MAX && vm->n_restarts >= 0);
+        check_text(vm->state, sizeof(vm->state));
+        law(vm->pid >= 0 && vm->pid <= INT32_MAX && vm->n_restarts >= 0 && vm->domid >= 0 && vm->domid <= INT32_MAX);
         if (vm->command_line)
                 check_text(vm->command_line, WIRE_COMMAND_MAX);
 }
 
 static void check(const struct wire_message *message) {
         law(message->kind <= WIRE_UNKNOWN);
+        check_text(message->of, sizeof(message->of));
         if (message->kind == WIRE_HELLO) {
                 check_text(message->hello.program, sizeof(message->hello.program));
                 check_text(message->hello.database, sizeof(message->hello.database));
@@ -61,6 +63,20 @@ static void check(const struct wire_message *message) {
                 check_text(message->verdict, sizeof(message->verdict));
         if (message->kind == WIRE_REFUSED)
                 check_text(message->why, sizeof(message->why));
+        if (message->kind == WIRE_REQUEST) {
+                law(message->request.number > 0 && message->request.command[0]);
+                check_text(message->request.of, sizeof(message->request.of));
+                check_text(message->request.command, sizeof(message->request.command));
+                check_text(message->request.name, sizeof(message->request.name));
+        }
+        if (message->kind == WIRE_DONE) {
+                law(message->done.number > 0);
+                check_text(message->done.why, sizeof(message->done.why));
+        }
+        if (message->kind == WIRE_TROUBLE)
+                check_text(message->trouble, sizeof(message->trouble));
+        if (message->kind == WIRE_CONFIGURE)
+                check_text(message->configure.xen_policy, sizeof(message->configure.xen_policy));
 }
 
 struct hearing {

@@ -511,6 +511,11 @@ static void on_said(void *userdata, struct wire_peer *peer, struct wire_message 
         case WIRE_HELLO:
         case WIRE_WELCOME:
         case WIRE_REFUSED:
+        case WIRE_CONFIGURE:
+        case WIRE_REQUEST:
+        case WIRE_DONE:
+        case WIRE_SURVEYED:
+        case WIRE_TROUBLE:
         case WIRE_UNKNOWN:
                 break;
         }

@@ -14,6 +14,8 @@
 static const char *const names[WIRE_UNKNOWN] = {
         [WIRE_HELLO] = "hello",     [WIRE_VM] = "vm",           [WIRE_EVIDENCE] = "evidence", [WIRE_VERDICT] = "verdict",
         [WIRE_DECIDED] = "decided", [WIRE_GONE] = "gone",       [WIRE_WELCOME] = "welcome",   [WIRE_REFUSED] = "refused",
+        [WIRE_CONFIGURE] = "configure", [WIRE_REQUEST] = "request", [WIRE_DONE] = "done", [WIRE_SURVEYED] = "surveyed",
+        [WIRE_TROUBLE] = "trouble",
 };
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -58,6 +60,8 @@ static int read_vm(const json_t *json, struct wire_vm *vm) {
             text_from_json(json, "instance", vm->instance, sizeof(vm->instance)) ||
             text_from_json(json, "policy", vm->policy, sizeof(vm->policy)) ||
             text_from_json(json, "monitor", vm->monitor, sizeof(vm->monitor)) ||
+            text_from_json(json, "state", vm->state, sizeof(vm->state)) ||
+            integer_from_json(json, "domid", 0, INT32_MAX, 0, &vm->domid) ||
             integer_from_json(json, "pid", 0, INT32_MAX, 0, &vm->pid) ||
             integer_from_json(json, "restarts", 0, INT32_MAX, 0, &vm->n_restarts) || read_time(json, "began", &vm->began_ns))
                 return -EINVAL;
@@ -127,6 +131,32 @@ static int read_welcome(const json_t *json, struct wire_message *message) {
                                     : -EINVAL;
 }
 
+static int read_request(const json_t *json, struct wire_request *request) {
+        if (!json_is_object(json) || integer_from_json(json, "request", 1, INT64_MAX, 0, &request->number) ||
+            text_from_json(json, "of", request->of, sizeof(request->of)) ||
+            text_from_json(json, "command", request->command, sizeof(request->command)) ||
+            text_from_json(json, "name", request->name, sizeof(request->name)) || !request->number || !request->command[0])
+                return -EINVAL;
+        return 0;
+}
+
+static int read_done(const json_t *json, struct wire_done *done) {
+        const char *result = json_string_value(json_object_get(json, "result"));
+
+        if (!result || (strcmp(result, "done") && strcmp(result, "failed")) ||
+            integer_from_json(json, "request", 1, INT64_MAX, 0, &done->number) ||
+            text_from_json(json, "why", done->why, sizeof(done->why)) || !done->number)
+                return -EINVAL;
+        done->is_done = !strcmp(result, "done");
+        return 0;
+}
+
+static int read_configure(const json_t *json, struct wire_message *message) {
+        return json_is_object(json) ? text_from_json(json, "xen_policy", message->configure.xen_policy,
+                                                     sizeof(message->configure.xen_policy))
+                                    : -EINVAL;
+}
+
 static int read_kind(const json_t *json, struct wire_message *message) {
         const json_t *value = message->kind < WIRE_UNKNOWN ? json_object_get(json, names[message->kind]) : NULL;
 
@@ -145,7 +175,16 @@ static int read_kind(const json_t *json, struct wire_message *message) {
                 return read_welcome(value, message);
         case WIRE_REFUSED:
                 return text_from_json(json, names[WIRE_REFUSED], message->why, sizeof(message->why));
+        case WIRE_CONFIGURE:
+                return read_configure(value, message);
+        case WIRE_REQUEST:
+                return read_request(value, &message->request);
+        case WIRE_DONE:
+                return read_done(value, &message->done);
+        case WIRE_TROUBLE:
+                return text_from_json(json, names[WIRE_TROUBLE], message->trouble, sizeof(message->trouble));
         case WIRE_GONE:
+        case WIRE_SURVEYED:
         case WIRE_UNKNOWN:
                 break;
         }
@@ -164,7 +203,9 @@ int wire_message_read(struct wire_message *ret_message, const char *line, size_t
                 return -EINVAL;
         while (message.kind < WIRE_UNKNOWN && !json_object_get(json, names[message.kind]))
                 message.kind++;
-        r = read_kind(json, &message);
+        r = text_from_json(json, "of", message.of, sizeof(message.of));
+        if (!r)
+                r = read_kind(json, &message);
         if (r) {
                 wire_message_deinit(&message);
                 return r;
@@ -189,6 +230,11 @@ void wire_message_deinit(struct wire_message *message) {
         case WIRE_GONE:
         case WIRE_WELCOME:
         case WIRE_REFUSED:
+        case WIRE_CONFIGURE:
+        case WIRE_REQUEST:
+        case WIRE_DONE:
+        case WIRE_SURVEYED:
+        case WIRE_TROUBLE:
         case WIRE_UNKNOWN:
                 break;
         }
@@ -226,7 +272,9 @@ static json_t *write_vm(const struct wire_vm *vm) {
             json_object_set_new(json, "uuid", text_to_json(vm->uuid)) ||
             json_object_set_new(json, "backend", text_to_json(vm->backend)) ||
             json_object_set_new(json, "instance", text_to_json(vm->instance)) ||
-            json_object_set_new(json, "pid", json_integer(vm->pid)) ||
+            json_object_set_new(json, "pid", vm->pid ? json_integer(vm->pid) : json_null()) ||
+            (vm->domid && json_object_set_new(json, "domid", json_integer(vm->domid))) ||
+            (vm->state[0] && json_object_set_new(json, "state", text_to_json(vm->state))) ||
             json_object_set_new(json, "began", time_to_json(vm->began_ns)) ||
             json_object_set_new(json, "policy", text_to_json(vm->policy)) ||
             json_object_set_new(json, "restarts", json_integer(vm->n_restarts)) ||
@@ -285,6 +333,35 @@ static json_t *write_welcome(const struct wire_message *message) {
         return take_pointer(json);
 }
 
+static json_t *write_request(const struct wire_request *request) {
+        cleanup(json_decrefp) json_t *json = json_object();
+
+        if (json_object_set_new(json, "request", json_integer(request->number)) ||
+            json_object_set_new(json, "of", text_to_json(request->of)) ||
+            json_object_set_new(json, "command", text_to_json(request->command)) ||
+            (request->name[0] && json_object_set_new(json, "name", text_to_json(request->name))))
+                return NULL;
+        return take_pointer(json);
+}
+
+static json_t *write_done(const struct wire_done *done) {
+        cleanup(json_decrefp) json_t *json = json_object();
+
+        if (json_object_set_new(json, "request", json_integer(done->number)) ||
+            json_object_set_new(json, "result", json_string(done->is_done ? "done" : "failed")) ||
+            json_object_set_new(json, "why", text_to_json(done->why)))
+                return NULL;
+        return take_pointer(json);
+}
+
+static json_t *write_configure(const struct wire_message *message) {
+        cleanup(json_decrefp) json_t *json = json_object();
+
+        if (json_object_set_new(json, "xen_policy", text_to_json(message->configure.xen_policy)))
+                return NULL;
+        return take_pointer(json);
+}
+
 static json_t *write_kind(const struct wire_message *message) {
         switch (message->kind) {
         case WIRE_HELLO:
@@ -303,6 +380,16 @@ static json_t *write_kind(const struct wire_message *message) {
                 return write_welcome(message);
         case WIRE_REFUSED:
                 return text_to_json(message->why);
+        case WIRE_CONFIGURE:
+                return write_configure(message);
+        case WIRE_REQUEST:
+                return write_request(&message->request);
+        case WIRE_DONE:
+                return write_done(&message->done);
+        case WIRE_SURVEYED:
+                return json_true();
+        case WIRE_TROUBLE:
+                return text_to_json(message->trouble);
         case WIRE_UNKNOWN:
                 break;
         }
@@ -317,7 +404,8 @@ int wire_message_write(const struct wire_message *message, char **ret_line, size
         if (message->kind >= WIRE_UNKNOWN)
                 return -EINVAL;
         json = json_object();
-        if (json_object_set_new(json, names[message->kind], write_kind(message)))
+        if (json_object_set_new(json, names[message->kind], write_kind(message)) ||
+            (message->of[0] && json_object_set_new(json, "of", text_to_json(message->of))))
                 return -ENOMEM;
         n = json_dumpb(json, NULL, 0, JSON_COMPACT);
         if (!n)

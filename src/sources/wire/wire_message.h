@@ -1,5 +1,5 @@
 /*
- * Wire message: one line of what a source in another process and the daemon say to each other (docs/wire.md).
+ * Wire message: one line of what a source in another process, or a helper, and the daemon say to each other (docs/wire.md).
  *
  * Knows the form and its bounds, both ways.  Pure.  Does not know sockets, or what becomes of what is told.
  */
@@ -12,6 +12,7 @@ enum {
         WIRE_LINE_MAX = 64 * 1024,    /* bytes of a line, its end included */
         WIRE_COMMAND_MAX = 16 * 1024, /* bytes of a command line that are told, NUL included */
         WIRE_WHY_MAX = 200,
+        WIRE_INSTANCE_MAX = 96,
 };
 
 enum wire_kind {
@@ -23,6 +24,14 @@ enum wire_kind {
         WIRE_GONE,     /* nothing of it can follow */
         WIRE_WELCOME,  /* the daemon's answer to a hello */
         WIRE_REFUSED,  /* or this one: it does not listen, and why */
+
+        /* A helper's, which tells of many VMs: each message on one of them says of which. */
+        WIRE_CONFIGURE, /* the daemon begins: how it is to be done */
+        WIRE_REQUEST,   /* it wants something done to a VM */
+        WIRE_DONE,      /* the helper has done it, or not */
+        WIRE_SURVEYED,  /* it has said hello for every VM that there is */
+        WIRE_TROUBLE,   /* what the administrator has to know */
+
         WIRE_UNKNOWN,  /* of a later version: to be passed over */
 };
 
@@ -31,10 +40,12 @@ struct wire_vm {
         char name[256];
         char uuid[40];
         char backend[16];
-        char instance[96]; /* BOOTID:PID:STARTTIME */
+        char instance[WIRE_INSTANCE_MAX]; /* BOOTID:PID:STARTTIME, BOOTID:xenDOMID:CREATION */
         char policy[256];
         char monitor[108]; /* the one that the source holds */
-        int64_t pid;
+        char state[16];      /* in which it was found: running, paused, suspended, off … */
+        int64_t pid;         /* 0: it has none */
+        int64_t domid;       /* Xen's number for it; 0: none */
         int64_t n_restarts; /* that policy has made of this name lately */
         uint64_t began_ns;  /* UTC */
         char *command_line; /* secrets masked; owned; NULL: not known */
@@ -55,8 +66,23 @@ struct wire_decision {
         char result[24];
 };
 
+/* What is asked of a helper: of which VM, and what, in the words of docs/wire.md. */
+struct wire_request {
+        int64_t number; /* the answer names it */
+        char of[WIRE_INSTANCE_MAX];
+        char command[24];
+        char name[256]; /* that the VM is to have; "": as it is */
+};
+
+struct wire_done {
+        int64_t number; /* the request's */
+        bool is_done;   /* false: it failed */
+        char why[WIRE_WHY_MAX];
+};
+
 struct wire_message {
         enum wire_kind kind;
+        char of[WIRE_INSTANCE_MAX]; /* the instance that it is about, where a connection tells of many; "": the only one */
         union {
                 struct wire_hello hello;
                 struct wire_vm vm;
@@ -67,7 +93,13 @@ struct wire_message {
                         int64_t protocol;
                         bool wants_evidence;
                 } welcome;
-                char why[WIRE_WHY_MAX];
+                char why[WIRE_WHY_MAX];     /* of a refusal */
+                char trouble[WIRE_WHY_MAX]; /* one line */
+                struct wire_request request;
+                struct wire_done done;
+                struct {
+                        char xen_policy[16]; /* auto, leave */
+                } configure;
         };
 };
 

@@ -119,6 +119,44 @@ static void small_messages_are_read_as_they_were_written(void **state) {
         assert_int_equal(wire_message_write(&message, &(char *){ NULL }, &(size_t){ 0 }), -EINVAL);
 }
 
+/* What a helper and the daemon say to each other: on many VMs. */
+static void a_helpers_words_are_read_as_they_were_written(void **state) {
+        struct wire_message message = { .kind = WIRE_HELLO, .hello = { .protocol = 1,
+                                        .vm = { .name = "web-1", .backend = "xen", .instance = "BOOT:xen5:170000", .domid = 5,
+                                                .state = "running" } } }, back;
+
+        back = over_the_wire(&message);
+        assert_int_equal(back.hello.vm.pid, 0);
+        assert_int_equal(back.hello.vm.domid, 5);
+        assert_string_equal(back.hello.vm.state, "running");
+        wire_message_deinit(&back);
+        message = (struct wire_message){ .kind = WIRE_GONE, .of = "BOOT:xen5:170000" };
+        back = over_the_wire(&message);
+        assert_string_equal(back.of, "BOOT:xen5:170000");
+        message = (struct wire_message){ .kind = WIRE_CONFIGURE, .configure = { "leave" } };
+        back = over_the_wire(&message);
+        assert_string_equal(back.configure.xen_policy, "leave");
+        assert_string_equal(back.of, "");
+        message = (struct wire_message){ .kind = WIRE_REQUEST, .request = { 7, "BOOT:xen5:170000", "rename-restart", "web-1.old" } };
+        back = over_the_wire(&message);
+        assert_int_equal(back.request.number, 7);
+        assert_string_equal(back.request.of, "BOOT:xen5:170000");
+        assert_string_equal(back.request.command, "rename-restart");
+        assert_string_equal(back.request.name, "web-1.old");
+        message = (struct wire_message){ .kind = WIRE_DONE, .done = { 7, false, "there is no such domain" } };
+        back = over_the_wire(&message);
+        assert_int_equal(back.done.number, 7);
+        assert_false(back.done.is_done);
+        assert_string_equal(back.done.why, "there is no such domain");
+        message.done.is_done = true;
+        assert_true(over_the_wire(&message).done.is_done);
+        message = (struct wire_message){ .kind = WIRE_SURVEYED };
+        over_the_wire(&message);
+        message = (struct wire_message){ .kind = WIRE_TROUBLE, .trouble = "xenstored has gone" };
+        back = over_the_wire(&message);
+        assert_string_equal(back.trouble, "xenstored has gone");
+}
+
 static void what_a_later_version_says_is_passed_over(void **state) {
         static const char *const lines[] = {
                 "{\"news\": {\"a\": 1}}",
@@ -164,6 +202,19 @@ static void what_is_no_message_is_refused(void **state) {
                 "{\"evidence\": {\"at_ns\": 1, \"source\": \"qmp\", \"kind\": \"shutdown\", \"data\": {\"guest\": 1}}}",
                 "{\"evidence\": {\"at_ns\": 1, \"time\": 5, \"source\": \"qmp\", \"kind\": \"stop\", \"data\": {}}}",
                 "{\"verdict\": 5}",
+                "{\"gone\": true, \"of\": 5}",
+                "{\"hello\": {\"vm\": {\"domid\": -1}}}",
+                "{\"hello\": {\"vm\": {\"state\": true}}}",
+                "{\"configure\": \"leave\"}",
+                "{\"request\": 7}",
+                "{\"request\": {\"command\": \"destroy\"}}",
+                "{\"request\": {\"request\": 7}}",
+                "{\"request\": {\"request\": 0, \"command\": \"destroy\"}}",
+                "{\"done\": {\"result\": \"done\"}}",
+                "{\"done\": {\"request\": 7}}",
+                "{\"done\": {\"request\": 7, \"result\": \"perhaps\"}}",
+                "{\"done\": {\"request\": -7, \"result\": \"done\"}}",
+                "{\"trouble\": {}}",
                 "{\"decided\": \"done\"}",
                 "{\"gone\": true, \"gone\": true}",
                 "{\"gone\": true} {\"gone\": true}",
@@ -270,6 +321,7 @@ int main(void) {
                 cmocka_unit_test(a_fact_is_the_same_at_the_other_end),
                 cmocka_unit_test(every_kind_of_fact_goes_over_the_wire),
                 cmocka_unit_test(small_messages_are_read_as_they_were_written),
+                cmocka_unit_test(a_helpers_words_are_read_as_they_were_written),
                 cmocka_unit_test(what_a_later_version_says_is_passed_over),
                 cmocka_unit_test(what_is_no_message_is_refused),
                 cmocka_unit_test(texts_are_cut_at_their_bounds_and_printable),
