@@ -3,10 +3,10 @@
     FARM    the program
 """
 
+import contextlib
 import os
 import subprocess
 import threading
-import time
 
 FARM = os.path.abspath(os.environ.get("FARM", "build/tests/farm/farm"))
 PATIENCE = float(os.environ.get("VMPOWER_TEST_PATIENCE", "30"))
@@ -25,41 +25,46 @@ class Farm:
         self.process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
         )
-        word, _, pid = self._line(time.monotonic() + patience).split()
+        with self._within(patience):
+            word, _, pid = self._line().split()
         assert word == "ready", word
         self.pid = int(pid)
 
     def path(self, i):
         return os.path.join(self.directory, f"{i}.qmp")
 
-    def _line(self, deadline):
-        # One that hangs is killed: its pipe ends then.
-        timer = threading.Timer(max(0, deadline - time.monotonic()), self.process.kill)
+    @contextlib.contextmanager
+    def _within(self, patience):
+        """A farm that hangs is killed: its pipe ends then."""
+        timer = threading.Timer(patience, self.process.kill)
         timer.start()
         try:
-            line = self.process.stdout.readline()
+            yield
         finally:
             timer.cancel()
+
+    def _line(self):
+        line = self.process.stdout.readline()
         if not line:
             raise EOFError("the farm has ended")
         return line.rstrip("\n")
 
     def order(self, *words, patience=None):
         """Give an order.  The lines that it answers, each as its words."""
-        deadline = time.monotonic() + (patience or self.patience)
-        self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        with self._within(patience or self.patience):
+            return self._answers(" ".join(str(word) for word in words))
+
+    def _answers(self, order):
+        self.process.stdin.write(order + "\n")
         self.process.stdin.flush()
         lines = []
-        while True:
-            line = self._line(deadline)
-            if line == "done":
-                return lines
+        while (line := self._line()) != "done":
+            lines.append(line.split())
             if line.startswith("error"):
-                lines.append(line)
-                while self._line(deadline) != "done":
+                while self._line() != "done":
                     pass
                 raise OrderFailed(line)
-            lines.append(line.split())
+        return lines
 
     def say(self, i, event, data=""):
         """When it was said."""
