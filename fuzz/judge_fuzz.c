@@ -34,7 +34,9 @@ static const char *const words[] = {
         "cont",           "quit",            "system_reset", "system_powerdown", "system_wakeup",
         "postmigrate",    "io-error",        "internal-error", "guest-panicked", "paused",
         "pc-i440fx-7.2",  "q35",             "microvm",      "isa-debug-exit", "whatever",
-        "powerdown",      "resume",          "migrate",
+        "powerdown",      "resume",          "migrate",      "reboot",         "halt",
+        "suspend",        "crash",           "watchdog",     "soft-reset",     "unseen",
+        "destroy",        "destroydomain",   "pausedomain",  "unpausedomain",  "power-button",
 };
 static const char *const texts[] = { "", "reboot: System halted", "reboot: Power down", "all is well" };
 static const int64_t numbers[] = { 0, 1, 2, 3, 33, 0x2000, 0x2001, SIGKILL, SIGTERM, SIGINT, SIGSEGV, SIGABRT, SIGSTOP, SIGCONT };

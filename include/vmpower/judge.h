@@ -31,6 +31,7 @@ enum evidence_source {
         SOURCE_TRACE,   /* the kernel's tracepoints */
         SOURCE_HOST,    /* the host system: its own shutdown */
         SOURCE_VMPOWER, /* vmpower itself: requests that it passed on, gaps that it knows of */
+        SOURCE_XEN,     /* Xen's own words on a domain: the hypervisor's, xenstore's */
         _SOURCE_N,
 };
 
@@ -84,6 +85,14 @@ enum evidence_kind {
         EVIDENCE_MONITOR_CLIENT,    /* `actor` was connected to a monitor of the VM that is not held, when `event` (a kind of fact) came: `monitor`;
                                        one that names nobody: somebody may have been */
         EVIDENCE_GAP,               /* nobody looked, from the verdict or start before until now: `reason` */
+        EVIDENCE_DOMAIN_SHUTDOWN,   /* the domain has shut down: `reason` (poweroff reboot suspend crash watchdog soft-reset; reason-N) */
+        EVIDENCE_DOMAIN_GONE,       /* there is no such domain any more: `alive`: it had not shut down before (null: not known) */
+        EVIDENCE_CONTROL_REQUEST,   /* somebody wrote the domain's control/shutdown: `request` (poweroff reboot suspend halt; "unseen": gone before it was read), `actor` */
+        EVIDENCE_CONTROL_ACKNOWLEDGED, /* the domain's guest took that request: `request` */
+        EVIDENCE_DOMAIN_PAUSED,     /* a toolstack paused the domain */
+        EVIDENCE_DOMAIN_UNPAUSED,   /* … and let it run on */
+        EVIDENCE_DOMAIN_RESUMED,    /* the domain, which had shut down, runs on or was begun anew: it is the same one */
+        EVIDENCE_HYPERCALL,         /* a program asked the hypervisor for it: `command` (destroydomain pausedomain unpausedomain shutdown), `domid`, `actor` */
         _EVIDENCE_KIND_N,
 };
 
@@ -219,6 +228,7 @@ enum mechanism {
         MECHANISM_XEN_CONTROL,
         MECHANISM_XEN_DESTROY,
         MECHANISM_UNSEEN,
+        MECHANISM_XEN_TOOLSTACK,
         _MECHANISM_N,
 };
 

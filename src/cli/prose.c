@@ -111,11 +111,12 @@ static const char *way_of(enum mechanism mechanism) {
         case MECHANISM_LIBVIRT:
                 return "libvirt";
         case MECHANISM_XEN_SHUTDOWN:
-                return "SCHEDOP_shutdown";
         case MECHANISM_XEN_CONTROL:
-                return "control/shutdown";
+                return "SCHEDOP_shutdown";
         case MECHANISM_XEN_DESTROY:
-                return "xl destroy";
+                return "the domain's destruction (XEN_DOMCTL_destroydomain)";
+        case MECHANISM_XEN_TOOLSTACK:
+                return "a toolstack's command to the hypervisor";
         case MECHANISM_UNSEEN:
         case _MECHANISM_N:
                 break;
@@ -148,11 +149,14 @@ static void step_vmm(struct path *path, const struct verdict_record *record) {
 
 static void step_end(struct path *path, const struct verdict_record *record) {
         const struct evidence *exited = find(record, EVIDENCE_EXITED), *killed = find(record, EVIDENCE_KILLED);
+        const struct evidence *shut_down = find(record, EVIDENCE_DOMAIN_SHUTDOWN);
 
         if (exited)
                 step(path, "exit status %" PRId64, exited->number);
         else if (killed)
                 step(path, "killed by %s", killed->word[0] ? killed->word : "a signal");
+        else if (shut_down)
+                step(path, "Xen: domain shut down (%s)", shut_down->word);
         else
                 step(path, "VM %s", left_name(record->verdict.left));
 }
@@ -170,6 +174,10 @@ static void make_path(struct path *path, const struct verdict_record *record) {
                         step(path, "somebody on the host");
                 if (verdict->mechanism == MECHANISM_POWER_BUTTON) {
                         step(path, "power button");
+                        step(path, "guest");
+                }
+                if (verdict->mechanism == MECHANISM_XEN_CONTROL) {
+                        step(path, "control/shutdown");
                         step(path, "guest");
                 }
                 break;

@@ -108,10 +108,22 @@ static bool ends_a_halt(const struct episode *episode, const struct evidence *e)
         return evidence_ends_process(e) && has_word(episode, EVIDENCE_SHUTDOWN, "guest-halted");
 }
 
+/* A domain that has shut down is destroyed, or begun anew in its place (soft reset), by its toolstack: what becomes of that shutdown. */
+static bool ends_a_domain(const struct evidence *shutdown, const struct evidence *e) {
+        if (e->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return !strcmp(e->word, shutdown->word);
+        if (e->kind == EVIDENCE_DOMAIN_RESUMED)
+                return !strcmp(shutdown->word, "soft-reset");
+        /* A suspended one may have run again, and not have been seen to. */
+        return evidence_ends_process(e) && (e->flag == TRISTATE_FALSE || strcmp(shutdown->word, "suspend"));
+}
+
 /* While the cause waits for its outcome: which change is that outcome, and which is the next story? */
 static bool follows(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         if (evidence_ends_process(cause))
                 return true;
+        if (cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return ends_a_domain(cause, e);
         if (cause->kind == EVIDENCE_STOP && ends_a_migration(episode, e))
                 return true;
         if (cause->kind == EVIDENCE_REGISTERS && ends_a_halt(episode, e))
@@ -185,6 +197,8 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
                 return e->kind != EVIDENCE_RESET || e->at_ns - episode->booted_ns >= FIRMWARE_START_NS;
         if (episode->phase == EPISODE_OPEN)
                 return !follows(episode, cause, e);
+        if (cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return !ends_a_domain(cause, e);
         /* A reboot that QEMU made a shutdown of is as final as a power-off. */
         if (is_final(episode->told.transition) || cause->kind == EVIDENCE_SHUTDOWN)
                 return runs_again(episode, e);
@@ -193,9 +207,11 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
         return e->kind != cause->kind;
 }
 
-/* A button that was pressed, and whose finger it was. */
+/* A button that was pressed, or what a domain was asked for, and whose finger it was. */
 static bool is_about_button(const struct evidence *e) {
-        return e->kind == EVIDENCE_POWERDOWN || (e->kind == EVIDENCE_REQUEST && !strcmp(e->word, "system_powerdown")) ||
+        return e->kind == EVIDENCE_POWERDOWN || e->kind == EVIDENCE_CONTROL_REQUEST || e->kind == EVIDENCE_CONTROL_ACKNOWLEDGED ||
+               (e->kind == EVIDENCE_REQUEST && (!strcmp(e->word, "system_powerdown") || !strcmp(e->word, "power-button") || !strcmp(e->word, "shutdown") ||
+                                                !strcmp(e->word, "reboot") || !strcmp(e->word, "suspend"))) ||
                (e->kind == EVIDENCE_MONITOR_CLIENT && !strcmp(e->word, evidence_kind_info(EVIDENCE_POWERDOWN)->name));
 }
 
@@ -206,7 +222,7 @@ static bool is_forgotten_button(const struct episode *episode, const struct evid
         for (size_t i = 0; i < episode->n_items; i++) {
                 const struct evidence *start = &episode->items[i];
 
-                if ((start->kind == EVIDENCE_RESET || start->kind == EVIDENCE_WAKEUP) && evidence_is_before(e, start))
+                if ((start->kind == EVIDENCE_RESET || start->kind == EVIDENCE_WAKEUP || start->kind == EVIDENCE_DOMAIN_RESUMED) && evidence_is_before(e, start))
                         return true;
         }
         return false;
@@ -348,7 +364,7 @@ int episode_add(struct episode *episode, struct evidence *evidence) {
         if (episode->phase == EPISODE_QUIET)
                 return 0;
         episode->cause_at_ns = cause->at_ns;
-        if (is_crash_of(episode, cause) && added->kind == EVIDENCE_RESET && !episode->booted_ns &&
+        if (((is_crash_of(episode, cause) && added->kind == EVIDENCE_RESET) || added->kind == EVIDENCE_DOMAIN_RESUMED) && !episode->booted_ns &&
             evidence_is_before(cause, added))
                 episode->booted_ns = added->at_ns;
         if (is_complete(episode, cause, added))

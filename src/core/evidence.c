@@ -42,6 +42,14 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_PORT_WRITE] = { .may_burst = true, .fades = true },
         [EVIDENCE_KVM_EXIT] = { .may_burst = true, .fades = true },
         [EVIDENCE_MONITOR_CLIENT] = { .may_burst = true, .fades = true },
+        [EVIDENCE_DOMAIN_SHUTDOWN] = { .changes_vm = true, .is_complete = true },
+        [EVIDENCE_DOMAIN_GONE] = { .ends_process = true },
+        [EVIDENCE_CONTROL_REQUEST] = { .may_burst = true, .stays = true },
+        [EVIDENCE_CONTROL_ACKNOWLEDGED] = { .may_burst = true, .stays = true },
+        [EVIDENCE_DOMAIN_PAUSED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_DOMAIN_UNPAUSED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_DOMAIN_RESUMED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_HYPERCALL] = { .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 

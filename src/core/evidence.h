@@ -10,7 +10,7 @@
 /* What a kind of fact is to an episode, whatever it means. */
 struct evidence_traits {
         bool changes_vm;    /* by itself it changes the VM's power state */
-        bool ends_process;  /* it says that the VM's process is gone */
+        bool ends_process;  /* it says that the VM's process (or, on Xen, the domain) is gone */
         bool is_complete;   /* nothing needs to be waited for once it has come */
         bool may_burst;     /* a guest or a VMM can make it by the thousand */
         bool stays;         /* background for the VM's whole life */

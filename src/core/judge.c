@@ -12,10 +12,6 @@ const struct judge_settings judge_settings_default = {
         .button_likely_ns = 600 * SECOND_NS,
 };
 
-static bool says(const struct evidence *e, const char *word) {
-        return !strcmp(e->word, word);
-}
-
 /* A panic device's action says what became of the guest. */
 static enum left left_after_crash(const struct scene *s, bool gone) {
         const struct evidence *e = s->cause;
@@ -33,6 +29,9 @@ static enum left left_after(const struct scene *s, enum transition transition) {
         bool gone = cause && (scene_earliest(s, evidence_ends_process) ||
                               scene_first_after(s, EVIDENCE_MONITOR_CLOSED, cause));
 
+        /* A domain that has shut down stays until its toolstack destroys it. */
+        if (cause && cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return transition == TRANSITION_SUSPEND ? LEFT_SUSPENDED : LEFT_OFF;
         switch (transition) {
         case TRANSITION_POWEROFF:
         case TRANSITION_HIBERNATE:
@@ -92,6 +91,45 @@ static const struct evidence *asking(const struct scene *s, const char *command,
         return request ? request : lone_client(s, effect);
 }
 
+static const struct evidence *proven(const struct scene *s, enum evidence_kind kind) {
+        for (size_t i = 0; i < s->n_proof; i++)
+                if (s->proof[i]->kind == kind)
+                        return s->proof[i];
+        return NULL;
+}
+
+/* Who wrote control/shutdown. */
+static const struct evidence *controlling(const struct scene *s) {
+        const struct evidence *request = proven(s, EVIDENCE_CONTROL_REQUEST);
+
+        if (request->actor)
+                return request;
+        return scene_last_before(s, EVIDENCE_REQUEST, says(s->cause, "poweroff") ? "shutdown" : s->cause->word, request, REQUEST_ACTS_WITHIN_NS);
+}
+
+/* Who had a toolstack do it: by way of vmpower, else by a program of his own that was seen to tell the hypervisor. */
+static const struct evidence *commanding(const struct scene *s) {
+        static const struct {
+                enum evidence_kind effect;
+                const char *request, *hypercall;
+        } commands[] = {
+                { EVIDENCE_DOMAIN_GONE, "destroy", "destroydomain" },
+                { EVIDENCE_DOMAIN_PAUSED, "pause", "pausedomain" },
+                { EVIDENCE_DOMAIN_UNPAUSED, "resume", "unpausedomain" },
+                { EVIDENCE_DOMAIN_RESUMED, "resume", "resumedomain" },
+        };
+
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+                const struct evidence *request;
+
+                if (commands[i].effect != s->cause->kind)
+                        continue;
+                request = scene_last_before(s, EVIDENCE_REQUEST, commands[i].request, s->cause, REQUEST_ACTS_WITHIN_NS);
+                return request && request->actor ? request : scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause, UINT64_MAX);
+        }
+        return NULL;
+}
+
 /* Who acted, where an operator (or the host on somebody's word) did: the sender of the signal, the asker of the request. */
 static const struct evidence *acting(const struct scene *s, const struct rule_info *rule) {
         static const struct {
@@ -123,6 +161,12 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                 return asking(s, "migrate", s->cause, UINT64_MAX);
         if (rule->mechanism == MECHANISM_QMP_STOP)
                 return asking(s, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause, REQUEST_ACTS_WITHIN_NS);
+        if (rule->mechanism == MECHANISM_XEN_CONTROL)
+                return controlling(s);
+        if (rule->mechanism == MECHANISM_XEN_DESTROY || rule->mechanism == MECHANISM_XEN_TOOLSTACK)
+                return commanding(s);
+        if (rule->mechanism == MECHANISM_POWER_BUTTON && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return proven(s, EVIDENCE_REQUEST);
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (commands[i].mechanism == rule->mechanism) {
                         const struct evidence *effect = s->cause;

@@ -44,7 +44,9 @@ static const char *const words[] = {
         "host-ui",        "host-error",  "poweroff",    "reset",         "shutdown",              "pause",
         "run",            "stop",        "cont",        "quit",          "system_reset",          "system_powerdown",
         "system_wakeup",  "postmigrate", "io-error",    "internal-error", "guest-panicked",       "paused",
-        "pc-i440fx-7.2",  "microvm",     "isa-debug-exit", "whatever",
+        "pc-i440fx-7.2",  "microvm",     "isa-debug-exit", "whatever",       "reboot",              "halt",
+        "suspend",        "crash",       "watchdog",       "soft-reset",     "unseen",              "destroy",
+        "destroydomain",  "pausedomain", "resume",         "power-button",
 };
 static const char *const comms[] = { "kill", "earlyoom", "systemd-oomd", "virsh", "systemd" };
 static const int signals[] = { SIGKILL, SIGTERM, SIGINT, SIGSEGV, SIGABRT, SIGSTOP, SIGCONT, SIGUSR1 };

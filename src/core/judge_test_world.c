@@ -350,6 +350,102 @@ static void world_monitor_ended(struct world *w) {
         process(w, 5, EVIDENCE_VANISHED, 0);
 }
 
+static void xen(struct world *w, double at, enum evidence_kind kind, const char *word) {
+        evidence_set_word(world_add(w, at, SOURCE_XEN, kind), word);
+}
+static void controlled(struct world *w, double at, const char *request) {
+        xen(w, at, EVIDENCE_CONTROL_REQUEST, request);
+        xen(w, at + 0.001, EVIDENCE_CONTROL_ACKNOWLEDGED, request);
+}
+static void shut_down(struct world *w, double at, const char *reason) {
+        xen(w, at, EVIDENCE_DOMAIN_SHUTDOWN, reason);
+}
+static void gone(struct world *w, double at, enum tristate alive) {
+        world_add(w, at, SOURCE_XEN, EVIDENCE_DOMAIN_GONE)->flag = alive;
+}
+static void called(struct world *w, double at, const char *command, const char *comm) {
+        struct evidence *e = world_add(w, at, SOURCE_TRACE, EVIDENCE_HYPERCALL);
+
+        evidence_set_word(e, command);
+        act(e, comm);
+}
+static void world_xen_control(struct world *w) {
+        asked(w, 4.99, "shutdown", "vmpower");
+        controlled(w, 5, "poweroff");
+        shut_down(w, 7, "poweroff");
+        gone(w, 7.1, TRISTATE_FALSE);
+}
+static void world_xen_control_slow(struct world *w) {
+        controlled(w, 5, "halt");
+        shut_down(w, 305, "poweroff");
+}
+static void world_xen_control_long_ago(struct world *w) {
+        controlled(w, 5, "poweroff");
+        shut_down(w, 905, "poweroff");
+}
+static void world_xen_control_reboot(struct world *w) {
+        xen(w, 4, EVIDENCE_CONTROL_REQUEST, "poweroff");
+        controlled(w, 5, "reboot");
+        act(&w->items[1], "xenstore-write");
+        shut_down(w, 7, "reboot");
+}
+static void world_xen_control_reboot_slow(struct world *w) {
+        controlled(w, 5, "unseen");
+        shut_down(w, 7, "reboot");
+}
+static void world_xen_control_suspend(struct world *w) {
+        controlled(w, 5, "suspend");
+        shut_down(w, 5.1, "suspend");
+        gone(w, 7.1, TRISTATE_FALSE);
+}
+static void world_xen_poweroff(struct world *w) {
+        xen(w, 4, EVIDENCE_CONTROL_REQUEST, "poweroff");
+        shut_down(w, 5, "poweroff");
+        gone(w, 5.1, TRISTATE_FALSE);
+}
+static void world_xen_reboot(struct world *w) {
+        shut_down(w, 5, "reboot");
+        gone(w, 5.1, TRISTATE_FALSE);
+}
+static void world_xen_crash(struct world *w) {
+        shut_down(w, 5, "crash");
+}
+static void world_xen_watchdog(struct world *w) {
+        shut_down(w, 5, "watchdog");
+}
+static void world_xen_suspend(struct world *w) {
+        shut_down(w, 5, "suspend");
+}
+static void world_xen_soft_reset(struct world *w) {
+        shut_down(w, 5, "soft-reset");
+}
+static void world_xen_shutdown_unexplained(struct world *w) {
+        shut_down(w, 5, "reason-9");
+}
+static void world_xen_pause(struct world *w) {
+        asked(w, 4.99, "pause", "vmpower");
+        xen(w, 5, EVIDENCE_DOMAIN_PAUSED, "");
+}
+static void world_xen_unpause(struct world *w) {
+        called(w, 4.99, "unpausedomain", "xl");
+        xen(w, 5, EVIDENCE_DOMAIN_UNPAUSED, "");
+}
+static void world_xen_resume(struct world *w) {
+        asked(w, 4.99, "resume", "vmpower");
+        xen(w, 5, EVIDENCE_DOMAIN_RESUMED, "");
+}
+static void world_xen_destroy(struct world *w) {
+        called(w, 4.99, "destroydomain", "xl");
+        gone(w, 5, TRISTATE_NULL);
+}
+static void world_xen_destroy_unseen(struct world *w) {
+        gone(w, 5, TRISTATE_NULL);
+}
+static void world_xen_gone(struct world *w) {
+        called(w, 4.99, "destroydomain", "xl");
+        gone(w, 5, TRISTATE_FALSE);
+}
+
 static void world_vanished(struct world *w) {
         process(w, 5, EVIDENCE_VANISHED, 0);
 }
@@ -417,6 +513,25 @@ const struct rule_world rule_worlds[] = {
         { "host-shutdown-unseen", world_host_shutdown_unseen, LEFT_GONE, "systemctl" },
         { "host-restarted", world_host_restarted, LEFT_GONE },
         { "monitor-ended", world_monitor_ended, LEFT_GONE },
+        { "xen-control", world_xen_control, LEFT_OFF, "vmpower" },
+        { "xen-control-slow", world_xen_control_slow, LEFT_OFF },
+        { "xen-control-long-ago", world_xen_control_long_ago, LEFT_OFF },
+        { "xen-control-reboot", world_xen_control_reboot, LEFT_OFF, "xenstore-write" },
+        { "xen-control-reboot-slow", world_xen_control_reboot_slow, LEFT_OFF },
+        { "xen-control-suspend", world_xen_control_suspend, LEFT_SUSPENDED },
+        { "xen-poweroff", world_xen_poweroff, LEFT_OFF },
+        { "xen-reboot", world_xen_reboot, LEFT_OFF },
+        { "xen-crash", world_xen_crash, LEFT_OFF },
+        { "xen-watchdog", world_xen_watchdog, LEFT_OFF },
+        { "xen-suspend", world_xen_suspend, LEFT_SUSPENDED },
+        { "xen-soft-reset", world_xen_soft_reset, LEFT_OFF },
+        { "xen-shutdown-unexplained", world_xen_shutdown_unexplained, LEFT_OFF },
+        { "xen-pause", world_xen_pause, LEFT_PAUSED, "vmpower" },
+        { "xen-unpause", world_xen_unpause, LEFT_RUNNING, "xl" },
+        { "xen-resume", world_xen_resume, LEFT_RUNNING, "vmpower" },
+        { "xen-destroy", world_xen_destroy, LEFT_GONE, "xl" },
+        { "xen-destroy-unseen", world_xen_destroy_unseen, LEFT_GONE },
+        { "xen-gone", world_xen_gone, LEFT_GONE },
         { "vanished", world_vanished, LEFT_GONE },
         { "no-evidence", world_nothing, LEFT_GONE },
 };

@@ -8,7 +8,7 @@
 static const char *const source_names[] = {
         [SOURCE_QMP] = "qmp",         [SOURCE_STDERR] = "stderr", [SOURCE_PROCESS] = "process",
         [SOURCE_CONSOLE] = "console", [SOURCE_TRACE] = "trace",   [SOURCE_HOST] = "host",
-        [SOURCE_VMPOWER] = "vmpower",
+        [SOURCE_VMPOWER] = "vmpower", [SOURCE_XEN] = "xen",
 };
 
 static const struct evidence_kind_info kinds[] = {
@@ -53,6 +53,14 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_KVM_EXIT] = { "kvm-exit", .flag = "pc", .word = "reason", .number = "idt-limit" },
         [EVIDENCE_MONITOR_CLIENT] = { "monitor-client", .word = "event", .text = "monitor", .actor = true },
         [EVIDENCE_GAP] = { "gap", .text = "reason" },
+        [EVIDENCE_DOMAIN_SHUTDOWN] = { "domain-shutdown", .word = "reason" },
+        [EVIDENCE_DOMAIN_GONE] = { "domain-gone", .flag = "alive" },
+        [EVIDENCE_CONTROL_REQUEST] = { "control-request", .word = "request", .actor = true },
+        [EVIDENCE_CONTROL_ACKNOWLEDGED] = { "control-acknowledged", .word = "request" },
+        [EVIDENCE_DOMAIN_PAUSED] = { "domain-paused" },
+        [EVIDENCE_DOMAIN_UNPAUSED] = { "domain-unpaused" },
+        [EVIDENCE_DOMAIN_RESUMED] = { "domain-resumed" },
+        [EVIDENCE_HYPERCALL] = { "hypercall", .number = "domid", .word = "command", .actor = true },
 };
 
 static const char *const transition_names[] = {
@@ -101,6 +109,7 @@ static const char *const mechanism_names[] = {
         [MECHANISM_XEN_CONTROL] = "xen-control",
         [MECHANISM_XEN_DESTROY] = "xen-destroy",
         [MECHANISM_UNSEEN] = "unseen",
+        [MECHANISM_XEN_TOOLSTACK] = "xen-toolstack",
 };
 
 static const char *const left_names[] = {
@@ -120,6 +129,8 @@ static const char *const policy_event_names[] = {
         [ON_REBOOT] = "on_reboot",
         [ON_HALT] = "on_halt",
         [ON_CRASH] = "on_crash",
+        [ON_WATCHDOG] = "on_watchdog",
+        [ON_SOFT_RESET] = "on_soft_reset",
 };
 
 static const char *const policy_action_names[] = {
@@ -127,6 +138,10 @@ static const char *const policy_action_names[] = {
         [ACTION_RESTART] = "restart",
         [ACTION_PRESERVE] = "preserve",
         [ACTION_LEAVE] = "leave",
+        [ACTION_RENAME_RESTART] = "rename-restart",
+        [ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+        [ACTION_COREDUMP_RESTART] = "coredump-restart",
+        [ACTION_SOFT_RESET] = "soft-reset",
 };
 
 static const char *const decision_result_names[] = {

@@ -66,6 +66,15 @@ static uint64_t *duration_of(struct policy *policy, size_t i) {
         return (uint64_t *)((char *)policy + durations[i].offset);
 }
 
+static bool is_domains_event(enum policy_event event) {
+        return event == ON_WATCHDOG || event == ON_SOFT_RESET;
+}
+
+static bool is_domains_action(enum policy_action action) {
+        return action == ACTION_RENAME_RESTART || action == ACTION_COREDUMP_DESTROY || action == ACTION_COREDUMP_RESTART ||
+               action == ACTION_SOFT_RESET;
+}
+
 int policy_set(struct policy *policy, const char *setting, enum policy_rank rank, const char **ret_why) {
         const char *equals = strchr(setting, '=');
         enum policy_event event;
@@ -92,11 +101,11 @@ int policy_set(struct policy *policy, const char *setting, enum policy_rank rank
                 return 0;
         }
 
-        if (policy_event_from_name(name, &event)) {
+        if (policy_event_from_name(name, &event) || (is_domains_event(event) && rank < POLICY_STORED)) {
                 *ret_why = "the names are on_poweroff, on_reboot, on_halt, on_crash, halt_after, button_certain, button_likely";
                 return -EINVAL;
         }
-        if (policy_action_from_name(equals + 1, &action)) {
+        if (policy_action_from_name(equals + 1, &action) || (is_domains_action(action) && rank < POLICY_STORED)) {
                 *ret_why = "the actions are destroy, restart, preserve, leave";
                 return -EINVAL;
         }
@@ -111,8 +120,9 @@ void policy_format(const struct policy *policy, char ret_text[static POLICY_TEXT
         size_t n = 0;
 
         for (size_t i = 0; i < _POLICY_EVENT_N; i++)
-                n += (size_t)snprintf(ret_text + n, POLICY_TEXT_MAX - n, "%s=%s ", policy_event_name((enum policy_event)i),
-                                      policy_action_name(policy->on[i].action));
+                if (!is_domains_event((enum policy_event)i) || policy->on[i].action != ACTION_LEAVE)
+                        n += (size_t)snprintf(ret_text + n, POLICY_TEXT_MAX - n, "%s=%s ", policy_event_name((enum policy_event)i),
+                                              policy_action_name(policy->on[i].action));
         for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
                 uint64_t ns = *duration_of((struct policy *)policy, i);
 
@@ -131,11 +141,15 @@ void policy_read(struct policy *policy, const char *text) {
                 if (n && n < sizeof(setting)) {
                         memcpy(setting, text, n);
                         setting[n] = '\0';
-                        policy_set(policy, setting, POLICY_EXPLICIT, &why);
+                        policy_set(policy, setting, POLICY_STORED, &why);
                 }
                 text += n;
                 text += strspn(text, " ");
         }
+}
+
+static bool is_by_rule(const struct verdict *verdict, const char *rule) {
+        return verdict->rule && !strcmp(verdict->rule, rule);
 }
 
 /* Which of the owner's wishes speaks of this transition. */
@@ -145,13 +159,13 @@ static bool event_of(const struct verdict *verdict, enum policy_event *ret) {
                 *ret = ON_POWEROFF;
                 return true;
         case TRANSITION_REBOOT:
-                *ret = ON_REBOOT;
+                *ret = is_by_rule(verdict, "xen-soft-reset") ? ON_SOFT_RESET : ON_REBOOT;
                 return true;
         case TRANSITION_HALT:
                 *ret = ON_HALT;
                 return true;
         case TRANSITION_CRASH:
-                *ret = ON_CRASH;
+                *ret = is_by_rule(verdict, "xen-watchdog") ? ON_WATCHDOG : ON_CRASH;
                 return true;
         case TRANSITION_START:
         case TRANSITION_SUSPEND:
@@ -169,6 +183,12 @@ static bool event_of(const struct verdict *verdict, enum policy_event *ret) {
         return false;
 }
 
+uint64_t policy_restart_delay_ns(enum policy_event event, unsigned n_restarts) {
+        if ((event != ON_CRASH && event != ON_WATCHDOG) || !n_restarts)
+                return 0;
+        return SECOND_NS << (n_restarts < POLICY_RESTARTS_MAX ? n_restarts - 1 : POLICY_RESTARTS_MAX - 1);
+}
+
 struct decision policy_decide(const struct policy *policy, const struct verdict *verdict, unsigned n_restarts) {
         bool gone = verdict->left == LEFT_GONE;
         struct decision decision = { .exists = false };
@@ -182,19 +202,25 @@ struct decision policy_decide(const struct policy *policy, const struct verdict 
         decision.event = event;
         decision.action = policy->on[event].action;
         /* A crash kernel is writing its dump: nobody ends that who was not told to. */
-        if (event == ON_CRASH && policy->on[event].rank < POLICY_EXPLICIT && verdict->rule &&
-            !strcmp(verdict->rule, "crash-kernel"))
+        if (event == ON_CRASH && policy->on[event].rank < POLICY_EXPLICIT && is_by_rule(verdict, "crash-kernel"))
                 decision.action = ACTION_LEAVE;
         switch (decision.action) {
         case ACTION_LEAVE:
         case ACTION_PRESERVE:
                 decision.result = RESULT_NONE;
                 break;
+        case ACTION_SOFT_RESET:
+                decision.result = gone ? RESULT_FAILED : RESULT_PENDING;
+                decision.act = gone ? ACT_NOTHING : ACT_RESET;
+                break;
         case ACTION_DESTROY:
+        case ACTION_COREDUMP_DESTROY:
                 decision.result = gone ? RESULT_DONE : RESULT_PENDING;
                 decision.act = gone ? ACT_NOTHING : ACT_QUIT;
                 break;
         case ACTION_RESTART:
+        case ACTION_RENAME_RESTART:
+        case ACTION_COREDUMP_RESTART:
                 if (event == ON_REBOOT && verdict->left == LEFT_RUNNING) {
                         decision.result = RESULT_BY_VMM;
                         break;
@@ -204,7 +230,7 @@ struct decision policy_decide(const struct policy *policy, const struct verdict 
                         break;
                 }
                 decision.result = RESULT_PENDING;
-                decision.act = gone ? ACT_START : ACT_REPLACE;
+                decision.act = gone || decision.action == ACTION_RENAME_RESTART ? ACT_START : ACT_REPLACE;
                 break;
         case _POLICY_ACTION_N:
                 break;

@@ -12,6 +12,8 @@ enum policy_event {
         ON_REBOOT,
         ON_HALT,
         ON_CRASH,
+        ON_WATCHDOG,   /* of a Xen domain: its own watchdog has shut it down */
+        ON_SOFT_RESET, /* of a Xen domain: its guest wants to begin another kernel in its place */
         _POLICY_EVENT_N,
 };
 
@@ -20,6 +22,11 @@ enum policy_action {
         ACTION_RESTART,  /* see that it runs again: a new instance, or the same after a reset */
         ACTION_PRESERVE, /* keep it as it is, for its owner to look at */
         ACTION_LEAVE,    /* do nothing */
+        /* of a Xen domain */
+        ACTION_RENAME_RESTART,   /* keep it under another name, and start a new instance */
+        ACTION_COREDUMP_DESTROY, /* write its memory down, then as destroy … */
+        ACTION_COREDUMP_RESTART, /* … or as restart */
+        ACTION_SOFT_RESET,       /* begin it anew in its place: the same instance goes on */
         _POLICY_ACTION_N,
 };
 
@@ -28,11 +35,12 @@ enum policy_rank {
         POLICY_DEFAULT,
         POLICY_OPTION,   /* the user's own options of the VMM, such as -no-reboot */
         POLICY_EXPLICIT, /* --policy */
+        POLICY_STORED,   /* on record, or a Xen domain's own configuration: the one that may use a domain's words */
 };
 
 enum {
         POLICY_RESTARTS_MAX = 5, /* so many restarts … */
-        POLICY_TEXT_MAX = 256,   /* bytes of policy_format()'s text, its NUL included */
+        POLICY_TEXT_MAX = 320,   /* bytes of policy_format()'s text, its NUL included */
 };
 #define POLICY_RESTARTS_WINDOW_NS UINT64_C(60000000000) /* … in so long, then it gives up */
 
@@ -59,8 +67,9 @@ enum decision_result {
 enum policy_act {
         ACT_NOTHING,
         ACT_QUIT,    /* end what is left of the VM */
-        ACT_START,   /* start a new instance; nothing is left of the old one */
+        ACT_START,   /* start a new instance; nothing is left of the old one, or it stays beside it under another name */
         ACT_REPLACE, /* end what is left, then start a new instance */
+        ACT_RESET,   /* begin the instance anew */
 };
 
 struct decision {
@@ -79,6 +88,12 @@ struct policy policy_default(bool is_own);
  * allowed, at most a year).  A lower rank never overrides a higher one.  0, or -EINVAL with the reason in ret_why (static).
  */
 int policy_set(struct policy *policy, const char *setting, enum policy_rank rank, const char **ret_why);
+
+/*
+ * How long to wait before that restart is carried out: a guest that crashes as soon as it runs is started ever less often, at 1, 2, 4, 8 … seconds
+ * after the first one.  A reboot waits for nothing.
+ */
+uint64_t policy_restart_delay_ns(enum policy_event event, unsigned n_restarts);
 
 /* The policy as text that policy_set() takes back word by word (separated by blanks). */
 void policy_format(const struct policy *policy, char ret_text[static POLICY_TEXT_MAX]);

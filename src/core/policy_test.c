@@ -24,7 +24,7 @@ static struct decision decide(const char *setting, enum transition transition, e
         struct verdict verdict = { .transition = transition, .left = left, .mechanism = MECHANISM_GUEST_SHUTDOWN };
 
         if (setting)
-                set(&policy, setting, POLICY_EXPLICIT);
+                set(&policy, setting, POLICY_STORED);
         return policy_decide(&policy, &verdict, n_restarts);
 }
 
@@ -114,12 +114,14 @@ static void a_policy_survives_its_own_text(void **state) {
 
         set(&policy, "on_crash=restart", POLICY_EXPLICIT);
         set(&policy, "on_poweroff=preserve", POLICY_EXPLICIT);
+        set(&policy, "on_watchdog=coredump-restart", POLICY_STORED);
+        set(&policy, "on_reboot=rename-restart", POLICY_STORED);
         set(&policy, "halt_after=31536000", POLICY_EXPLICIT);
         set(&policy, "button_certain=12345678.000000001", POLICY_EXPLICIT);
         policy_format(&policy, text);
         assert_true(strlen(text) < sizeof(text) - 1);
         while ((word = strsep(&rest, " ")))
-                set(&again, word, POLICY_EXPLICIT);
+                set(&again, word, POLICY_STORED);
         for (size_t i = 0; i < _POLICY_EVENT_N; i++)
                 assert_int_equal(policy.on[i].action, again.on[i].action);
         assert_int_equal(policy.halt_after_ns, again.halt_after_ns);
@@ -132,12 +134,35 @@ static void the_longest_policy_fits_its_text(void **state) {
         char text[POLICY_TEXT_MAX];
 
         for (size_t i = 0; i < _POLICY_EVENT_N; i++)
-                policy.on[i].action = ACTION_PRESERVE;
+                policy.on[i].action = ACTION_COREDUMP_DESTROY;
         policy.halt_after_ns = UINT64_MAX;
         policy.judge.button_certain_ns = UINT64_MAX;
         policy.judge.button_likely_ns = UINT64_MAX;
         policy_format(&policy, text);
         assert_string_equal(text + strlen(text) - 10, ".709551615");
+}
+
+static void a_domains_words_are_for_what_is_stored(void **state) {
+        static const char *const settings[] = { "on_watchdog=restart", "on_soft_reset=destroy", "on_crash=coredump-restart",
+                                                "on_crash=coredump-destroy", "on_crash=rename-restart", "on_crash=soft-reset" };
+
+        for (size_t i = 0; i < N_ELEMENTS(settings); i++) {
+                struct policy policy = policy_default(true);
+                const char *why;
+
+                assert_int_equal(policy_set(&policy, settings[i], POLICY_EXPLICIT, &why), -EINVAL);
+                assert_int_equal(policy_set(&policy, settings[i], POLICY_STORED, &why), 0);
+        }
+}
+
+static void a_crash_loop_backs_off_and_a_reboot_does_not(void **state) {
+        static const uint64_t seconds[] = { 0, 1, 2, 4, 8, 16, 16 };
+
+        for (unsigned n = 0; n < N_ELEMENTS(seconds); n++) {
+                assert_int_equal(policy_restart_delay_ns(ON_CRASH, n), seconds[n] * UINT64_C(1000000000));
+                assert_int_equal(policy_restart_delay_ns(ON_WATCHDOG, n), policy_restart_delay_ns(ON_CRASH, n));
+                assert_int_equal(policy_restart_delay_ns(ON_REBOOT, n), 0);
+        }
 }
 
 static void only_four_transitions_are_policys_business(void **state) {
@@ -195,6 +220,12 @@ static void each_decision_knows_what_is_left_to_do(void **state) {
                 { "on_crash=preserve", TRANSITION_CRASH, LEFT_PAUSED, 0, RESULT_NONE, ACT_NOTHING },
                 { "on_crash=restart", TRANSITION_CRASH, LEFT_GONE, 4, RESULT_PENDING, ACT_START },
                 { "on_crash=restart", TRANSITION_CRASH, LEFT_GONE, 5, RESULT_GAVE_UP, ACT_NOTHING },
+                { "on_poweroff=coredump-destroy", TRANSITION_POWEROFF, LEFT_OFF, 0, RESULT_PENDING, ACT_QUIT },
+                { "on_crash=coredump-destroy", TRANSITION_CRASH, LEFT_GONE, 0, RESULT_DONE, ACT_NOTHING },
+                { "on_crash=coredump-restart", TRANSITION_CRASH, LEFT_OFF, 4, RESULT_PENDING, ACT_REPLACE },
+                { "on_crash=coredump-restart", TRANSITION_CRASH, LEFT_OFF, 5, RESULT_GAVE_UP, ACT_NOTHING },
+                { "on_crash=rename-restart", TRANSITION_CRASH, LEFT_OFF, 0, RESULT_PENDING, ACT_START },
+                { "on_reboot=soft-reset", TRANSITION_REBOOT, LEFT_OFF, 9, RESULT_PENDING, ACT_RESET },
                 { "on_crash=restart", TRANSITION_CRASH, LEFT_PAUSED, 5, RESULT_GAVE_UP, ACT_NOTHING },
         };
 
@@ -214,11 +245,16 @@ static void only_what_is_pending_comes_with_an_act(void **state) {
                         for (int left = 0; left < _LEFT_N; left++)
                                 for (unsigned n = 0; n < 7; n++) {
                                         static const enum transition transitions[] = {
-                                                TRANSITION_POWEROFF, TRANSITION_REBOOT, TRANSITION_HALT, TRANSITION_CRASH,
+                                                TRANSITION_POWEROFF, TRANSITION_REBOOT, TRANSITION_HALT,
+                                                TRANSITION_CRASH, TRANSITION_CRASH, TRANSITION_REBOOT,
+                                        };
+                                        static const char *const rules[_POLICY_EVENT_N] = {
+                                                [ON_WATCHDOG] = "xen-watchdog", [ON_SOFT_RESET] = "xen-soft-reset",
                                         };
                                         struct policy policy = policy_default(true);
                                         struct verdict verdict = { .transition = transitions[event],
                                                                    .left = (enum left)left,
+                                                                   .rule = rules[event],
                                                                    .mechanism = MECHANISM_UNSEEN };
                                         struct decision d;
 
@@ -271,6 +307,8 @@ int main(void) {
                 cmocka_unit_test(a_setting_that_says_nothing_is_refused_with_a_reason),
                 cmocka_unit_test(a_policy_survives_its_own_text),
                 cmocka_unit_test(the_longest_policy_fits_its_text),
+                cmocka_unit_test(a_domains_words_are_for_what_is_stored),
+                cmocka_unit_test(a_crash_loop_backs_off_and_a_reboot_does_not),
                 cmocka_unit_test(only_four_transitions_are_policys_business),
                 cmocka_unit_test(nothing_is_decided_while_the_host_goes_down),
                 cmocka_unit_test(a_crash_kernel_is_left_alone_unless_its_owner_says_so),

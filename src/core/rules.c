@@ -4,6 +4,7 @@
  * docs/verdicts.md documents every one of them; a test fails where that page and this table differ.
  */
 #include "core/scene.h"
+#include "core/xen_rules.h"
 
 #include <signal.h>
 #include <string.h>
@@ -25,14 +26,6 @@
 
 /* Whom a signal has told to end, and who is gone then. */
 #define SIGNAL_ENDS_WITHIN_NS (10 * SECOND_NS)
-
-static bool cause_is(struct scene *s, enum evidence_kind kind) {
-        return s->cause && s->cause->kind == kind && prove(s, s->cause);
-}
-
-static bool says(const struct evidence *e, const char *word) {
-        return !strcmp(e->word, word);
-}
 
 static bool is_shutdown_because(struct scene *s, const char *reason) {
         return cause_is(s, EVIDENCE_SHUTDOWN) && says(s->cause, reason);
@@ -113,6 +106,8 @@ static const struct evidence *button_of_going_down(const struct scene *s, uint64
 
 /* While the host goes down: its toolstack pressed the button and the guest obeyed. */
 static bool is_host_shutdown_obeyed(struct scene *s) {
+        if (s->cause && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return is_asked_by_going_down(s);
         return is_guest_off(s) && prove(s, scene_going_down(s, s->cause)) &&
                prove(s, button_of_going_down(s, s->settings->button_likely_ns));
 }
@@ -134,19 +129,22 @@ static bool is_ended_from_host(struct scene *s) {
 }
 
 static bool is_host_shutdown_ended(struct scene *s) {
-        return is_ended_from_host(s) && prove(s, scene_going_down(s, s->cause));
+        return (is_ended_from_host(s) || is_domain_destroyed(s)) && prove(s, scene_going_down(s, s->cause));
 }
 
+/* The device model has a power button, too; it is pressed by a hypercall that no source sees, unless vmpower did it. */
 static bool is_button_pressed_within(struct scene *s, uint64_t within_ns) {
+        if (s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return prove(s, scene_last_before(s, EVIDENCE_REQUEST, "power-button", s->cause, within_ns));
         return prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, within_ns));
 }
 
 static bool is_button_obeyed(struct scene *s) {
-        return is_guest_off(s) && is_button_pressed_within(s, s->settings->button_certain_ns);
+        return (is_guest_off(s) || is_domain_shutdown_because(s, "poweroff")) && is_button_pressed_within(s, s->settings->button_certain_ns);
 }
 
 static bool is_button_obeyed_later(struct scene *s) {
-        return is_guest_off(s) && is_button_pressed_within(s, s->settings->button_likely_ns);
+        return (is_guest_off(s) || is_domain_shutdown_because(s, "poweroff")) && is_button_pressed_within(s, s->settings->button_likely_ns);
 }
 
 static bool is_button_reboot(struct scene *s) {
@@ -610,6 +608,25 @@ const struct rule judge_rules[] = {
         RULE("host-shutdown-unseen",   DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_unseen),
         RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),
         RULE("monitor-ended",          UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_monitor_end),
+        RULE("xen-control",            POWEROFF,  OPERATOR, XEN_CONTROL,    TRUE,  CERTAIN, is_asked_poweroff),
+        RULE("xen-control-slow",       POWEROFF,  OPERATOR, XEN_CONTROL,    TRUE,  LIKELY,  is_asked_poweroff_later),
+        RULE("xen-control-long-ago",   POWEROFF,  GUEST,    XEN_SHUTDOWN,   TRUE,  LIKELY,  is_asked_poweroff_long_ago),
+        RULE("xen-control-reboot",     REBOOT,    OPERATOR, XEN_CONTROL,    TRUE,  CERTAIN, is_asked_reboot),
+        RULE("xen-control-reboot-slow", REBOOT,   OPERATOR, XEN_CONTROL,    TRUE,  LIKELY,  is_asked_reboot_later),
+        RULE("xen-control-suspend",    SUSPEND,   OPERATOR, XEN_CONTROL,    TRUE,  CERTAIN, is_asked_suspend),
+        RULE("xen-poweroff",           POWEROFF,  GUEST,    XEN_SHUTDOWN,   TRUE,  CERTAIN, is_domain_poweroff),
+        RULE("xen-reboot",             REBOOT,    GUEST,    XEN_SHUTDOWN,   NULL,  CERTAIN, is_domain_reboot),
+        RULE("xen-crash",              CRASH,     GUEST,    XEN_SHUTDOWN,   FALSE, CERTAIN, is_domain_crash),
+        RULE("xen-watchdog",           CRASH,     GUEST,    XEN_SHUTDOWN,   FALSE, CERTAIN, is_domain_watchdog),
+        RULE("xen-suspend",            SUSPEND,   GUEST,    XEN_SHUTDOWN,   TRUE,  CERTAIN, is_domain_suspend),
+        RULE("xen-soft-reset",         REBOOT,    GUEST,    XEN_SHUTDOWN,   NULL,  CERTAIN, is_domain_soft_reset),
+        RULE("xen-shutdown-unexplained", UNKNOWN, UNKNOWN,  XEN_SHUTDOWN,   NULL,  GUESS,   is_domain_shutdown),
+        RULE("xen-pause",              PAUSE,     OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_pause),
+        RULE("xen-unpause",            RESUME,    OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_unpause),
+        RULE("xen-resume",             WAKE,      OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_resume),
+        RULE("xen-destroy",            DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, CERTAIN, is_domain_destroyed),
+        RULE("xen-destroy-unseen",     DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, LIKELY,  is_domain_gone_alive_most_likely),
+        RULE("xen-gone",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_domain_gone),
         RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),
         RULE("no-evidence",            UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_anything),
 };

@@ -52,6 +52,27 @@ const struct evidence *scene_going_down(const struct scene *s, const struct evid
         return found;
 }
 
+/* Linux takes a halt for a power-off (drivers/xen/manage.c). */
+static bool asks_for(const char *request, const char *reason) {
+        return !strcmp(request, reason) || (!strcmp(request, "halt") && !strcmp(reason, "poweroff"));
+}
+
+bool scene_asked(const struct scene *s, bool or_unseen, struct asked *ret) {
+        *ret = (struct asked){ 0 };
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind != EVIDENCE_CONTROL_ACKNOWLEDGED || !evidence_is_before(e, s->cause) ||
+                    !(asks_for(e->word, s->cause->word) || (or_unseen && !strcmp(e->word, "unseen"))))
+                        continue;
+                if (!ret->acknowledged || evidence_is_before(ret->acknowledged, e))
+                        ret->acknowledged = e;
+        }
+        if (ret->acknowledged)
+                ret->request = scene_last_before(s, EVIDENCE_CONTROL_REQUEST, ret->acknowledged->word, ret->acknowledged, UINT64_MAX);
+        return ret->request;
+}
+
 const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start) {
         const struct evidence *found = NULL;
 

@@ -7,6 +7,8 @@
 
 #include "core/evidence.h"
 
+#include <string.h>
+
 #define MS_NS     UINT64_C(1000000)
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -45,6 +47,16 @@ const struct evidence *scene_last_before(const struct scene *s, enum evidence_ki
  */
 const struct evidence *scene_going_down(const struct scene *s, const struct evidence *limit);
 
+/*
+ * A request through control/shutdown that the domain's guest took, and that asks for what the domain then did: the newest that was taken before
+ * the cause.  `or_unseen`: also one that was gone before it was read.
+ */
+struct asked {
+        const struct evidence *request;
+        const struct evidence *acknowledged;
+};
+bool scene_asked(const struct scene *s, bool or_unseen, struct asked *ret);
+
 /* The first fact of this kind that happened after `start`. */
 const struct evidence *scene_first_after(const struct scene *s, enum evidence_kind kind, const struct evidence *start);
 
@@ -69,6 +81,15 @@ bool signal_is_an_end(int64_t signal);
 
 /* Note a fact as proof and say whether there is one: `return prove(s, x) && prove(s, y)`. */
 bool prove(struct scene *s, const struct evidence *evidence);
+
+/* Is that the cause?  It is proof then. */
+static inline bool cause_is(struct scene *s, enum evidence_kind kind) {
+        return s->cause && s->cause->kind == kind && prove(s, s->cause);
+}
+
+static inline bool says(const struct evidence *e, const char *word) {
+        return !strcmp(e->word, word);
+}
 
 /* The rules, strongest first; the last one always holds. */
 struct rule {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* {name} the VM; {who} the actor, or "somebody"; {by}: by whom, if that is known; {vmm}: "its VMM", or the unit
-   that a service manager ended; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before. */
+   that a service manager ended; {asked}: who asked for it, if that is known; {signal}, {status}, {said}: the proof's own; {button}: how long before it was pressed, or asked for; {reason}. */
 static const struct {
         const char *rule;
         const char *sentence;
@@ -82,6 +82,28 @@ static const struct {
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
         { "host-shutdown-unseen", "{name} was ended with its host, which was shutting down{asked} and was started anew." },
         { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
+        { "xen-control", "{name} powered itself off {button} after {who} had asked it to through control/shutdown; the guest obeyed." },
+        { "xen-control-slow",
+          "{name} powered itself off {button} after {who} had asked it to through control/shutdown; most likely it obeyed." },
+        { "xen-control-long-ago",
+          "{name} was powered off by its own guest (SCHEDOP_shutdown); it had been asked to through control/shutdown {button} before." },
+        { "xen-control-reboot", "{name} rebooted itself {button} after {who} had asked it to through control/shutdown; the guest obeyed." },
+        { "xen-control-reboot-slow",
+          "{name} rebooted itself {button} after {who} had asked it to through control/shutdown; most likely it obeyed." },
+        { "xen-control-suspend", "{name} suspended itself because {who} had asked it to through control/shutdown." },
+        { "xen-poweroff", "{name} was powered off by its own guest (SCHEDOP_shutdown); nobody on the host had asked it to." },
+        { "xen-reboot", "{name} was rebooted by its own guest (SCHEDOP_shutdown); nobody on the host had asked it to." },
+        { "xen-crash", "{name}'s guest crashed, and said so to the hypervisor (SCHEDOP_shutdown)." },
+        { "xen-watchdog", "{name} was shut down by the hypervisor's watchdog: the guest had stopped feeding it." },
+        { "xen-suspend", "{name} was suspended by its own guest (SCHEDOP_shutdown); nobody on the host had asked it to." },
+        { "xen-soft-reset", "{name}'s guest asked for a soft reset, to begin another kernel." },
+        { "xen-shutdown-unexplained", "{name} has shut down for a reason that is not known ({reason})." },
+        { "xen-pause", "{name} was paused from the host by {who}." },
+        { "xen-unpause", "{name} was let run on from the host by {who}." },
+        { "xen-resume", "{name} was resumed from the host by {who}." },
+        { "xen-destroy", "{name} was destroyed from the host by {who}: it had not shut down." },
+        { "xen-destroy-unseen", "{name} was destroyed from the host, most likely: it is gone, and was not seen to shut down before." },
+        { "xen-gone", "{name} is gone; it had shut down before, and why was not seen." },
         { "monitor-ended", "{name} is gone: its monitor ended without a word, and nothing else tells how." },
         { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
         { "no-evidence", "Why {name} stopped is not known: there is no evidence." },
@@ -222,7 +244,15 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
         }
         if (!strncmp(placeholder, "{button}", 8)) {
                 e = proof_of_kind(verdict, items, EVIDENCE_POWERDOWN);
+                if (!e)
+                        e = proof_of_kind(verdict, items, EVIDENCE_CONTROL_REQUEST);
+                if (!e)
+                        e = proof_of_kind(verdict, items, EVIDENCE_REQUEST);
                 describe_span(e && verdict->at_ns > e->at_ns ? verdict->at_ns - e->at_ns : 0, ret, n_ret);
+                return 8;
+        }
+        if (!strncmp(placeholder, "{reason}", 8)) {
+                snprintf(ret, n_ret, "%s", cause ? cause->word : "");
                 return 8;
         }
         return 0;

@@ -127,7 +127,7 @@ static void meet_vms(struct world *world) {
                 struct vm *vm = meet_vm(world, step->vm);
                 const char *why = NULL;
 
-                if (step->kind == STORY_POLICY && policy_set(&vm->policy, step->setting, POLICY_EXPLICIT, &why))
+                if (step->kind == STORY_POLICY && policy_set(&vm->policy, step->setting, POLICY_STORED, &why))
                         check(world, line, false, "a policy", why);
                 if (step->kind != STORY_EVIDENCE)
                         continue;

@@ -41,7 +41,7 @@ struct wire_vm {
         char uuid[40];
         char backend[16];
         char instance[WIRE_INSTANCE_MAX]; /* BOOTID:PID:STARTTIME, BOOTID:xenDOMID:CREATION */
-        char policy[256];
+        char policy[320]; /* as policy_format() writes it */
         char monitor[108]; /* the one that the source holds */
         char state[16];      /* in which it was found: running, paused, suspended, off … */
         int64_t pid;         /* 0: it has none */

@@ -1,0 +1,105 @@
+#include "core/xen_rules.h"
+
+bool is_domain_shutdown_because(struct scene *s, const char *reason) {
+        return cause_is(s, EVIDENCE_DOMAIN_SHUTDOWN) && says(s->cause, reason);
+}
+
+/* The domain did what it had been asked for through control/shutdown, so long after that. */
+static bool is_asked_within(struct scene *s, const char *reason, uint64_t within_ns, bool or_unseen) {
+        struct asked asked;
+
+        return is_domain_shutdown_because(s, reason) && scene_asked(s, or_unseen, &asked) &&
+               apart_ns(asked.request, s->cause) <= within_ns && prove(s, asked.request) && prove(s, asked.acknowledged);
+}
+
+/* xendomains, or whoever asks a host's domains to go when the host does. */
+bool is_asked_by_going_down(struct scene *s) {
+        const struct evidence *going_down;
+        struct asked asked;
+
+        if (!is_asked_within(s, "poweroff", s->settings->button_likely_ns, false))
+                return false;
+        going_down = scene_going_down(s, s->cause);
+        return going_down && scene_asked(s, false, &asked) && evidence_is_before(going_down, asked.request) && prove(s, going_down);
+}
+
+/* There is no such domain any more, and it was not seen to shut down: somebody destroyed it, it was seen alive right before or he was seen to. */
+bool is_domain_destroyed(struct scene *s) {
+        if (!cause_is(s, EVIDENCE_DOMAIN_GONE) || s->cause->flag == TRISTATE_FALSE)
+                return false;
+        return s->cause->flag == TRISTATE_TRUE || prove(s, scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, UINT64_MAX)) ||
+               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "destroy", s->cause, REQUEST_ACTS_WITHIN_NS));
+}
+
+bool is_domain_gone_alive_most_likely(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_GONE) && s->cause->flag == TRISTATE_NULL;
+}
+
+bool is_domain_gone(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_GONE);
+}
+
+bool is_asked_poweroff(struct scene *s) {
+        return is_asked_within(s, "poweroff", s->settings->button_certain_ns, false);
+}
+
+bool is_asked_poweroff_later(struct scene *s) {
+        return is_asked_within(s, "poweroff", s->settings->button_likely_ns, true);
+}
+
+bool is_asked_poweroff_long_ago(struct scene *s) {
+        return is_asked_within(s, "poweroff", UINT64_MAX, true);
+}
+
+bool is_asked_reboot(struct scene *s) {
+        return is_asked_within(s, "reboot", s->settings->button_certain_ns, false);
+}
+
+bool is_asked_reboot_later(struct scene *s) {
+        return is_asked_within(s, "reboot", s->settings->button_likely_ns, true);
+}
+
+/* A guest that suspends by itself is woken by nobody: whoever saves a domain, or moves it, asks for that. */
+bool is_asked_suspend(struct scene *s) {
+        return is_asked_within(s, "suspend", s->settings->button_certain_ns, true);
+}
+
+bool is_domain_poweroff(struct scene *s) {
+        return is_domain_shutdown_because(s, "poweroff");
+}
+
+bool is_domain_reboot(struct scene *s) {
+        return is_domain_shutdown_because(s, "reboot");
+}
+
+bool is_domain_crash(struct scene *s) {
+        return is_domain_shutdown_because(s, "crash");
+}
+
+bool is_domain_suspend(struct scene *s) {
+        return is_domain_shutdown_because(s, "suspend");
+}
+
+bool is_domain_watchdog(struct scene *s) {
+        return is_domain_shutdown_because(s, "watchdog");
+}
+
+bool is_domain_soft_reset(struct scene *s) {
+        return is_domain_shutdown_because(s, "soft-reset");
+}
+
+bool is_domain_shutdown(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_SHUTDOWN);
+}
+
+bool is_domain_pause(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_PAUSED);
+}
+
+bool is_domain_unpause(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_UNPAUSED);
+}
+
+bool is_domain_resume(struct scene *s) {
+        return cause_is(s, EVIDENCE_DOMAIN_RESUMED);
+}
