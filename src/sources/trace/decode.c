@@ -22,21 +22,24 @@ static bool is_text(const char *text, size_t n) {
         return memchr(text, '\0', n) != NULL;
 }
 
-static bool is_whole_signal(const struct trace_signal *signal) {
-        if (signal->signal < 1 || signal->signal > 64 || signal->n_parents > TRACE_PARENTS || signal->n_path > TRACE_PATH_NAMES ||
-            signal->n_cgroup > TRACE_CGROUP_NAMES || signal->n_arguments > TRACE_ARGUMENTS ||
-            !is_text(signal->sender.comm, TRACE_COMM) || !is_text(signal->leader.comm, TRACE_COMM))
+static bool is_whole_sender(const struct trace_sender *sender) {
+        if (sender->n_parents > TRACE_PARENTS || sender->n_path > TRACE_PATH_NAMES || sender->n_cgroup > TRACE_CGROUP_NAMES ||
+            sender->n_arguments > TRACE_ARGUMENTS || !is_text(sender->process.comm, TRACE_COMM))
                 return false;
-        for (size_t i = 0; i < signal->n_parents; i++)
-                if (!is_text(signal->parents[i].comm, TRACE_COMM))
+        for (size_t i = 0; i < sender->n_parents; i++)
+                if (!is_text(sender->parents[i].comm, TRACE_COMM))
                         return false;
-        for (size_t i = 0; i < signal->n_path; i++)
-                if (!is_text(signal->path[i], TRACE_PATH_NAME))
+        for (size_t i = 0; i < sender->n_path; i++)
+                if (!is_text(sender->path[i], TRACE_PATH_NAME))
                         return false;
-        for (size_t i = 0; i < signal->n_cgroup; i++)
-                if (!is_text(signal->cgroup[i], TRACE_CGROUP_NAME))
+        for (size_t i = 0; i < sender->n_cgroup; i++)
+                if (!is_text(sender->cgroup[i], TRACE_CGROUP_NAME))
                         return false;
         return true;
+}
+
+static bool is_whole_signal(const struct trace_signal *signal) {
+        return signal->signal >= 1 && signal->signal <= 64 && is_text(signal->leader.comm, TRACE_COMM) && is_whole_sender(&signal->sender);
 }
 
 int trace_record_check(const void *record, size_t n) {
@@ -110,16 +113,16 @@ static void join(char *ret_path, size_t n_path, const char *names, size_t n_name
 }
 
 /* The sender's own words: NUL after each, the last may be cut.  Secrets are masked as everywhere. */
-static int take_arguments(struct actor *actor, const struct trace_signal *signal) {
+static int take_arguments(struct actor *actor, const struct trace_sender *sender) {
         cleanup(freep) char *text = NULL;
         char words[TRACE_ARGUMENTS + 1];
         char *argv[TRACE_ARGUMENTS + 1];
         size_t n = 0;
         int r;
 
-        memcpy(words, signal->arguments, signal->n_arguments);
-        words[signal->n_arguments] = '\0';
-        for (size_t at = 0; at < signal->n_arguments; at += strlen(words + at) + 1)
+        memcpy(words, sender->arguments, sender->n_arguments);
+        words[sender->n_arguments] = '\0';
+        for (size_t at = 0; at < sender->n_arguments; at += strlen(words + at) + 1)
                 argv[n++] = words + at;
         argv[n] = NULL;
         if (!n)
@@ -131,28 +134,28 @@ static int take_arguments(struct actor *actor, const struct trace_signal *signal
         return 0;
 }
 
-static int take_sender(struct actor *actor, const struct trace_signal *signal) {
-        actor->pid = signal->sender.tgid;
-        actor->tid = signal->tid == signal->sender.tgid ? 0 : signal->tid;
+static int take_sender(struct actor *actor, const struct trace_sender *sender) {
+        actor->pid = sender->process.tgid;
+        actor->tid = sender->tid == sender->process.tgid ? 0 : sender->tid;
         /* Gone before anybody looked: his pid is certain, and may be somebody else's by now. */
-        if (!signal->sender.start_ns) {
+        if (!sender->process.start_ns) {
                 actor->confidence = CONFIDENCE_LIKELY;
                 return 0;
         }
-        actor->session = signal->session;
-        actor->uid = signal->uid == UINT32_MAX ? -1 : (int64_t)signal->uid;
+        actor->session = sender->session;
+        actor->uid = sender->uid == UINT32_MAX ? -1 : (int64_t)sender->uid;
         actor->confidence = CONFIDENCE_CERTAIN;
-        text_set(actor->comm, sizeof(actor->comm), signal->sender.comm);
-        join(actor->exe, sizeof(actor->exe), signal->path[0], signal->n_path, TRACE_PATH_NAME, signal->n_path == TRACE_PATH_NAMES);
+        text_set(actor->comm, sizeof(actor->comm), sender->process.comm);
+        join(actor->exe, sizeof(actor->exe), sender->path[0], sender->n_path, TRACE_PATH_NAME, sender->n_path == TRACE_PATH_NAMES);
         text_set(actor->cgroup, sizeof(actor->cgroup), "/"); /* a process is in the root, or below it */
-        join(actor->cgroup, sizeof(actor->cgroup), signal->cgroup[0], signal->n_cgroup, TRACE_CGROUP_NAME,
-             signal->n_cgroup == TRACE_CGROUP_NAMES);
-        for (size_t i = 0; i < signal->n_parents && i < ACTOR_PARENTS_MAX; i++) {
-                actor->parents[i].pid = signal->parents[i].tgid;
-                text_set(actor->parents[i].comm, sizeof(actor->parents[i].comm), signal->parents[i].comm);
+        join(actor->cgroup, sizeof(actor->cgroup), sender->cgroup[0], sender->n_cgroup, TRACE_CGROUP_NAME,
+             sender->n_cgroup == TRACE_CGROUP_NAMES);
+        for (size_t i = 0; i < sender->n_parents && i < ACTOR_PARENTS_MAX; i++) {
+                actor->parents[i].pid = sender->parents[i].tgid;
+                text_set(actor->parents[i].comm, sizeof(actor->parents[i].comm), sender->parents[i].comm);
                 actor->n_parents++;
         }
-        return take_arguments(actor, signal);
+        return take_arguments(actor, sender);
 }
 
 static void take_leader(struct actor *actor, const struct trace_signal *signal) {
@@ -178,8 +181,8 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
         if (trace_signal_is_from_terminal(signal)) {
                 take_leader(&actor, signal);
                 is_known = true;
-        } else if (signal->code != SI_KERNEL && !signal->sender_is_kernel) {
-                r = take_sender(&actor, signal);
+        } else if (signal->code != SI_KERNEL && !signal->sender.is_kernel) {
+                r = take_sender(&actor, &signal->sender);
                 is_known = true;
         }
         if (!r && is_known)

@@ -15,15 +15,16 @@
 #define HEAD(record_kind) { .kind = (record_kind), .tgid = 4711, .start_ns = UINT64_C(1234567890123), .at_ns = 5, .number = 9 }
 
 static struct trace_signal a_kill(void) {
-        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = 1000, .login_uid = 1000,
-                                       .sender = { .tgid = 990, .start_ns = 7, .comm = "kill" }, .tid = 991, .session = 980, .n_parents = 2,
-                                       .n_path = 3, .n_cgroup = 1,
-                                       .parents = { { .tgid = 980, .comm = "bash" }, { .tgid = 970, .comm = "sshd" } },
-                                       .path = { "kill", "bin", "usr" }, .cgroup = { "user.slice" } };
+        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL };
         static const char arguments[] = "kill\0-9\0004711";
 
-        memcpy(signal.arguments, arguments, sizeof(arguments));
-        signal.n_arguments = sizeof(arguments);
+        signal.sender = (struct trace_sender){
+                .process = { .tgid = 990, .start_ns = 7, .comm = "kill" }, .tid = 991, .session = 980, .uid = 1000, .login_uid = 1000,
+                .n_parents = 2, .parents = { { .tgid = 980, .comm = "bash" }, { .tgid = 970, .comm = "sshd" } },
+                .n_path = 3, .path = { "kill", "bin", "usr" }, .n_cgroup = 1, .cgroup = { "user.slice" },
+        };
+        memcpy(signal.sender.arguments, arguments, sizeof(arguments));
+        signal.sender.n_arguments = sizeof(arguments);
         return signal;
 }
 
@@ -53,7 +54,7 @@ static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
         evidence_deinit(&e);
 
         /* The thread that goes by the process's own number says nothing more. */
-        signal.tid = signal.sender.tgid;
+        signal.sender.tid = signal.sender.process.tgid;
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_int_equal(e.actor->tid, 0);
         evidence_deinit(&e);
@@ -61,8 +62,8 @@ static void a_sender_is_known_with_all_that_the_kernel_saw(void **state) {
 
 /* Where the kernel tells no more of him (perf), and /proc nothing any more. */
 static void a_sender_who_was_gone_is_a_pid_and_no_more(void **state) {
-        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL, .uid = UINT32_MAX, .login_uid = UINT32_MAX,
-                                       .sender = { .tgid = 990 }, .tid = 990 };
+        struct trace_signal signal = { .head = HEAD(TRACE_RECORD_SIGNAL), .signal = SIGKILL,
+                                       .sender = { .process = { .tgid = 990 }, .tid = 990, .uid = UINT32_MAX, .login_uid = UINT32_MAX } };
         struct evidence e;
 
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
@@ -79,9 +80,9 @@ static void a_senders_secrets_are_masked_and_his_words_made_harmless(void **stat
         static const char arguments[] = "tool\0--password\0hunter2\0\033[2J";
         struct evidence e;
 
-        memcpy(signal.arguments, arguments, sizeof(arguments));
-        signal.n_arguments = sizeof(arguments);
-        memcpy(signal.sender.comm, "k\nll\033", 6);
+        memcpy(signal.sender.arguments, arguments, sizeof(arguments));
+        signal.sender.n_arguments = sizeof(arguments);
+        memcpy(signal.sender.process.comm, "k\nll\033", 6);
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_null(strstr(e.actor->cmdline, "hunter2"));
         for (const char *at = e.actor->cmdline; *at; at++)
@@ -98,7 +99,7 @@ static void the_kernels_own_kill_has_no_sender(void **state) {
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_null(e.actor);
         signal = a_kill();
-        signal.sender_is_kernel = 1;
+        signal.sender.is_kernel = 1;
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_null(e.actor);
 }
@@ -109,7 +110,7 @@ static void a_terminals_signal_is_its_sessions_leaders(void **state) {
 
         signal.code = SI_KERNEL;
         signal.signal = SIGINT;
-        signal.sender_is_kernel = 1;
+        signal.sender.is_kernel = 1;
         signal.leader.tgid = 77;
         memcpy(signal.leader.comm, "bash", 5);
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
@@ -165,17 +166,17 @@ static void a_torn_record_is_refused(void **state) {
 static void a_record_that_points_beyond_itself_is_refused(void **state) {
         struct trace_signal signal;
 
-        signal = a_kill(), signal.n_parents = TRACE_PARENTS + 1;
+        signal = a_kill(), signal.sender.n_parents = TRACE_PARENTS + 1;
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
-        signal = a_kill(), signal.n_path = UINT32_MAX;
+        signal = a_kill(), signal.sender.n_path = UINT32_MAX;
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
-        signal = a_kill(), signal.n_cgroup = TRACE_CGROUP_NAMES + 1;
+        signal = a_kill(), signal.sender.n_cgroup = TRACE_CGROUP_NAMES + 1;
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
-        signal = a_kill(), signal.n_arguments = TRACE_ARGUMENTS + 1;
+        signal = a_kill(), signal.sender.n_arguments = TRACE_ARGUMENTS + 1;
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
-        signal = a_kill(), memset(signal.path[1], 'x', TRACE_PATH_NAME);
+        signal = a_kill(), memset(signal.sender.path[1], 'x', TRACE_PATH_NAME);
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
-        signal = a_kill(), memset(signal.sender.comm, 'x', TRACE_COMM);
+        signal = a_kill(), memset(signal.sender.process.comm, 'x', TRACE_COMM);
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
         signal = a_kill(), signal.signal = 65;
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), -EBADMSG);
@@ -187,12 +188,12 @@ static void a_path_of_the_longest_names_fits(void **state) {
         struct trace_signal signal = a_kill();
         struct evidence e;
 
-        signal.n_path = TRACE_PATH_NAMES;
-        signal.n_cgroup = TRACE_CGROUP_NAMES;
+        signal.sender.n_path = TRACE_PATH_NAMES;
+        signal.sender.n_cgroup = TRACE_CGROUP_NAMES;
         for (size_t i = 0; i < TRACE_PATH_NAMES; i++)
-                memset(signal.path[i], 'p', TRACE_PATH_NAME - 1);
+                memset(signal.sender.path[i], 'p', TRACE_PATH_NAME - 1);
         for (size_t i = 0; i < TRACE_CGROUP_NAMES; i++)
-                memset(signal.cgroup[i], 'c', TRACE_CGROUP_NAME - 1);
+                memset(signal.sender.cgroup[i], 'c', TRACE_CGROUP_NAME - 1);
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_memory_equal(e.actor->exe, ".../ppp", 7);

@@ -51,28 +51,34 @@ struct trace_process {
         char comm[TRACE_COMM];
 };
 
-/* A signal, and who sent it, as he was at that instant. */
+/* Who sent something, as he was at that instant. */
+struct trace_sender {
+        struct trace_process process;
+        uint64_t cgroup_id;
+        uint32_t is_kernel; /* a kernel thread, or nobody in particular */
+        uint32_t tid;
+        uint32_t uid;       /* UINT32_MAX: not known */
+        uint32_t login_uid; /* UINT32_MAX: nobody logged in */
+        uint32_t session;
+        uint32_t n_parents;
+        uint32_t n_path;
+        uint32_t n_cgroup;
+        uint32_t n_arguments; /* bytes */
+        uint32_t padding;
+        struct trace_process parents[TRACE_PARENTS]; /* the nearest first */
+        char path[TRACE_PATH_NAMES][TRACE_PATH_NAME];       /* of its program, the innermost name first */
+        char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the innermost first */
+        char arguments[TRACE_ARGUMENTS];             /* each ends in NUL; the last may be cut */
+};
+
 struct trace_signal {
         struct trace_head head;
         int32_t signal;
         int32_t code; /* of its siginfo: SI_USER, SI_KERNEL … */
         int32_t result; /* enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending … */
-        uint32_t sender_is_kernel; /* a kernel thread, or nobody in particular */
-        struct trace_process sender;
-        uint32_t tid;
-        uint32_t uid;       /* UINT32_MAX: not known */
-        uint32_t login_uid; /* UINT32_MAX: nobody logged in */
-        uint32_t session;
-        uint64_t cgroup_id;
-        uint32_t n_parents;
-        uint32_t n_path;
-        uint32_t n_cgroup;
-        uint32_t n_arguments; /* bytes */
-        struct trace_process parents[TRACE_PARENTS]; /* the nearest first */
-        struct trace_process leader;                 /* of the target's session: whose terminal it has */
-        char path[TRACE_PATH_NAMES][TRACE_PATH_NAME];       /* of its program, the innermost name first */
-        char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the innermost first */
-        char arguments[TRACE_ARGUMENTS];             /* each ends in NUL; the last may be cut */
+        uint32_t padding;
+        struct trace_process leader; /* of the target's session: whose terminal it has */
+        struct trace_sender sender;
 };
 
 struct trace_exit {

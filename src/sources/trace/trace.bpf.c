@@ -143,7 +143,7 @@ static __always_inline void send(struct trace_watched *about, void *record, uint
 
 /* --- the sender -------------------------------------------------------------------------------------------------- */
 
-static __always_inline void take_path(struct trace_signal *record, struct mm_struct *mm) {
+static __always_inline void take_path(struct trace_sender *sender, struct mm_struct *mm) {
         struct file *file = BPF_CORE_READ(mm, exe_file);
         struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
         struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
@@ -165,15 +165,15 @@ static __always_inline void take_path(struct trace_signal *record, struct mm_str
                         mount = outer;
                         continue;
                 }
-                if (parent == dentry || !parent || record->n_path >= TRACE_PATH_NAMES)
+                if (parent == dentry || !parent || sender->n_path >= TRACE_PATH_NAMES)
                         break;
-                bpf_probe_read_kernel_str(record->path[record->n_path], TRACE_PATH_NAME, BPF_CORE_READ(dentry, d_name.name));
-                record->n_path++;
+                bpf_probe_read_kernel_str(sender->path[sender->n_path], TRACE_PATH_NAME, BPF_CORE_READ(dentry, d_name.name));
+                sender->n_path++;
                 dentry = parent;
         }
 }
 
-static __always_inline void take_cgroup(struct trace_signal *record, struct task_struct *task) {
+static __always_inline void take_cgroup(struct trace_sender *sender, struct task_struct *task) {
         struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
 
         for (int i = 0; i < TRACE_CGROUP_NAMES; i++) {
@@ -187,13 +187,13 @@ static __always_inline void take_cgroup(struct trace_signal *record, struct task
                         parent = BPF_CORE_READ(node, parent);
                 if (!parent)
                         break;
-                bpf_probe_read_kernel_str(record->cgroup[i], TRACE_CGROUP_NAME, BPF_CORE_READ(node, name));
-                record->n_cgroup = i + 1;
+                bpf_probe_read_kernel_str(sender->cgroup[i], TRACE_CGROUP_NAME, BPF_CORE_READ(node, name));
+                sender->n_cgroup = i + 1;
                 node = parent;
         }
 }
 
-static __always_inline void take_parents(struct trace_signal *record, struct task_struct *task) {
+static __always_inline void take_parents(struct trace_sender *sender, struct task_struct *task) {
         struct task_struct *child = BPF_CORE_READ(task, group_leader);
 
         for (int i = 0; i < TRACE_PARENTS; i++) {
@@ -202,41 +202,41 @@ static __always_inline void take_parents(struct trace_signal *record, struct tas
                 /* The first process of all is its own parent. */
                 if (!parent || parent == child || !BPF_CORE_READ(parent, tgid))
                         break;
-                describe(&record->parents[i], parent);
-                record->n_parents = i + 1;
+                describe(&sender->parents[i], parent);
+                sender->n_parents = i + 1;
                 child = parent;
         }
 }
 
-static __always_inline void take_arguments(struct trace_signal *record, struct mm_struct *mm) {
+static __always_inline void take_arguments(struct trace_sender *sender, struct mm_struct *mm) {
         unsigned long start = BPF_CORE_READ(mm, arg_start), n = BPF_CORE_READ(mm, arg_end) - start;
 
         if (n > TRACE_ARGUMENTS - 1)
                 n = TRACE_ARGUMENTS - 1;
         /* It is the sender's own memory, and he is running: mostly it is there.  Never waits for what is not. */
-        if (!bpf_probe_read_user(record->arguments, n & (TRACE_ARGUMENTS - 1), (void *)start))
-                record->n_arguments = n;
+        if (!bpf_probe_read_user(sender->arguments, n & (TRACE_ARGUMENTS - 1), (void *)start))
+                sender->n_arguments = n;
 }
 
-static __always_inline void take_sender(struct trace_signal *record, struct task_struct *task) {
+static __always_inline void take_sender(struct trace_sender *sender, struct task_struct *task) {
         struct mm_struct *mm = BPF_CORE_READ(task, mm);
 
-        record->sender_is_kernel = !mm || (BPF_CORE_READ(task, flags) & PF_KTHREAD);
-        record->n_parents = record->n_path = record->n_cgroup = record->n_arguments = 0;
-        describe(&record->sender, task);
-        record->tid = pid_namespace ? number_of(BPF_CORE_READ(task, thread_pid)) : (uint32_t)BPF_CORE_READ(task, pid);
-        record->uid = BPF_CORE_READ(task, cred, uid.val);
-        record->login_uid = bpf_core_field_exists(task->loginuid) ? BPF_CORE_READ(task, loginuid.val) : (uint32_t)-1;
-        record->session = 0;
+        sender->is_kernel = !mm || (BPF_CORE_READ(task, flags) & PF_KTHREAD);
+        sender->n_parents = sender->n_path = sender->n_cgroup = sender->n_arguments = 0;
+        describe(&sender->process, task);
+        sender->tid = pid_namespace ? number_of(BPF_CORE_READ(task, thread_pid)) : (uint32_t)BPF_CORE_READ(task, pid);
+        sender->uid = BPF_CORE_READ(task, cred, uid.val);
+        sender->login_uid = bpf_core_field_exists(task->loginuid) ? BPF_CORE_READ(task, loginuid.val) : (uint32_t)-1;
+        sender->session = 0;
         if (session_of(task))
-                record->session = pid_namespace ? number_of(session_of(task)) : (uint32_t)BPF_CORE_READ(session_of(task), numbers[0].nr);
-        record->cgroup_id = bpf_get_current_cgroup_id();
-        if (record->sender_is_kernel)
+                sender->session = pid_namespace ? number_of(session_of(task)) : (uint32_t)BPF_CORE_READ(session_of(task), numbers[0].nr);
+        sender->cgroup_id = bpf_get_current_cgroup_id();
+        if (sender->is_kernel)
                 return;
-        take_parents(record, task);
-        take_path(record, mm);
-        take_cgroup(record, task);
-        take_arguments(record, mm);
+        take_parents(sender, task);
+        take_path(sender, mm);
+        take_cgroup(sender, task);
+        take_arguments(sender, mm);
 }
 
 /* Whose terminal the target has: ^C and a hangup come from there, by whatever kernel thread. */
@@ -297,7 +297,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
         record->signal = signal;
         record->code = code;
         record->result = result;
-        take_sender(record, sender);
+        take_sender(&record->sender, sender);
         take_leader(record, target);
         if (about)
                 send(about, record, sizeof(*record));

@@ -42,17 +42,17 @@ static uint32_t take_names(char *ret_names, size_t n_max, size_t name_size, cons
         return n;
 }
 
-static void take_path(struct trace_signal *record, pid_t pid) {
+static void take_path(struct trace_sender *sender, pid_t pid) {
         char link[64], path[PATH_MAX];
         ssize_t n;
 
         snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
         n = readlink(link, path, sizeof(path) - 1);
         path[n > 0 ? n : 0] = '\0';
-        record->n_path = take_names(record->path[0], TRACE_PATH_NAMES, TRACE_PATH_NAME, path);
+        sender->n_path = take_names(sender->path[0], TRACE_PATH_NAMES, TRACE_PATH_NAME, path);
 }
 
-static void take_cgroup(struct trace_signal *record, pid_t pid) {
+static void take_cgroup(struct trace_sender *sender, pid_t pid) {
         char file[64], text[8192], path[4096] = "";
         ssize_t n;
 
@@ -61,40 +61,40 @@ static void take_cgroup(struct trace_signal *record, pid_t pid) {
         /* Of several hierarchies the one that the programs see; a host with cgroup v1 alone has only systemd's. */
         if (n > 0 && proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL))
                 proc_cgroup_parse(path, sizeof(path), text, (size_t)n, "name=systemd");
-        record->n_cgroup = take_names(record->cgroup[0], TRACE_CGROUP_NAMES, TRACE_CGROUP_NAME, path);
+        sender->n_cgroup = take_names(sender->cgroup[0], TRACE_CGROUP_NAMES, TRACE_CGROUP_NAME, path);
 }
 
-static void take_arguments(struct trace_signal *record, pid_t pid) {
+static void take_arguments(struct trace_sender *sender, pid_t pid) {
         char file[64];
         ssize_t n;
 
         snprintf(file, sizeof(file), "/proc/%d/cmdline", (int)pid);
-        n = proc_read(file, record->arguments, sizeof(record->arguments));
-        record->n_arguments = n > 0 ? (uint32_t)n : 0;
+        n = proc_read(file, sender->arguments, sizeof(sender->arguments));
+        sender->n_arguments = n > 0 ? (uint32_t)n : 0;
 }
 
-static void take_users(struct trace_signal *record, pid_t pid) {
+static void take_users(struct trace_sender *sender, pid_t pid) {
         struct proc_status status;
         char file[64], text[32];
         uint64_t login_uid;
         ssize_t n;
 
         if (!proc_status_read(&status, pid))
-                record->uid = status.uid;
+                sender->uid = status.uid;
         snprintf(file, sizeof(file), "/proc/%d/loginuid", (int)pid);
         n = proc_read(file, text, sizeof(text));
         if (n > 0 && !proc_number_parse(&login_uid, text, (size_t)n) && login_uid < UINT32_MAX)
-                record->login_uid = (uint32_t)login_uid;
+                sender->login_uid = (uint32_t)login_uid;
 }
 
 /* The nearest first; a parent is never younger than its child. */
-static void take_parents(struct trace_signal *record, const struct proc_stat *child) {
+static void take_parents(struct trace_sender *sender, const struct proc_stat *child) {
         struct proc_stat at = *child, parent;
 
-        while (record->n_parents < TRACE_PARENTS && at.parent > 0) {
+        while (sender->n_parents < TRACE_PARENTS && at.parent > 0) {
                 if (proc_stat_read(&parent, at.parent) || parent.start_time > at.start_time)
                         return;
-                describe(&record->parents[record->n_parents++], &parent);
+                describe(&sender->parents[sender->n_parents++], &parent);
                 at = parent;
         }
 }
@@ -108,35 +108,37 @@ static void take_leader(struct trace_signal *record) {
                 describe(&record->leader, &leader);
 }
 
-static void take_process(struct trace_signal *record, pid_t pid) {
-        const struct trace_signal unknown = *record;
+static void take_process(struct trace_sender *sender, pid_t pid, uint64_t at_ns) {
+        const struct trace_sender unknown = *sender;
         struct proc_stat stat, again;
 
-        if (proc_stat_read(&stat, pid) || !was_there(&stat, record->head.at_ns))
+        if (proc_stat_read(&stat, pid) || !was_there(&stat, at_ns))
                 return;
-        record->sender_is_kernel = stat.pid == KTHREADD || stat.parent == KTHREADD;
-        describe(&record->sender, &stat);
-        record->session = (uint32_t)stat.session;
-        if (record->sender_is_kernel)
+        sender->is_kernel = stat.pid == KTHREADD || stat.parent == KTHREADD;
+        describe(&sender->process, &stat);
+        sender->session = (uint32_t)stat.session;
+        if (sender->is_kernel)
                 return;
-        take_users(record, pid);
-        take_parents(record, &stat);
-        take_path(record, pid);
-        take_cgroup(record, pid);
-        take_arguments(record, pid);
+        take_users(sender, pid);
+        take_parents(sender, &stat);
+        take_path(sender, pid);
+        take_cgroup(sender, pid);
+        take_arguments(sender, pid);
         /* What was read may be another's by now.  If he has just gone, all of it holds. */
         if (!proc_stat_read(&again, pid) && again.start_time != stat.start_time)
-                *record = unknown;
+                *sender = unknown;
 }
 
 void trace_sender_take(struct trace_signal *record, pid_t pid, pid_t tid) {
-        record->uid = record->login_uid = UINT32_MAX;
+        struct trace_sender *sender = &record->sender;
+
+        sender->uid = sender->login_uid = UINT32_MAX;
         /* An interrupt while nobody ran, or while somebody was over already. */
-        record->sender_is_kernel = pid <= 0;
+        sender->is_kernel = pid <= 0;
         if (pid > 0) {
-                record->sender.tgid = (uint32_t)pid;
-                record->tid = (uint32_t)tid;
-                take_process(record, pid);
+                sender->process.tgid = (uint32_t)pid;
+                sender->tid = (uint32_t)tid;
+                take_process(sender, pid, record->head.at_ns);
         }
         take_leader(record);
 }

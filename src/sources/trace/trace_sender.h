@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 /*
- * The sender of record->head.at_ns: his pid and thread, and all else that is `trace_signal`'s of him and of the target's session, where he, and the target, are
- * still there.  Of one that is gone `sender.start_ns` stays 0.
+ * The sender of record->head.at_ns: his pid and thread, and all else that `trace_signal` has of him and of the target's session, where he, and the target, are
+ * still there.  Of one that is gone `process.start_ns` stays 0.
  */
 void trace_sender_take(struct trace_signal *record, pid_t pid, pid_t tid);

@@ -82,15 +82,15 @@ static void complete_leader(struct evidence *evidence, const struct trace_signal
         *evidence->actor = actor;
 }
 
-static void complete_sender(struct evidence *evidence, const struct trace_signal *signal) {
+static void complete_sender(struct evidence *evidence, const struct trace_sender *sender) {
         struct proc_stat stat;
 
         if (evidence->actor->uid >= 0)
-                proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), signal->uid);
-        if (signal->login_uid != UINT32_MAX)
-                proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), signal->login_uid);
+                proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), sender->uid);
+        if (sender->login_uid != UINT32_MAX)
+                proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), sender->login_uid);
         login_find(evidence->actor);
-        if (!proc_stat_read(&stat, (pid_t)signal->sender.tgid) && stat.start_time == signal->sender.start_ns / TRACE_TICK_NS)
+        if (!proc_stat_read(&stat, (pid_t)sender->process.tgid) && stat.start_time == sender->process.start_ns / TRACE_TICK_NS)
                 toolstack_find_client(evidence->actor);
 }
 
@@ -112,7 +112,7 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
         if (evidence.actor && trace_signal_is_from_terminal(signal))
                 complete_leader(&evidence, signal);
         else if (evidence.actor)
-                complete_sender(&evidence, signal);
+                complete_sender(&evidence, &signal->sender);
         if (evidence.actor)
                 complete_unit(&evidence, watch->pid);
         report(watch, &evidence);
