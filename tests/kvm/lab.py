@@ -1,6 +1,9 @@
 """A host of our own to do anything with: Debian's stock kernel, booted by QEMU, whose processor is emulated and has AMD's virtualization, so that
 there is a /dev/kvm. It reads this machine's root (9p) and writes to memory: all that is installed and built here is there, at its own place.
 
+One of its two processors runs (the other is for who tests that one comes). A kernel patches itself by a breakpoint, whenever a tracepoint is switched, and what
+QEMU 7.2 translates for one processor while another one writes there may stay as it was: then both meet that breakpoint for ever.
+
 What it does is a shell script, its process 1, whose output and input are `lines()` and `write()`. The kernel's own words go to another console.
 """
 
@@ -9,6 +12,7 @@ import queue
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,6 +62,13 @@ def environment():
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
 
 
+def _until_prompt(monitor):
+    told = b""
+    while not told.endswith(b"(qemu) ") and (more := monitor.recv(65536)):
+        told += more
+    return told.decode(errors="replace")
+
+
 class Lab:
     def __init__(self, script, disk=None):
         image = kernel("amd64")
@@ -65,14 +76,16 @@ class Lab:
             raise Skip(f"{QEMU} is not installed")
         self.directory = tempfile.mkdtemp(prefix="vmpower-lab-")
         self.console = os.path.join(self.directory, "console")
+        self.monitor = os.path.join(self.directory, "monitor")
         with open(os.path.join(self.directory, "script"), "w", encoding="utf-8") as file:
             file.write(environment() + BEGIN + script + END)
         command = [
             QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "EPYC-v1", "-m", str(MIB),
             "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self.console, "-serial", "stdio",
+            "-monitor", f"unix:{self.monitor},server,nowait",
             "-virtfs", "local,path=/,security_model=none,readonly=on,multidevs=remap,mount_tag=root",
             "-kernel", image, "-initrd", initrd("init", *modules_of("amd64", MODULES)),
-            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests "
+            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests maxcpus=1 "
             f"vmpower.action=shell vmpower.script={self.directory}/script",
             *(["-drive", f"file={disk},format=raw,if=virtio"] if disk else []),
         ]  # fmt: skip
@@ -98,7 +111,7 @@ class Lab:
         try:
             return self.queue.get(timeout=patience)
         except queue.Empty:
-            raise Lost(f"nothing was heard for {patience} s\n{self.said()}") from None
+            raise Lost(f"nothing was heard for {patience} s\n{self.said()}\n{self.stands()}") from None
 
     def write(self, text):
         self.process.stdin.write(text.encode())
@@ -109,6 +122,21 @@ class Lab:
         with open(self.console, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
         return "\n".join(lines[-60:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
+
+    def stands(self):
+        """Where its processors are, twice, and what waits for them: whether one has gone to sleep for ever."""
+        try:
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(10)
+                monitor.connect(self.monitor)
+                told = _until_prompt(monitor)
+                for command in 2 * ("info cpus", "info registers -a", "info lapic 0", "info lapic 1"):
+                    monitor.sendall(command.encode() + b"\n")
+                    told += _until_prompt(monitor)
+        except OSError as error:
+            return f"its QEMU does not say where it stands: {error}"
+        words = ("CPU", "RIP", "EFL", "TIMER", "LVTT", "Timer", "IRR", "ISR", "TPR", "ESR")
+        return "\n".join(line.rstrip() for line in told.splitlines() if any(word in line for word in words))
 
     def close(self):
         self.process.kill()

@@ -7,6 +7,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -406,16 +407,26 @@ def rights(world):
     daemon.stop()
 
 
+def put(path, word):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(word)
+
+
 @by_perf("a CPU that was gone for a while: who sends a signal there is named")
 def hotplug(world):
     if not os.environ.get("VMPOWER_HOTPLUG"):
         raise Skip("a CPU is taken away only for who wants that ($VMPOWER_HOTPLUG)")
-    number = max(os.sched_getaffinity(0))
+    with open("/sys/devices/system/cpu/present", encoding="ascii") as file:
+        number = re.split("[-,]", file.read().strip())[-1]
+    path = f"/sys/devices/system/cpu/cpu{number}/online"
+    with open(path, encoding="ascii") as file:
+        was = file.read().strip()
+    world.later(put, path, was)
     vm = runs(world)
     daemon = watching(world)
-    for word in "01":
-        with open(f"/sys/devices/system/cpu/cpu{number}/online", "w", encoding="ascii") as file:
-            file.write(word)
+    if was == "1":
+        put(path, "0")
+    put(path, "1")
     time.sleep(0.5)  # nothing tells that the daemon has heard of it
     killer = Stayer(world, f"taskset -cp {number} $$ >/dev/null; kill -KILL {vm.pid}")
     (destroyed,) = at_end(vm, daemon)
