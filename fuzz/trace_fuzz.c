@@ -61,6 +61,21 @@ static void decode_signal(const struct trace_signal *signal) {
         evidence_deinit(&twice);
 }
 
+static void decode_hypercall(const struct trace_hypercall *record) {
+        struct evidence once, twice;
+        int r = trace_hypercall_decode(&once, record);
+
+        trace_hypercall_is_own(record);
+        law(!r || r == TRACE_NO_FACT || r == -ENOMEM);
+        if (r)
+                return;
+        holds(&once, &record->head);
+        law(once.kind == EVIDENCE_HYPERCALL && once.word[0] && once.actor && once.number >= 0 && once.number <= UINT16_MAX);
+        law(!trace_hypercall_decode(&twice, record) && evidence_is_same(&once, &twice));
+        evidence_deinit(&once);
+        evidence_deinit(&twice);
+}
+
 static void decode_power(const struct trace_head *head) {
         for (unsigned way = 0; way < 8; way++) {
                 const struct trace_machine machine = { .is_pc = way & 1, .no_reboot = way & 2, .speaks = way & 4 };
@@ -78,8 +93,13 @@ static void decode_power(const struct trace_head *head) {
         }
 }
 
+union any_record {
+        struct trace_signal signal;
+        struct trace_hypercall hypercall;
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _Alignas(8) unsigned char record[sizeof(struct trace_signal) + 16] = { 0 };
+        _Alignas(8) unsigned char record[sizeof(union any_record) + 16] = { 0 };
         const struct trace_head *head = (const struct trace_head *)record;
         size_t n = size < sizeof(record) ? size : sizeof(record);
         struct evidence fact;
@@ -107,6 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 decode_power(head);
                 break;
         case TRACE_RECORD_BIRTH:
+                break;
+        case TRACE_RECORD_HYPERCALL:
+                decode_hypercall((const struct trace_hypercall *)record);
                 break;
         }
         return 0;

@@ -92,7 +92,7 @@ enum evidence_kind {
         EVIDENCE_DOMAIN_PAUSED,     /* a toolstack paused the domain */
         EVIDENCE_DOMAIN_UNPAUSED,   /* … and let it run on */
         EVIDENCE_DOMAIN_RESUMED,    /* the domain, which had shut down, runs on or was begun anew: it is the same one */
-        EVIDENCE_HYPERCALL,         /* a program asked the hypervisor for it: `command` (destroydomain pausedomain unpausedomain shutdown), `domid`, `actor` */
+        EVIDENCE_HYPERCALL,         /* a program asked the hypervisor for it: `command` (destroydomain pausedomain unpausedomain resumedomain shutdown), `domid`, `actor` */
         _EVIDENCE_KIND_N,
 };
 

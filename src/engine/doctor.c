@@ -12,6 +12,7 @@
 #include "sources/qemu/qemu_try.h"
 #include "sources/qemu/socket_try.h"
 #include "sources/trace/trace_try.h"
+#include "sources/xen_dom0.h"
 #include "store/store_try.h"
 
 #include <errno.h>
@@ -123,6 +124,8 @@ static void look_at_trace(const struct doctor *doctor) {
                 [TRACE_KVM_EXITS] = { "trace-kvm-exits", true, "a guest's triple fault is not told from another reset" },
                 [TRACE_BIRTHS] = { "trace-births", true, "VMs under software emulation that start after vmpowerd are not found until it is started again" },
                 [TRACE_SENDERS] = { "trace-senders", true, "who sends a signal and is gone at once may be known by his pid alone" },
+                [TRACE_HYPERCALLS] = { "trace-hypercalls", true,
+                        "who destroys, pauses or resumes a domain of Xen's is not seen, and of one that is gone it may be likely only that it was destroyed" },
         };
         const char *wanted = getenv("VMPOWER_TRACE");
         char repair[DOCTOR_REPAIR_MAX];
@@ -134,6 +137,8 @@ static void look_at_trace(const struct doctor *doctor) {
         else
                 trace_try(&found);
         for (size_t i = 0; i < _TRACE_PART_N; i++) {
+                if (i == TRACE_HYPERCALLS && !xen_dom0_is_here())
+                        continue;
                 repair_trace(found.results[i], repair);
                 tell(doctor, &parts[i], found.results[i], found.found[i], repair);
         }

@@ -12,6 +12,10 @@
 
 struct tracing {
         struct trace_source *source; /* NULL: it does not work here */
+        void (*say)(void *userdata, const char *line); /* NULL: nobody wants to know */
+        void *say_userdata;
+        void (*called)(void *userdata, struct evidence *evidence);
+        void *called_userdata;
 };
 
 struct traced {
@@ -31,6 +35,7 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_KVM_EXITS] = "a triple fault is not told from a reset",
         [TRACE_BIRTHS] = "VMs under software emulation that start from now on are not found",
         [TRACE_SENDERS] = "who sends a signal and is gone at once may be known by his pid alone",
+        [TRACE_HYPERCALLS] = "who destroys, pauses or resumes a domain of Xen's is not seen",
 };
 
 /* Their names say which programs they are: those of another vmpower are not gone on with. */
@@ -59,6 +64,16 @@ static void keep_descriptors(struct tracing *tracing, struct handover *handover)
                 }
 }
 
+static void say_lack(struct tracing *tracing, enum trace_part part) {
+        const char *lack = trace_source_lacks(tracing->source, part);
+        char line[TRACE_WHY_MAX + 128];
+
+        if (!lack || !tracing->say)
+                return;
+        snprintf(line, sizeof(line), "trace: %s; so %s", lack, costs[part]);
+        tracing->say(tracing->say_userdata, line);
+}
+
 int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *handover, void (*say)(void *userdata, const char *line), void *userdata) {
         struct tracing *tracing = calloc(1, sizeof(*tracing));
         const char *wanted = getenv("VMPOWER_TRACE");
@@ -68,6 +83,8 @@ int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *
 
         if (!tracing)
                 return -ENOMEM;
+        tracing->say = say;
+        tracing->say_userdata = userdata;
         *ret_tracing = tracing;
         if (wanted && !strcmp(wanted, "no"))
                 return 0;
@@ -80,14 +97,8 @@ int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *
                 snprintf(line, sizeof(line), "trace_absent: %s; so %s", *why ? why : strerror(-r), costs[TRACE_SIGNALS]);
                 say(userdata, line);
         }
-        for (size_t i = 0; tracing->source && say && i < _TRACE_PART_N; i++) {
-                const char *lack = trace_source_lacks(tracing->source, (enum trace_part)i);
-
-                if (!lack)
-                        continue;
-                snprintf(line, sizeof(line), "trace: %s; so %s", lack, costs[i]);
-                say(userdata, line);
-        }
+        for (size_t i = 0; tracing->source && i < _TRACE_PART_N; i++)
+                say_lack(tracing, (enum trace_part)i);
         return 0;
 }
 
@@ -118,6 +129,22 @@ bool tracing_is_by_perf(const struct tracing *tracing) {
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata) {
         if (tracing->source)
                 trace_source_on_birth(tracing->source, born, userdata);
+}
+
+static void on_called(void *userdata, struct evidence *evidence) {
+        struct tracing *tracing = userdata;
+
+        if (evidence)
+                tracing->called(tracing->called_userdata, evidence);
+        else
+                say_lack(tracing, TRACE_HYPERCALLS);
+}
+
+void tracing_on_hypercall(struct tracing *tracing, void (*called)(void *userdata, struct evidence *evidence), void *userdata) {
+        tracing->called = called;
+        tracing->called_userdata = userdata;
+        if (tracing->source)
+                trace_source_on_hypercall(tracing->source, on_called, tracing);
 }
 
 void tracing_drain(struct tracing *tracing) {

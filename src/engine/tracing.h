@@ -35,6 +35,9 @@ bool tracing_is_by_perf(const struct tracing *tracing);
 /* Hear of processes that may be new QEMUs, from now on (trace_source.h). */
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata);
 
+/* Hear of who tells Xen what to do with a domain, from now on: trace_source.h, but what of that cannot be read is said. */
+void tracing_on_hypercall(struct tracing *tracing, void (*called)(void *userdata, struct evidence *evidence), void *userdata);
+
 /* Report what the kernel has seen until now: before what another source says of the same instant. */
 void tracing_drain(struct tracing *tracing);
 

@@ -42,6 +42,28 @@ static bool is_whole_signal(const struct trace_signal *signal) {
         return signal->signal >= 1 && signal->signal <= 64 && is_text(signal->leader.comm, TRACE_COMM) && is_whole_sender(&signal->sender);
 }
 
+static const char *command_of(const struct trace_hypercall *record) {
+        static const struct {
+                uint32_t operation, command;
+                const char *name;
+        } commands[] = {
+                { XEN_DOMCTL, XEN_DOMCTL_DESTROYDOMAIN, "destroydomain" },
+                { XEN_DOMCTL, XEN_DOMCTL_PAUSEDOMAIN, "pausedomain" },
+                { XEN_DOMCTL, XEN_DOMCTL_UNPAUSEDOMAIN, "unpausedomain" },
+                { XEN_DOMCTL, XEN_DOMCTL_RESUMEDOMAIN, "resumedomain" },
+                { XEN_SCHED_OP, XEN_SCHEDOP_REMOTE_SHUTDOWN, "shutdown" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(commands); i++)
+                if (record->operation == commands[i].operation && record->command == commands[i].command)
+                        return commands[i].name;
+        return NULL;
+}
+
+static bool is_whole_hypercall(const struct trace_hypercall *record) {
+        return command_of(record) && record->domid <= UINT16_MAX && is_whole_sender(&record->sender);
+}
+
 int trace_record_check(const void *record, size_t n) {
         const struct trace_head *head = record;
         size_t wanted = 0;
@@ -65,6 +87,9 @@ int trace_record_check(const void *record, size_t n) {
         case TRACE_RECORD_KVM_EXIT:
                 wanted = sizeof(struct trace_kvm_exit);
                 break;
+        case TRACE_RECORD_HYPERCALL:
+                wanted = sizeof(struct trace_hypercall);
+                break;
         default:
                 return -EBADMSG;
         }
@@ -72,6 +97,8 @@ int trace_record_check(const void *record, size_t n) {
         if (n < wanted || n > wanted + 8 || !head->at_ns || !head->tgid || head->tgid > INT32_MAX)
                 return -EBADMSG;
         if (head->kind == TRACE_RECORD_SIGNAL && !is_whole_signal(record))
+                return -EBADMSG;
+        if (head->kind == TRACE_RECORD_HYPERCALL && !is_whole_hypercall(record))
                 return -EBADMSG;
         return 0;
 }
@@ -208,6 +235,34 @@ bool trace_stop_decode(struct evidence *ret_evidence, const struct trace_signal 
                 return true;
         }
         return false;
+}
+
+/* --- hypercalls -------------------------------------------------------------------------------------------------- */
+
+#define OWN_HELPER "vmpower-source-xen"
+
+/* By its program, which it cannot rename.  (libxl destroys a domain in a child that it forks.) */
+bool trace_hypercall_is_own(const struct trace_hypercall *record) {
+        return record->sender.n_path && !strcmp(record->sender.path[0], OWN_HELPER);
+}
+
+int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hypercall *record) {
+        struct evidence evidence = fact_of(&record->head, EVIDENCE_HYPERCALL, 0);
+        struct actor actor = { .uid = -1 };
+        int r;
+
+        if (record->operation == XEN_DOMCTL && (record->version < XEN_DOMCTL_VERSION_FIRST || record->version > XEN_DOMCTL_VERSION_LAST))
+                return TRACE_NO_FACT;
+        evidence.number = record->domid;
+        evidence_set_word(&evidence, command_of(record));
+        text_set(actor.via, sizeof(actor.via), "hypercall");
+        r = take_sender(&actor, &record->sender);
+        if (!r)
+                r = evidence_set_actor(&evidence, &actor);
+        if (r)
+                return r;
+        *ret_evidence = evidence;
+        return 0;
 }
 
 /* --- ends -------------------------------------------------------------------------------------------------------- */

@@ -38,6 +38,12 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
  */
 bool trace_stop_decode(struct evidence *ret_evidence, const struct trace_signal *signal, bool *is_stopped);
 
+/* By one of vmpower's own helpers: whoever asked for it is on record. */
+bool trace_hypercall_is_own(const struct trace_hypercall *record);
+
+/* EVIDENCE_HYPERCALL, with who made it but for the names of users.  0; TRACE_NO_FACT: the interface's version is none that is known; -ENOMEM. */
+int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hypercall *record);
+
 /* EXITED or KILLED. */
 void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record);
 /* OOM_KILL. */

@@ -34,8 +34,23 @@ struct path {
         struct dentry *dentry;
 };
 
+struct inode {
+        unsigned int i_rdev;
+};
+
 struct file {
         struct path f_path;
+        struct inode *f_inode;
+        void *private_data;
+};
+
+struct fdtable {
+        unsigned int max_fds;
+        struct file **fd;
+};
+
+struct files_struct {
+        struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -106,6 +121,7 @@ struct task_struct {
         struct signal_struct *signal;
         const struct cred *cred;
         struct mm_struct *mm;
+        struct files_struct *files;
         struct css_set *cgroups;
         kuid_t loginuid;
 };
@@ -117,6 +133,16 @@ struct task_struct___older {
 
 struct kernel_siginfo {
         int si_signo, si_errno, si_code;
+};
+
+/* What a system call was called with.  Xen's dom0 is one of these two. */
+struct pt_regs {
+#ifdef __TARGET_ARCH_arm64
+        uint64_t regs[31];
+        uint64_t orig_x0;
+#else
+        unsigned long di, si, dx;
+#endif
 };
 
 #pragma clang attribute pop

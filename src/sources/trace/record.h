@@ -12,6 +12,8 @@ typedef unsigned int uint32_t;
 typedef int int32_t;
 typedef unsigned long long uint64_t;
 typedef _Bool bool;
+#define false 0
+#define true 1
 #else
 #include <stdint.h>
 #endif
@@ -33,12 +35,13 @@ enum trace_record_kind {
         TRACE_RECORD_PORT,       /* struct trace_port */
         TRACE_RECORD_KVM_EXIT,   /* struct trace_kvm_exit */
         TRACE_RECORD_BIRTH,      /* a process whose name is a QEMU's: the head alone */
+        TRACE_RECORD_HYPERCALL,  /* struct trace_hypercall */
 };
 
 /* Every record begins so.  Times are CLOCK_BOOTTIME. */
 struct trace_head {
         uint32_t kind;
-        uint32_t tgid;      /* whom it is about, as the reader's pid namespace counts */
+        uint32_t tgid;      /* whom it is about, as the reader's pid namespace counts; of a hypercall: who makes it */
         uint64_t start_ns;  /* and since when that one runs: a pid alone is nobody; 0: it was gone, and that is not known */
         uint64_t at_ns;
         uint64_t number;    /* rises; each record has its own */
@@ -99,6 +102,31 @@ struct trace_kvm_exit {
         struct trace_head head;
         uint32_t reason; /* KVM_EXIT_… */
         uint32_t padding;
+};
+
+/* What of Xen's interface is looked at (xen, include/public/xen.h, sched.h, domctl.h; each is the same in all versions that are known). */
+enum {
+        XEN_SCHED_OP = 29, /* hypercalls */
+        XEN_DOMCTL = 36,
+        XEN_SCHEDOP_REMOTE_SHUTDOWN = 4,
+        XEN_DOMCTL_DESTROYDOMAIN = 2,
+        XEN_DOMCTL_PAUSEDOMAIN = 3,
+        XEN_DOMCTL_UNPAUSEDOMAIN = 4,
+        XEN_DOMCTL_RESUMEDOMAIN = 27,
+        XEN_DOMID_FIRST_RESERVED = 0x7ff0, /* from here on it is no domain */
+        XEN_DOMID_INVALID = 0x7ff4,
+        XEN_DOMCTL_VERSION_FIRST = 0x6, /* Xen 4.0 */
+        XEN_DOMCTL_VERSION_LAST = 0x18, /* Xen 4.22 */
+};
+
+/* A program tells Xen what to do with a domain.  Xen has not heard it yet, and may refuse. */
+struct trace_hypercall {
+        struct trace_head head;
+        uint32_t operation; /* XEN_DOMCTL, XEN_SCHED_OP */
+        uint32_t command;   /* of that */
+        uint32_t version;   /* of XEN_DOMCTL's interface */
+        uint32_t domid;
+        struct trace_sender sender;
 };
 
 /* Who is watched: the key is a tgid.  Written by the reader, but for n_lost. */

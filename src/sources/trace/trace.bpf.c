@@ -1,6 +1,6 @@
 /*
- * The programs that run in the kernel, each at one tracepoint: who sends a signal, whom the OOM killer takes, how a process ends, and what a guest
- * writes to its power ports.
+ * The programs that run in the kernel, each at one tracepoint: who sends a signal, whom the OOM killer takes, how a process ends, what a guest
+ * writes to its power ports, and in Xen's dom0 who tells the hypervisor to end a domain.
  *
  * None is of the tracepoint kind: such a program that returns 0 hides the event from every perf reader on the host.  Each can be left out.
  * What is about a watched process goes into the ring; a fatal signal to any other one is remembered for a while.
@@ -42,6 +42,9 @@ const volatile uint32_t pid_namespace;
 
 /* The reader has one VM, from its birth. */
 const volatile bool forgets_others;
+
+/* The device by which programs tell Xen what to do, as the kernel writes its number; 0: there is none. */
+const volatile uint32_t privcmd;
 
 uint64_t n_records;
 
@@ -457,6 +460,126 @@ int BPF_PROG(on_kvm_exit, uint32_t reason, int error) {
         begin(&record.head, TRACE_RECORD_KVM_EXIT, tgid, task);
         record.reason = reason;
         send(about, &record, sizeof(record));
+        return 0;
+}
+
+/* --- Xen --------------------------------------------------------------------------------------------------------- */
+
+/* xen, include/xen-sys/Linux/privcmd.h: _IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall)) */
+struct privcmd_hypercall {
+        uint64_t op, arg[5];
+};
+#define IOCTL_PRIVCMD_HYPERCALL (sizeof(struct privcmd_hypercall) << 16 | 'P' << 8)
+
+/* The beginnings of what these hypercalls are told. */
+struct xen_domctl {
+        uint32_t cmd, interface_version;
+        uint16_t domain;
+};
+struct xen_sched_remote_shutdown {
+        uint16_t domain_id;
+};
+
+struct call {
+        uint32_t operation, command, version, domid;
+};
+
+/*
+ * What a hypercall is told is locked in its caller's memory, since Xen itself reads it there: it is there for us, too.  (Not told from here: whether Xen
+ * obeys.  But only who may tell it anything has come so far.)
+ */
+static __always_inline bool read_call(struct call *call, const struct privcmd_hypercall *hypercall) {
+        struct xen_sched_remote_shutdown shutdown;
+        struct xen_domctl domctl;
+
+        call->operation = hypercall->op;
+        if (hypercall->op == XEN_DOMCTL) {
+                if (bpf_probe_read_user(&domctl, sizeof(domctl), (void *)hypercall->arg[0]))
+                        return false;
+                call->command = domctl.cmd;
+                call->version = domctl.interface_version;
+                call->domid = domctl.domain;
+                return domctl.cmd == XEN_DOMCTL_DESTROYDOMAIN || domctl.cmd == XEN_DOMCTL_PAUSEDOMAIN ||
+                       domctl.cmd == XEN_DOMCTL_UNPAUSEDOMAIN || domctl.cmd == XEN_DOMCTL_RESUMEDOMAIN;
+        }
+        if (hypercall->op != XEN_SCHED_OP || hypercall->arg[0] != XEN_SCHEDOP_REMOTE_SHUTDOWN ||
+            bpf_probe_read_user(&shutdown, sizeof(shutdown), (void *)hypercall->arg[1]))
+                return false;
+        call->command = XEN_SCHEDOP_REMOTE_SHUTDOWN;
+        call->version = 0;
+        call->domid = shutdown.domain_id;
+        return true;
+}
+
+/*
+ * Anyone may ask anything of a file of his own: only what Xen hears counts.  One that was given to a device model passes nothing on (Linux,
+ * drivers/xen/privcmd.c: struct privcmd_data begins with the domain that it is restricted to).
+ */
+static __always_inline bool is_heard(struct file *file) {
+        void *data = BPF_CORE_READ(file, private_data);
+        uint16_t domid;
+
+        return privcmd && BPF_CORE_READ(file, f_inode, i_rdev) == privcmd &&
+               (bpf_probe_read_kernel(&domid, sizeof(domid), data) || domid == XEN_DOMID_INVALID);
+}
+
+static __always_inline void take_hypercall(struct file *file, unsigned long argument) {
+        struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+        struct privcmd_hypercall hypercall;
+        struct trace_hypercall *record;
+        struct call call;
+        uint32_t tgid;
+
+        if (!is_heard(file) || bpf_probe_read_user(&hypercall, sizeof(hypercall), (void *)argument) || !read_call(&call, &hypercall))
+                return;
+        tgid = tgid_of(task);
+        /* Another task may take its turn on this CPU: no place of the CPU's own. */
+        record = tgid ? bpf_ringbuf_reserve(&records, sizeof(*record), 0) : 0;
+        if (!record)
+                return;
+        begin(&record->head, TRACE_RECORD_HYPERCALL, tgid, task);
+        record->operation = call.operation;
+        record->command = call.command;
+        record->version = call.version;
+        record->domid = call.domid;
+        take_sender(&record->sender, task);
+        bpf_ringbuf_submit(record, 0);
+}
+
+/* Where a kernel can tell of each ioctl alone, other system calls take no longer than without us. */
+SEC("fentry/security_file_ioctl")
+int BPF_PROG(on_ioctl, struct file *file, unsigned int request, unsigned long argument) {
+        if (request == IOCTL_PRIVCMD_HYPERCALL)
+                take_hypercall(file, argument);
+        return 0;
+}
+
+#ifdef __TARGET_ARCH_arm64
+#define SYSCALL_IOCTL 29
+#define ARGUMENTS_OF(regs) { (regs)->orig_x0, (regs)->regs[1], (regs)->regs[2] }
+#else
+#define SYSCALL_IOCTL 16
+#define ARGUMENTS_OF(regs) { (regs)->di, (regs)->si, (regs)->dx }
+#endif
+
+/* Else of each system call. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_system_call, struct pt_regs *regs, long number) {
+        if (number == SYSCALL_IOCTL) {
+                const unsigned long arguments[] = ARGUMENTS_OF(regs);
+                struct task_struct *task;
+                struct fdtable *table;
+                struct file *file = 0;
+
+                if ((uint32_t)arguments[1] != IOCTL_PRIVCMD_HYPERCALL)
+                        return 0;
+                task = (struct task_struct *)bpf_get_current_task();
+                table = BPF_CORE_READ(task, files, fdt);
+                if (arguments[0] >= BPF_CORE_READ(table, max_fds) ||
+                    bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + arguments[0]) || !file)
+                        return 0;
+                take_hypercall(file, arguments[2]);
+        }
         return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "sources/trace/trace_programs.h"
 #include "basics/cleanup.h"
 #include "basics/table.h"
+#include "sources/xen_dom0.h"
 #include <trace.skel.h> /* made by bpftool */
 
 #include <assert.h>
@@ -11,9 +12,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 enum {
-        TRACE_PROGRAMS = 8,
+        TRACE_PROGRAMS = 10,
         /* Of struct trace_descriptors. */
         TRACE_FD_RING = 0,
         TRACE_FD_WATCHED,
@@ -38,6 +40,8 @@ enum program {
         ON_KVM_EXIT,
         ON_EXEC,
         ON_FORK,
+        ON_IOCTL,
+        ON_SYSTEM_CALL,
         _PROGRAM_N,
 };
 
@@ -46,7 +50,7 @@ static_assert((int)TRACE_FD_LINKS + (int)TRACE_PROGRAMS == (int)TRACE_DESCRIPTOR
 
 static const struct {
         enum trace_part part;
-        const char *tracepoint;
+        const char *tracepoint; /* or the kernel's function */
 } programs_of[_PROGRAM_N] = {
         [ON_SIGNAL] = { TRACE_SIGNALS, "signal_generate" },
         [ON_VICTIM] = { TRACE_OOM, "mark_victim" },
@@ -56,6 +60,8 @@ static const struct {
         [ON_KVM_EXIT] = { TRACE_KVM_EXITS, "kvm_userspace_exit" },
         [ON_EXEC] = { TRACE_BIRTHS, "sched_process_exec" },
         [ON_FORK] = { TRACE_BIRTHS, "sched_process_fork" },
+        [ON_IOCTL] = { TRACE_HYPERCALLS, "security_file_ioctl" },
+        [ON_SYSTEM_CALL] = { TRACE_HYPERCALLS, "sys_enter" },
 };
 
 static struct bpf_program *program_of(const struct trace_bpf *bpf, enum program program) {
@@ -76,10 +82,19 @@ static struct bpf_program *program_of(const struct trace_bpf *bpf, enum program 
                 return bpf->progs.on_exec;
         case ON_FORK:
                 return bpf->progs.on_fork;
+        case ON_IOCTL:
+                return bpf->progs.on_ioctl;
+        case ON_SYSTEM_CALL:
+                return bpf->progs.on_system_call;
         case _PROGRAM_N:
                 break;
         }
         return NULL;
+}
+
+/* One of the two that are of a part is enough, and the other is left out. */
+static bool has_other(enum program program) {
+        return program == ON_VICTIM || program == ON_VICTIM_PID || program == ON_IOCTL || program == ON_SYSTEM_CALL;
 }
 
 /* Libraries are quiet: what matters is told by `lacks`. */
@@ -111,6 +126,10 @@ static bool victim_is_a_task(void) {
         return is_task;
 }
 
+static bool wants_hypercalls(enum trace_scope scope) {
+        return scope == TRACE_HOST && xen_dom0_is_here();
+}
+
 /* A restart of the VM is another process, with the same programs; a few may be there at once. */
 enum {
         ONE_RING = 1 << 18,
@@ -119,10 +138,14 @@ enum {
 
 static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum trace_scope scope) {
         struct trace_bpf *bpf = trace_bpf__open();
+        dev_t privcmd;
 
         if (!bpf)
                 return NULL;
         bpf->rodata->pid_namespace = trace_pid_namespace();
+        /* include/linux/kdev_t.h */
+        if (wants_hypercalls(scope) && !xen_dom0_device(&privcmd))
+                bpf->rodata->privcmd = major(privcmd) << 20 | minor(privcmd);
         if (scope == TRACE_ONE) {
                 bpf->rodata->forgets_others = true;
                 bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
@@ -149,6 +172,29 @@ static int load_with(struct trace_bpf **ret_bpf, const bool wanted[static _PROGR
 /* What tracepoint there is is looked up when a typed program is loaded, and when a raw one is attached. */
 static const char *what_of(int error) {
         return error == ESRCH || error == ENOENT ? "there is no such tracepoint" : strerror(error);
+}
+
+/*
+ * Of each ioctl, or else of each system call, which takes every one of them a while.  (A kernel that is locked down may refuse the first to anybody, and
+ * that looks as if there were no right to any program.)
+ */
+static void choose_hypercalls(struct trace_programs *programs, bool wanted[static _PROGRAM_N], enum trace_scope scope) {
+        const bool alone[_PROGRAM_N] = { [ON_IOCTL] = true };
+        struct trace_bpf *bpf = NULL;
+        dev_t privcmd;
+        int r;
+
+        wanted[ON_IOCTL] = wanted[ON_SYSTEM_CALL] = false;
+        if (!wants_hypercalls(scope))
+                return;
+        r = xen_dom0_device(&privcmd);
+        if (r) {
+                snprintf(programs->way.lacks[TRACE_HYPERCALLS], TRACE_WHY_MAX, "%.100s: %s", xen_dom0_privcmd, strerror(-r));
+                return;
+        }
+        wanted[ON_IOCTL] = !load_with(&bpf, alone, scope);
+        wanted[ON_SYSTEM_CALL] = !wanted[ON_IOCTL];
+        trace_bpf__destroy(bpf);
 }
 
 /* One program that does not load takes all others with it: find out which ones do, each alone. */
@@ -318,6 +364,11 @@ static int read_ring(struct trace_programs *programs) {
         return 0;
 }
 
+static void note_handed(struct trace_programs *programs, enum program program) {
+        snprintf(programs->way.lacks[programs_of[program].part], TRACE_WHY_MAX, "%s did not work for the vmpowerd before this one",
+                 programs_of[program].tracepoint);
+}
+
 bool trace_programs_take(struct trace_way **ret_way, struct trace_descriptors *handed, const struct trace_way_events *events) {
         struct trace_programs *programs = programs_new(events);
         bool works = false;
@@ -332,11 +383,15 @@ bool trace_programs_take(struct trace_way **ret_way, struct trace_descriptors *h
                 else
                         close_fd(&handed->fds[i]);
         for (size_t i = 0; works && i < _PROGRAM_N; i++)
-                if (programs->fds.fds[TRACE_FD_LINKS + i] < 0 && i != ON_VICTIM && i != ON_VICTIM_PID)
-                        snprintf(programs->way.lacks[programs_of[i].part], TRACE_WHY_MAX, "%s did not work for the vmpowerd before this one",
-                                 programs_of[i].tracepoint);
+                if (programs->fds.fds[TRACE_FD_LINKS + i] < 0 && !has_other((enum program)i))
+                        note_handed(programs, (enum program)i);
         if (works && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM] < 0 && programs->fds.fds[TRACE_FD_LINKS + ON_VICTIM_PID] < 0)
-                snprintf(programs->way.lacks[TRACE_OOM], TRACE_WHY_MAX, "mark_victim did not work for the vmpowerd before this one");
+                note_handed(programs, ON_VICTIM);
+        if (works && wants_hypercalls(TRACE_HOST) && programs->fds.fds[TRACE_FD_LINKS + ON_IOCTL] < 0 &&
+            programs->fds.fds[TRACE_FD_LINKS + ON_SYSTEM_CALL] < 0)
+                note_handed(programs, ON_IOCTL);
+        if (works)
+                programs->way.is_at_each_call = programs->fds.fds[TRACE_FD_LINKS + ON_SYSTEM_CALL] >= 0;
         works = works && !read_ring(programs);
         if (works)
                 *ret_way = &programs->way;
@@ -354,11 +409,13 @@ static int load(struct trace_programs *programs, enum trace_scope scope) {
         /* Whoever has one VM looks for no other. */
         wanted[ON_EXEC] = wanted[ON_FORK] = scope == TRACE_HOST;
         wanted[victim_is_a_task() ? ON_VICTIM_PID : ON_VICTIM] = false;
+        choose_hypercalls(programs, wanted, scope);
         r = load_what_works(programs, wanted, scope);
         if (r)
                 return r;
         if (!attach(programs, wanted))
                 return -EOPNOTSUPP;
+        programs->way.is_at_each_call = programs->links[ON_SYSTEM_CALL];
         programs->fds.fds[TRACE_FD_RING] = bpf_map__fd(programs->bpf->maps.records);
         programs->fds.fds[TRACE_FD_WATCHED] = bpf_map__fd(programs->bpf->maps.watched);
         programs->fds.fds[TRACE_FD_STRANGERS] = bpf_map__fd(programs->bpf->maps.strangers);

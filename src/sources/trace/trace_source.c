@@ -6,6 +6,7 @@
 #include "sources/toolstack.h"
 #include "sources/trace/trace_perf.h"
 #include "sources/trace/trace_programs.h"
+#include "sources/xen_dom0.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,8 @@ struct trace_source {
         struct table watches; /* by tgid */
         void (*born)(void *userdata, pid_t pid); /* NULL: nobody asked */
         void *born_userdata;
+        void (*called)(void *userdata, struct evidence *evidence); /* NULL: nobody asked */
+        void *called_userdata;
         bool lacks_right; /* to programs in the kernel */
         bool is_draining;
         bool is_taking_over;       /* whom the process before watched is not known yet: */
@@ -171,6 +174,7 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
                 take_power(watch, head);
                 break;
         case TRACE_RECORD_BIRTH: /* about nobody who is watched yet */
+        case TRACE_RECORD_HYPERCALL: /* about no process */
                 break;
         }
 }
@@ -226,6 +230,25 @@ static void forget_what_was_left(struct trace_source *source) {
         source->left_end = &source->left;
 }
 
+static void take_hypercall(struct trace_source *source, const struct trace_hypercall *record) {
+        char *lacks = source->way->lacks[TRACE_HYPERCALLS];
+        struct evidence evidence;
+        int r;
+
+        if (!source->called || trace_hypercall_is_own(record))
+                return;
+        r = trace_hypercall_decode(&evidence, record);
+        if (r == TRACE_NO_FACT && !*lacks) {
+                snprintf(lacks, TRACE_WHY_MAX, "Xen's domctl interface has version 0x%" PRIx32 " here, which this vmpower does not know", record->version);
+                source->called(source->called_userdata, NULL);
+        }
+        if (r)
+                return;
+        complete_sender(&evidence, &record->sender);
+        evidence.time_ns = time_at(evidence.at_ns);
+        source->called(source->called_userdata, &evidence);
+}
+
 static void on_record(void *userdata, const void *record, size_t n) {
         struct trace_source *source = userdata;
         const struct trace_head *head = record;
@@ -236,6 +259,10 @@ static void on_record(void *userdata, const void *record, size_t n) {
         if (head->kind == TRACE_RECORD_BIRTH) {
                 if (source->born)
                         source->born(source->born_userdata, (pid_t)head->tgid);
+                return;
+        }
+        if (head->kind == TRACE_RECORD_HYPERCALL) {
+                take_hypercall(source, record);
                 return;
         }
         watch = find_watch(source, head);
@@ -257,6 +284,11 @@ static bool is_watched(void *userdata, pid_t pid) {
 void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata) {
         source->born = born;
         source->born_userdata = userdata;
+}
+
+void trace_source_on_hypercall(struct trace_source *source, void (*called)(void *userdata, struct evidence *evidence), void *userdata) {
+        source->called = called;
+        source->called_userdata = userdata;
 }
 
 void trace_source_drain(struct trace_source *source) {
@@ -362,6 +394,12 @@ bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start
         return false;
 }
 
+static void say_perf(struct trace_source *source, enum trace_scope scope, const char *why) {
+        snprintf(source->way->lacks[TRACE_SENDERS], TRACE_WHY_MAX, "%.90s: its tracepoints are read by perf", why);
+        if (scope == TRACE_HOST && xen_dom0_is_here())
+                snprintf(source->way->lacks[TRACE_HYPERCALLS], TRACE_WHY_MAX, "%.90s, and perf reads no hypercalls", why);
+}
+
 /* With programs in the kernel; else by perf, and what that lacks is told. */
 static int open_way(struct trace_source *source, enum trace_scope scope, struct trace_descriptors *handed, char ret_why[static TRACE_WHY_MAX]) {
         const struct trace_way_events events = { on_record, is_watched, source };
@@ -377,7 +415,7 @@ static int open_way(struct trace_source *source, enum trace_scope scope, struct 
         source->lacks_right = r == -EPERM;
         r = trace_perf_open(&source->way, scope, &events, why);
         if (!r)
-                snprintf(source->way->lacks[TRACE_SENDERS], TRACE_WHY_MAX, "%.90s: its tracepoints are read by perf", ret_why);
+                say_perf(source, scope, ret_why);
         else
                 snprintf(ret_why + strlen(ret_why), TRACE_WHY_MAX - strlen(ret_why), "; nor by perf: %s", r < 0 ? strerror(-r) : why);
         return r;
@@ -425,6 +463,10 @@ struct trace_source *trace_source_close(struct trace_source *source) {
 
 bool trace_source_lacks_right(const struct trace_source *source) {
         return source->lacks_right;
+}
+
+bool trace_source_is_at_each_call(const struct trace_source *source) {
+        return source->way->is_at_each_call;
 }
 
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part) {

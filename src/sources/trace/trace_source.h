@@ -1,5 +1,5 @@
 /*
- * Trace: what the kernel itself sees of VMMs: who sends them a signal, how they end, and how their guests go.
+ * Trace: what the kernel itself sees of VMMs: who sends them a signal, how they end, how their guests go, and who has Xen end a domain.
  *
  * One for all VMs of this process: programs in the kernel (trace.bpf.c), or, where it takes none, its tracepoints read by perf.  Each part can be
  * missing and said to be; the others work.  Does not know verdicts, or what else is known of a VM.
@@ -20,6 +20,7 @@ enum trace_part {
         TRACE_KVM_EXITS, /* a triple fault, a system event, under KVM */
         TRACE_BIRTHS,    /* which processes may be new QEMUs */
         TRACE_SENDERS,   /* a sender as he was when he sent it, not as /proc knows him a moment later */
+        TRACE_HYPERCALLS, /* who tells Xen what to do with a domain; in its dom0 */
         _TRACE_PART_N,
 };
 
@@ -34,7 +35,7 @@ extern uint64_t trace_record_wait_usec;
 /*
  * What keeps the programs at work, and what they have written, while nobody reads: given to the next process, which goes on where this one stopped.
  */
-enum { TRACE_DESCRIPTORS = 11 };
+enum { TRACE_DESCRIPTORS = 13 };
 struct trace_descriptors {
         int fds[TRACE_DESCRIPTORS]; /* -1: none */
 };
@@ -66,6 +67,9 @@ struct trace_source *trace_source_close(struct trace_source *source);
 /* Why this part does not work; NULL: it does. */
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part);
 
+/* Are hypercalls looked for at each system call of the host, so that each takes a little longer? */
+bool trace_source_is_at_each_call(const struct trace_source *source);
+
 /* Is it read by perf for want of a right alone? */
 bool trace_source_lacks_right(const struct trace_source *source);
 
@@ -73,6 +77,12 @@ bool trace_source_lacks_right(const struct trace_source *source);
  * Hear of processes that have a QEMU's name, from now on: just started, or the child of one.  It may be no VM at all, and gone again.  Not for TRACE_ONE.
  */
 void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata);
+
+/*
+ * Hear of those who tell Xen to destroy, pause, unpause, resume or shut down a domain, from now on: before it has been done, or refused.  None of vmpower's own
+ * helpers.  `evidence`: EVIDENCE_HYPERCALL, theirs from then on; NULL, once: the interface that is spoken here is not known, as TRACE_HYPERCALLS' lack says.  Not for TRACE_ONE.
+ */
+void trace_source_on_hypercall(struct trace_source *source, void (*called)(void *userdata, struct evidence *evidence), void *userdata);
 
 /* Read all that the kernel has written until now.  Cheap when there is nothing. */
 void trace_source_drain(struct trace_source *source);

@@ -1,6 +1,8 @@
 #include "sources/trace/trace_try.h"
+#include "sources/trace/hypercall_try.h"
 #include "basics/cleanup.h"
 #include "sources/try.h"
+#include "sources/xen_dom0.h"
 
 #include <signal.h>
 #include <string.h>
@@ -78,9 +80,13 @@ static void say_seen(struct trace_try *ret_try, enum trace_part part, bool is_se
 
 /* What only programs in the kernel would tell, or what no module of this kernel has. */
 static int error_of(const struct trace_source *source, enum trace_part part) {
+        const bool is_by_perf = trace_source_lacks(source, TRACE_SENDERS);
+
         if (trace_source_lacks_right(source))
                 return -EPERM;
-        return trace_source_lacks(source, TRACE_SENDERS) && (part == TRACE_SENDERS || part == TRACE_EXITS) ? -EOPNOTSUPP : -ENOSYS;
+        if (part == TRACE_HYPERCALLS && !is_by_perf)
+                return -ENODEV;
+        return is_by_perf && (part == TRACE_SENDERS || part == TRACE_EXITS || part == TRACE_HYPERCALLS) ? -EOPNOTSUPP : -ENOSYS;
 }
 
 void trace_try(struct trace_try *ret_try) {
@@ -111,5 +117,7 @@ void trace_try(struct trace_try *ret_try) {
                  "a process was killed, and its end not seen");
         if (!ret_try->results[TRACE_SENDERS])
                 found_say(ret_try->found[TRACE_SENDERS], 0, "the kernel describes who sends a signal at that instant");
+        if (!ret_try->results[TRACE_HYPERCALLS] && xen_dom0_is_here())
+                ret_try->results[TRACE_HYPERCALLS] = hypercall_try(source, ret_try->found[TRACE_HYPERCALLS]);
         trace_source_close(source);
 }
