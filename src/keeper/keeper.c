@@ -163,6 +163,19 @@ static void on_left(void *userdata, pid_t pid, const char *instance) {
 
 /* --- what the engine says ---------------------------------------------------------------------------------------- */
 
+void keeper_decide(struct keeper *keeper, struct kept *kept, const char *verdict_id, const struct decision *decision) {
+        struct store_batch *batch;
+
+        if (kept) {
+                engine_vm_decide(kept->vm, verdict_id, decision);
+                return;
+        }
+        if (store_batch_new(&batch))
+                return;
+        if (store_batch_add_decision(batch, verdict_id, decision, source_time_ns()) || store_submit(keeper->store, batch, NULL, NULL))
+                store_batch_free(batch);
+}
+
 /* A decision that waits to be carried out: of a VM whose `run` has gone, and which nobody can start again. */
 static void carry_out(struct keeper *keeper, struct kept *kept, const struct verdict_record *record) {
         struct decision decision = record->decision;

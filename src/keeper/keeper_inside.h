@@ -140,6 +140,8 @@ bool keeper_tell_host(struct keeper *keeper, struct kept *kept);
 void keeper_outlasted(struct keeper *keeper, const struct kept *kept);
 
 /* keeper.c */
+/* The decision of that verdict came to this; NULL: on a VM that is over by now. */
+void keeper_decide(struct keeper *keeper, struct kept *kept, const char *verdict_id, const struct decision *decision);
 /* Nothing was ever seen of it: it ends on record without a verdict. */
 void keeper_abandon(struct kept *kept);
 void keeper_present(const struct kept *kept, struct kept_vm *ret_vm);

@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "engine/tracing.h"
+#include "keeper/known_facts.h"
 #include "sources/proc.h"
 #include "sources/wire/wire_listener.h"
 
@@ -14,13 +15,6 @@
 
 /* What anyone may say of his own VM.  What the kernel and vmpower say is root's alone to tell. */
 #define SOURCES_OF_ANYONE (1u << SOURCE_QMP | 1u << SOURCE_STDERR | 1u << SOURCE_PROCESS | 1u << SOURCE_CONSOLE)
-
-/* A fact that was on record before its source told it to us (again). */
-struct known_fact {
-        uint64_t at_ns, seq;
-        enum evidence_source source;
-        enum evidence_kind kind;
-};
 
 /* One that tells of one VM. */
 struct wire_link {
@@ -35,9 +29,7 @@ struct wire_link {
         bool has_ended, monitor_is_open; /* by what was told */
         char *monitor;       /* the one that it holds; owned; NULL: not known */
         char name[VM_NAME_MAX]; /* as it was told last */
-        struct known_fact *known; /* by rising time; owned; NULL: what comes is new */
-        size_t n_known, n_known_max;
-        uint64_t hello_ns;
+        struct known_facts known;
         char last_told[VERDICT_ID_MAX]; /* the verdict of its own that was told last */
         char decided_id[VERDICT_ID_MAX]; /* the verdict of ours that its owner decides on */
         struct decision decision;
@@ -56,7 +48,7 @@ static void link_free(struct wire_link *link) {
         if (link->next)
                 link->next->previous = link->previous;
         free(link->monitor);
-        free(link->known);
+        known_facts_deinit(&link->known);
         free(link);
 }
 
@@ -71,7 +63,6 @@ static struct wire_link *link_new(struct keeper *keeper, struct wire_peer *peer,
         link->kept = kept;
         link->vm = kept_instance(kept)->id;
         link->sources = wire_peer_uid(peer) ? hello->sources & SOURCES_OF_ANYONE : hello->sources;
-        link->hello_ns = source_now_ns();
         link->monitor = hello->vm.monitor[0] ? strdup(hello->vm.monitor) : NULL;
         memcpy(link->name, hello->vm.name, sizeof(link->name));
         link->next = keeper->links;
@@ -176,53 +167,11 @@ static int list_same(struct keeper *keeper, struct wire_peer *peer, const struct
 
 /* --- VMs of another database: what is told of them is stored and judged here, too ---------------------------------- */
 
-static int compare_known(const void *a, const void *b) {
-        const struct known_fact *x = a, *y = b;
-
-        if (x->at_ns != y->at_ns)
-                return x->at_ns < y->at_ns ? -1 : 1;
-        if (x->seq != y->seq)
-                return x->seq < y->seq ? -1 : 1;
-        if (x->source != y->source)
-                return x->source < y->source ? -1 : 1;
-        return x->kind < y->kind ? -1 : x->kind > y->kind;
-}
-
-static int note_known(const struct evidence *evidence, void *userdata) {
-        struct wire_link *link = userdata;
-
-        if (link->n_known == link->n_known_max) {
-                size_t n_max = link->n_known_max ? 2 * link->n_known_max : 32;
-                struct known_fact *grown = reallocarray(link->known, n_max, sizeof(*grown));
-
-                if (!grown)
-                        return -ENOMEM;
-                link->known = grown;
-                link->n_known_max = n_max;
-        }
-        link->known[link->n_known++] = (struct known_fact){ evidence->at_ns, evidence->seq, evidence->source, evidence->kind };
-        return 0;
-}
-
-/* Facts told twice are one fact, also to the tally and the judge. */
 static void read_known(struct wire_link *link) {
         char why[STORE_WHY_MAX];
 
-        if (store_each_evidence(link->keeper->store, link->vm, 0, note_known, link, why) < 0)
+        if (known_facts_read(&link->known, link->keeper->store, link->vm, why))
                 keeper_say(link->keeper, "%.200s: cannot read what is on record of it: %s", kept_name(link->kept), why);
-        if (link->n_known)
-                qsort(link->known, link->n_known, sizeof(*link->known), compare_known);
-}
-
-static bool is_known(struct wire_link *link, const struct evidence *evidence) {
-        const struct known_fact fact = { evidence->at_ns, evidence->seq, evidence->source, evidence->kind };
-
-        /* What happens now was told to nobody before; and what comes after that is not the past any more. */
-        if (evidence->at_ns > link->hello_ns) {
-                free(take_pointer(link->known));
-                link->n_known = link->n_known_max = 0;
-        }
-        return link->n_known && bsearch(&fact, link->known, link->n_known, sizeof(fact), compare_known);
 }
 
 static void on_evidence(struct wire_link *link, struct evidence *evidence) {
@@ -232,7 +181,7 @@ static void on_evidence(struct wire_link *link, struct evidence *evidence) {
                 link->monitor_is_open = fact.kind == EVIDENCE_MONITOR_OPENED;
         if (evidence_ends_process(&fact))
                 link->has_ended = true;
-        if (is_known(link, &fact))
+        if (known_facts_have(&link->known, &fact))
                 return;
         /* What the kernel saw comes before what was told of it. */
         tracing_drain(link->keeper->tracing);
@@ -333,7 +282,6 @@ static int keep_other(struct keeper *keeper, struct wire_peer *peer, const struc
 /* The decision on our verdict came to what the owner's came to. */
 static void settle_decision(struct wire_link *link) {
         struct decision decision = link->decision;
-        struct store_batch *batch;
 
         if (!link->decided_id[0] || !decision.exists || decision.result != RESULT_PENDING ||
             strcmp(link->decided.policy, policy_event_name(decision.event)) ||
@@ -342,15 +290,7 @@ static void settle_decision(struct wire_link *link) {
         decision.act = ACT_NOTHING;
         link->decision = decision;
         link->decided = (struct wire_decision){ "" };
-        if (link->kept) {
-                engine_vm_decide(link->kept->vm, link->decided_id, &decision);
-                return;
-        }
-        if (store_batch_new(&batch))
-                return;
-        if (store_batch_add_decision(batch, link->decided_id, &decision, source_time_ns()) ||
-            store_submit(link->keeper->store, batch, NULL, NULL))
-                store_batch_free(batch);
+        keeper_decide(link->keeper, link->kept, link->decided_id, &decision);
 }
 
 void keeper_wire_judged(struct kept *kept, const struct verdict_record *record) {
