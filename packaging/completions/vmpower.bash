@@ -30,6 +30,8 @@ _vmpower_values() { # OPTION PLACEHOLDER
         case $1 in
         --exit-status) echo 'vmm verdict' ;;
         --journald) echo 'auto on off' ;;
+        --xen) echo 'auto yes no' ;;
+        --xen-policy) echo 'auto leave' ;;
         --initiator) echo 'guest operator host vmm policy unknown' ;;
         --transition)
                 echo 'start poweroff reboot halt crash suspend wake hibernate pause resume destroy migrate failure unknown'

@@ -39,6 +39,7 @@ static unsigned refusal(int r) {
         case ETIMEDOUT:
         case ESRCH:
         case ENOTCONN:
+        case EOPNOTSUPP:
                 return 409;
         case ENOTSOCK:
         case EINVAL:

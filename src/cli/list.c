@@ -34,12 +34,25 @@ static void print_head(void) {
         printf("%-24s %-10s %8s %10s  %-8s  %s\n", "NAME", "STATE", "PID", "UPTIME", "MONITOR", "LAST VERDICT");
 }
 
+/* What a host's own tools call it: its process, or its domain. */
+static void format_number(char ret_text[static 24], const struct vmpower_vm *vm) {
+        const char *instance = vmpower_vm_instance(vm), *domain = instance ? strchr(instance, ':') : NULL;
+
+        if (vmpower_vm_pid(vm) > 0)
+                snprintf(ret_text, 24, "%" PRId64, vmpower_vm_pid(vm));
+        else if (instance && instance_is_domain(instance))
+                snprintf(ret_text, 24, "%.*s", (int)strcspn(domain + 1, ":"), domain + 1);
+        else
+                strcpy(ret_text, "-");
+}
+
 static void print_vm(const struct vmpower_vm *vm) {
         const char *monitor = vmpower_vm_monitor(vm), *could = vmpower_vm_could_attach(vm), *summary = vmpower_vm_last_summary(vm);
-        char uptime[32];
+        char uptime[32], number[24];
 
         format_uptime(uptime, vmpower_vm_began(vm));
-        printf("%-24s %-10s %8" PRId64 " %10s  %-8s  %s\n", vmpower_vm_name(vm), vmpower_vm_state(vm), vmpower_vm_pid(vm), uptime,
+        format_number(number, vm);
+        printf("%-24s %-10s %8s %10s  %-8s  %s\n", vmpower_vm_name(vm), vmpower_vm_state(vm), number, uptime,
                monitor ? "held" : "-", summary ? summary : "-");
         if (!monitor && could)
                 printf("%-24s watched by its process alone; vmpower attach %s --qmp %s would add how its guest stops\n", "",

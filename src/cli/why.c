@@ -28,6 +28,21 @@ static int print_prose(const struct verdict_record *record, void *userdata) {
         return 1;
 }
 
+/* "pid 4711", "domain 5". */
+static void format_number(char ret_text[static 48], const char *instance, int64_t pid) {
+        if (instance_is_domain(instance))
+                snprintf(ret_text, 48, "domain %.*s", (int)strcspn(strchr(instance, ':') + 4, ":"), strchr(instance, ':') + 4);
+        else
+                snprintf(ret_text, 48, "pid %" PRId64, pid);
+}
+
+static void say_runs_again(const char *instance, int64_t pid) {
+        char number[48];
+
+        format_number(number, instance, pid);
+        printf("\n  It runs again, as %s.\n", number);
+}
+
 static int tell_why_not(struct store *store, const char *name) {
         struct store_vm vm = { 0 };
         int status = STATUS_NOT_STOPPED;
@@ -37,7 +52,10 @@ static int tell_why_not(struct store *store, const char *name) {
                 return STATUS_NO_SUCH_VM;
         }
         if (vm_is_alive(&vm)) {
-                complain("%.200s has not stopped; it has run since its start as pid %" PRId64, vm.identity.name, vm.pid);
+                char number[48];
+
+                format_number(number, vm.identity.instance, vm.pid);
+                complain("%.200s has not stopped; it has run since its start as %s", vm.identity.name, number);
         } else if (vm.ended_ns && instance_is_monitors(vm.identity.instance)) {
                 complain("%.200s was detached, and nobody watches it since", vm.identity.name);
         } else if (vm.ended_ns) {
@@ -69,7 +87,7 @@ static int ask_store(struct store *store, const char *name, bool json) {
         if (!r)
                 return tell_why_not(store, name);
         if (!json && !store_find_vm(store, name, &vm) && vm_is_alive(&vm) && strcmp(vm.identity.instance, told))
-                printf("\n  It runs again, as pid %" PRId64 ".\n", vm.pid);
+                say_runs_again(vm.identity.instance, vm.pid);
         store_vm_deinit(&vm);
         return STATUS_OK;
 }
@@ -77,9 +95,9 @@ static int ask_store(struct store *store, const char *name, bool json) {
 static void print_runs_again(struct vmpower *vmpower, const char *name, const char *told) {
         struct vmpower_vm *vm = NULL;
 
-        if (!vmpower_find_vm(vmpower, name, &vm) && strcmp(vmpower_vm_instance(vm) ?: told, told) && vmpower_vm_pid(vm) > 0 &&
-            strcmp(vmpower_vm_state(vm) ?: "", "gone"))
-                printf("\n  It runs again, as pid %" PRId64 ".\n", vmpower_vm_pid(vm));
+        if (!vmpower_find_vm(vmpower, name, &vm) && strcmp(vmpower_vm_instance(vm) ?: told, told) &&
+            (vmpower_vm_pid(vm) > 0 || instance_is_domain(vmpower_vm_instance(vm))) && strcmp(vmpower_vm_state(vm) ?: "", "gone"))
+                say_runs_again(vmpower_vm_instance(vm), vmpower_vm_pid(vm));
         vmpower_vm_free(vm);
 }
 

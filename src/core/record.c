@@ -14,6 +14,17 @@ bool instance_is_monitors(const char *instance) {
         return n_colons > 2;
 }
 
+bool instance_is_domain(const char *instance) {
+        const char *number = strchr(instance, ':');
+        size_t n_digits;
+
+        if (!number || strncmp(number, ":xen", 4))
+                return false;
+        number += 4;
+        n_digits = strspn(number, "0123456789");
+        return n_digits && number[n_digits] == ':' && number[n_digits + 1] && !strchr(number + n_digits + 1, ':');
+}
+
 void verdict_record_deinit(struct verdict_record *record) {
         if (!record)
                 return;

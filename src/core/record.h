@@ -18,11 +18,14 @@ struct vm_identity {
         char name[VM_NAME_MAX];
         char uuid[40]; /* "": none */
         char backend[16];
-        char instance[VM_INSTANCE_MAX]; /* "BOOTID:PID:STARTTIME" for a process */
+        char instance[VM_INSTANCE_MAX]; /* "BOOTID:PID:STARTTIME" for a process, "BOOTID:xenDOMID:CREATION" for a domain */
 };
 
 /* A monitor in a process that is no VM is a VM of its own: the socket's inode stands behind the process's instance. */
 bool instance_is_monitors(const char *instance);
+
+/* A VM without a process: "BOOTID:xenDOMID:CREATION". */
+bool instance_is_domain(const char *instance);
 
 struct verdict_record {
         char id[VERDICT_ID_MAX];

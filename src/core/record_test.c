@@ -32,6 +32,18 @@ static void make_id(char *ret_id, const struct vm_identity *vm, uint64_t time_ns
         verdict_record_deinit(&record);
 }
 
+static void an_instance_tells_what_it_is_of(void **state) {
+        static const char *const no_domains[] = { "", "boot", "boot:4711:99", "boot:4711:99:12", "boot:xen", "boot:xen5", "boot:xen5:", "boot:xen:1",
+                                                  "boot:xenon:1", "boot:xen5:1:2", "boot:xen-5:1" };
+
+        assert_true(instance_is_domain("boot:xen5:170000"));
+        assert_true(instance_is_domain("boot:xen0:c0ffee"));
+        assert_false(instance_is_monitors("boot:xen5:170000"));
+        assert_true(instance_is_monitors("boot:4711:99:12"));
+        for (size_t i = 0; i < N_ELEMENTS(no_domains); i++)
+                assert_false(instance_is_domain(no_domains[i]));
+}
+
 static void an_id_is_26_digits_of_crockfords_base_32(void **state) {
         char id[VERDICT_ID_MAX];
 
@@ -160,6 +172,7 @@ static void a_record_can_be_given_back_twice(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(an_instance_tells_what_it_is_of),
                 cmocka_unit_test(an_id_is_26_digits_of_crockfords_base_32),
                 cmocka_unit_test(an_id_begins_with_its_time),
                 cmocka_unit_test(ids_sort_by_time),

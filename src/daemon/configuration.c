@@ -145,16 +145,46 @@ static int take_hooks_at_once(struct configuration *configuration, const char *v
         return 0;
 }
 
+static bool read_word(const char *value, const char *const *words, size_t n_words, unsigned *ret_i) {
+        for (unsigned i = 0; i < n_words; i++)
+                if (!strcmp(value, words[i])) {
+                        *ret_i = i;
+                        return true;
+                }
+        return false;
+}
+
 static int take_journald(struct configuration *configuration, const char *value, const char **ret_why) {
         static const char *const words[] = { [JOURNALD_AUTO] = "auto", [JOURNALD_ON] = "on", [JOURNALD_OFF] = "off" };
+        unsigned i;
 
         *ret_why = "auto, on or off is wanted";
-        for (size_t i = 0; i < N_ELEMENTS(words); i++)
-                if (!strcmp(value, words[i])) {
-                        configuration->journald = (enum journald_use)i;
-                        return 0;
-                }
-        return -EINVAL;
+        if (!read_word(value, words, N_ELEMENTS(words), &i))
+                return -EINVAL;
+        configuration->journald = (enum journald_use)i;
+        return 0;
+}
+
+static int take_xen(struct configuration *configuration, const char *value, const char **ret_why) {
+        static const char *const words[] = { [XEN_AUTO] = "auto", [XEN_YES] = "yes", [XEN_NO] = "no" };
+        unsigned i;
+
+        *ret_why = "auto, yes or no is wanted";
+        if (!read_word(value, words, N_ELEMENTS(words), &i))
+                return -EINVAL;
+        configuration->xen = (enum xen_use)i;
+        return 0;
+}
+
+static int take_xen_policy(struct configuration *configuration, const char *value, const char **ret_why) {
+        static const char *const words[] = { "auto", "leave" };
+        unsigned i;
+
+        *ret_why = "auto or leave is wanted";
+        if (!read_word(value, words, N_ELEMENTS(words), &i))
+                return -EINVAL;
+        configuration->xen_leaves = i;
+        return 0;
 }
 
 /* HOST:PORT, [IPv6]:PORT or *:PORT. */
@@ -225,6 +255,8 @@ static const struct key {
         { "hook_timeout", take_hook_timeout, false },
         { "hooks_at_once", take_hooks_at_once, false },
         { "journald", take_journald, false },
+        { "xen", take_xen, false },
+        { "xen_policy", take_xen_policy, false },
         { "retention_days", take_retention_days, false },
         { "retention_size", take_retention_size, false },
 };

@@ -22,6 +22,12 @@ enum journald_use {
         JOURNALD_OFF,
 };
 
+enum xen_use {
+        XEN_AUTO, /* on a Xen host */
+        XEN_YES,
+        XEN_NO,
+};
+
 struct configuration_list {
         char **items; /* owned */
         size_t n;
@@ -36,6 +42,8 @@ struct configuration {
         uint64_t hook_timeout_ns;
         unsigned hooks_at_once;
         enum journald_use journald;
+        enum xen_use xen;                        /* is vmpower-source-xen started? */
+        bool xen_leaves;                         /* domains are watched, whatever their own configuration says */
         unsigned retention_days;                 /* of evidence; 0: for ever */
         uint64_t retention_size;                 /* bytes of evidence; 0: any number */
 };

@@ -48,6 +48,8 @@ static void a_file_sets_what_it_says(void **state) {
                                    "hook_timeout = 5\n"
                                    "hooks_at_once = 1\n"
                                    "journald = off\n"
+                                   "xen = no\n"
+                                   "xen_policy = leave\n"
                                    "retention_days = 30\n"
                                    "retention_size = 500M",
                                    &heard),
@@ -64,6 +66,8 @@ static void a_file_sets_what_it_says(void **state) {
         assert_int_equal(configuration.hook_timeout_ns, 5 * SECOND);
         assert_int_equal(configuration.hooks_at_once, 1);
         assert_int_equal(configuration.journald, JOURNALD_OFF);
+        assert_int_equal(configuration.xen, XEN_NO);
+        assert_true(configuration.xen_leaves);
         assert_int_equal(configuration.retention_days, 30);
         assert_int_equal(configuration.retention_size, UINT64_C(500) << 20);
 }
@@ -78,6 +82,8 @@ static void an_empty_file_leaves_the_defaults(void **state) {
         assert_int_equal(configuration.hook_timeout_ns, 30 * SECOND);
         assert_int_equal(configuration.hooks_at_once, 4);
         assert_int_equal(configuration.journald, JOURNALD_AUTO);
+        assert_int_equal(configuration.xen, XEN_AUTO);
+        assert_false(configuration.xen_leaves);
         assert_int_equal(configuration.retention_days, 400);
         assert_int_equal(configuration.retention_size, UINT64_C(1) << 30);
 }
@@ -95,7 +101,9 @@ static void every_wrong_line_is_named(void **state) {
                                    "halt_after = 4\n"
                                    "journald = yes\x1b[2J\n"
                                    "journald = yes\n"
-                                   "hook = x\n",
+                                   "hook = x\n"
+                                   "xen = on\n"
+                                   "xen_policy = no\n",
                                    &heard),
                          -EINVAL);
         assert_string_equal(heard.text,
@@ -106,7 +114,9 @@ static void every_wrong_line_is_named(void **state) {
                             "6: halt_after was set in line 1 already\n"
                             "7: journald: its value is too long, or no text\n"
                             "8: journald = yes: auto, on or off is wanted\n"
-                            "9: hook = x: a path begins with /\n");
+                            "9: hook = x: a path begins with /\n"
+                            "10: xen = on: auto, yes or no is wanted\n"
+                            "11: xen_policy = no: auto or leave is wanted\n");
 }
 
 static void a_file_full_of_wrong_lines_is_not_read_to_its_end(void **state) {

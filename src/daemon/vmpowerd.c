@@ -108,11 +108,14 @@ static void serve_metrics(struct daemon *daemon, const struct configuration *con
 }
 
 static int start(struct daemon *daemon, const struct configuration *configuration) {
+        static const enum keeper_help help[] = { [XEN_AUTO] = KEEPER_AUTO, [XEN_YES] = KEEPER_YES, [XEN_NO] = KEEPER_NO };
         struct keeper_config config = {
                 .take_monitors = (const char *const *)configuration->take_monitors.items,
                 .n_take_monitors = configuration->take_monitors.n,
                 .halt_after_ns = configuration->halt_after_ns,
                 .run_directory = daemon->run_directory,
+                .helpers = { [KEEPER_XEN] = help[configuration->xen] },
+                .xen_leaves = configuration->xen_leaves,
         };
         struct api_config api_config = { .version = VMPOWER_VERSION, .identify = keeper_identify };
         const struct outbox_events outbox_events = { on_trouble, daemon };

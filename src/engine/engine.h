@@ -95,6 +95,9 @@ void engine_vm_set_restarts(struct engine_vm *vm, unsigned n_restarts);
 /* The decision of that verdict came to this. */
 int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct decision *decision);
 
+/* What was decided of its newest verdict, and that one's id, in this life or in the one before. */
+const struct decision *engine_vm_decision(const struct engine_vm *vm, const char **ret_verdict_id);
+
 /* Is all that was reported of it on disk? */
 bool engine_vm_is_stored(const struct engine_vm *vm);
 

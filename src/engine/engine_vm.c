@@ -183,6 +183,11 @@ int engine_vm_decide(struct engine_vm *vm, const char *verdict_id, const struct 
         return batch ? store_batch_add_decision(batch, verdict_id, decision, source_time_ns()) : -ENOMEM;
 }
 
+const struct decision *engine_vm_decision(const struct engine_vm *vm, const char **ret_verdict_id) {
+        *ret_verdict_id = vm->told_id;
+        return &vm->told_decision;
+}
+
 int engine_vm_leave(struct engine_vm *vm, const char *reason) {
         tally_let_out(&vm->tally, 0, true, engine_vm_let_out, vm);
         if (reason)

@@ -99,8 +99,7 @@ static int claim(struct recovery *recovery) {
         return recovery->error;
 }
 
-/* Is it of this boot of the host? */
-static bool is_of_this_boot(const char *instance) {
+bool instance_is_of_this_boot(const char *instance) {
         char boot_id[PROC_BOOT_ID_MAX];
 
         return !proc_boot_id(boot_id) && !strncmp(instance, boot_id, strlen(boot_id)) && instance[strlen(boot_id)] == ':';
@@ -108,7 +107,7 @@ static bool is_of_this_boot(const char *instance) {
 
 /* What is known of an end that nobody saw. */
 static size_t make_ending(const struct store_vm *vm, struct evidence ret_facts[static 3]) {
-        bool is_restarted = !is_of_this_boot(vm->identity.instance);
+        bool is_restarted = !instance_is_of_this_boot(vm->identity.instance);
         const char *reason = is_restarted ? "the host was started anew" : "the process is gone, and so is whoever looked after it";
         size_t n = 0;
 
@@ -118,7 +117,7 @@ static size_t make_ending(const struct store_vm *vm, struct evidence ret_facts[s
                 ret_facts[n] = evidence_make(SOURCE_HOST, EVIDENCE_HOST_RESTARTED);
                 ret_facts[n++].flag = vm->watcher && *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
         }
-        ret_facts[n++] = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+        ret_facts[n++] = evidence_make(instance_is_domain(vm->identity.instance) ? SOURCE_XEN : SOURCE_PROCESS, EVIDENCE_VANISHED);
         return n;
 }
 
@@ -209,19 +208,23 @@ static bool is_watched(const struct store_vm *vm) {
         return vm->watcher && proc_instance_is_alive(vm->watcher);
 }
 
+static bool is_there(const char *instance) {
+        return instance_is_domain(instance) ? instance_is_of_this_boot(instance) : proc_instance_is_alive(instance);
+}
+
 bool vm_is_lost(const struct store_vm *vm) {
-        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && !is_watched(vm);
+        return !vm->ended_ns && !is_there(vm->identity.instance) && !is_watched(vm);
 }
 
 bool vm_is_kept(struct store *store, const struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
 
         /* Descriptors do not outlive the host. */
-        return is_of_this_boot(vm->identity.instance) && !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
+        return instance_is_of_this_boot(vm->identity.instance) && !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
 }
 
 bool vm_is_alive(const struct store_vm *vm) {
-        return !vm->ended_ns && proc_instance_is_alive(vm->identity.instance);
+        return !vm->ended_ns && is_there(vm->identity.instance);
 }
 
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
@@ -243,7 +246,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
 }
 
 static bool is_being_ended(const struct store_vm *vm) {
-        return !vm->ended_ns && !proc_instance_is_alive(vm->identity.instance) && is_watched(vm);
+        return !vm->ended_ns && !is_there(vm->identity.instance) && is_watched(vm);
 }
 
 void wait_for_endings(struct store *store) {

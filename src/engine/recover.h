@@ -8,13 +8,16 @@
 
 #include "store/store.h"
 
-/* Has it not ended, though it is gone and so is whoever looked after it? */
+/* Is it of this boot of the host? */
+bool instance_is_of_this_boot(const char *instance);
+
+/* Has it not ended, though it is gone and so is whoever looked after it?  Whether a domain is there the daemon's helper alone knows, but for this boot. */
 bool vm_is_lost(const struct store_vm *vm);
 
 /* Does a service manager keep its monitor for the daemon that comes next, which will know how it ended? */
 bool vm_is_kept(struct store *store, const struct store_vm *vm);
 
-/* Is its process there? */
+/* Is its process there?  Or is it a domain, and not known to be gone? */
 bool vm_is_alive(const struct store_vm *vm);
 
 /*

@@ -205,6 +205,11 @@ static void give_up(struct helper *helper, const char *why) {
         kill(helper->pid, SIGKILL);
 }
 
+void helper_restart(struct helper *helper, const char *why) {
+        if (helper->fd >= 0)
+                give_up(helper, why);
+}
+
 void helper_end(struct helper *helper) {
         uint64_t until_usec;
 

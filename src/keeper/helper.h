@@ -43,5 +43,8 @@ void helper_end(struct helper *helper);
 /* Say something to it.  Where there is none just now, nothing happens; one that does not read is ended. */
 void helper_say(struct helper *helper, const struct wire_message *message);
 
+/* It is to begin anew: it is ended, and started again. */
+void helper_restart(struct helper *helper, const char *why);
+
 /* 0: there is none just now. */
 pid_t helper_pid(const struct helper *helper);

@@ -78,6 +78,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                         continue;
                 keeper_answer_opened(keeper, kept);
                 keeper_wire_forget(kept);
+                keeper_helped_forget(kept);
                 vm_list_remove(&keeper->vms, kept);
                 keeper_outlasted(keeper, kept);
                 keeper->n_waiting -= kept->own_name != NULL;
@@ -201,6 +202,8 @@ static void on_verdict(struct engine_vm *vm, const struct verdict_record *record
                 kept_note_verdict(kept, record->id, record->summary, record->verdict.left, record->verdict.time_ns);
                 if (kept->wire)
                         keeper_wire_judged(kept, record);
+                else if (kept->helped)
+                        keeper_helped_judged(kept, record);
                 else
                         carry_out(keeper, kept, record);
         }
@@ -227,6 +230,8 @@ static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, i
                 keeper_answer_opened(keeper, kept);
         } else if (kept && !strcmp(evidence->word, DETACH)) {
                 keeper_answer_given_back(keeper, kept);
+        } else if (kept && kept->helped) {
+                keeper_helped_recorded(kept, evidence);
         } else if (kept) {
                 kept_recorded(kept, evidence);
         }
@@ -258,8 +263,9 @@ void keeper_present(const struct kept *kept, struct kept_vm *ret_vm) {
                 .monitor = kept->monitor,
                 .shared_monitor = kept_shared_path(kept),
                 .could_attach = kept->monitor || kept->wire ? NULL : kept->could_attach,
-                .sources = (kept->wire ? keeper_wire_sources(kept)
-                                       : (kept->monitor ? 1u << SOURCE_QMP : 0) | (kept->watch ? 1u << SOURCE_PROCESS : 0)) |
+                .sources = (kept->wire     ? keeper_wire_sources(kept)
+                            : kept->helped ? keeper_helped_sources(kept)
+                                           : (kept->monitor ? 1u << SOURCE_QMP : 0) | (kept->watch ? 1u << SOURCE_PROCESS : 0)) |
                            (kept->traced ? 1u << SOURCE_TRACE : 0),
                 .last_verdict = kept->last_verdict[0] ? kept->last_verdict : NULL,
                 .last_summary = kept->last_summary,
@@ -353,6 +359,9 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
                 r = sd_event_add_signal(keeper->event, &keeper->child_signal, SIGCHLD, on_child_signal, keeper);
         if (r >= 0) {
                 make_shared_directory(keeper);
+                r = keeper_open_helpers(keeper);
+        }
+        if (r >= 0) {
                 r = keeper_take_up_all(keeper, ret_why);
                 tracing_begin(keeper->tracing);
                 keeper_open_wire(keeper);
@@ -366,6 +375,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (r >= 0) {
                 tracing_on_birth(keeper->tracing, on_birth, keeper);
                 keeper_look_at_host(keeper);
+                keeper_start_helpers(keeper);
         }
         return r;
 }
@@ -402,6 +412,7 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
 }
 
 void keeper_settle(struct keeper *keeper) {
+        keeper_end_helpers(keeper);
         for (struct kept *kept = keeper->vms.first; kept; kept = kept->next)
                 if (!kept->is_over && kept->vm)
                         engine_vm_leave(kept->vm, NULL);
@@ -418,6 +429,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         keeper_free_askings(keeper);
         socket_looks_free(keeper->looks);
         keeper_close_wire(keeper);
+        keeper_free_helpers(keeper);
         while (keeper->vms.first) {
                 struct kept *kept = keeper->vms.first;
 

@@ -3,7 +3,8 @@
  *
  * Wires discovery (KVM's uevents, the survey of /proc) to the engine: each VM that is found is watched by its process; a monitor
  * is opened only where somebody asked for it (attach), take_monitors names it, or a vmpower made it, and nobody is connected to it.  Over a
- * restart it takes up what it held.  Other processes may tell of VMs on the wire (docs/wire.md), as `vmpower run` does.  Does not know who is told, or how.
+ * restart it takes up what it held.  Other processes may tell of VMs on the wire (docs/wire.md), as `vmpower run` does; VMs without a process are looked
+ * after by helpers, programs that it starts.  Does not know who is told, or how.
  */
 #pragma once
 
@@ -26,12 +27,26 @@ struct kept_vm {
         const char *last_summary;
 };
 
+/* Programs of ours that look after VMs without a process (docs/wire.md), and when they are started. */
+enum keeper_helper {
+        KEEPER_XEN,
+        _KEEPER_HELPER_N,
+};
+
+enum keeper_help {
+        KEEPER_AUTO, /* where what it looks after is there */
+        KEEPER_YES,
+        KEEPER_NO,
+};
+
 struct keeper_config {
         const char *const *take_monitors; /* globs of monitor paths that are ours to open; n_take_monitors of them */
         size_t n_take_monitors;
         uint64_t halt_after_ns;           /* see policy.h */
         const char *run_directory;        /* sockets of shared monitors are made under it, and `run` has its monitors there */
         struct handover *handover;        /* outlives the keeper */
+        enum keeper_help helpers[_KEEPER_HELPER_N];
+        bool xen_leaves;                  /* domains are watched, whatever their own configuration says */
 };
 
 struct keeper_events {
@@ -85,21 +100,22 @@ struct keeper_detach_order {
 /* Give the monitor back; the VM is watched by its process as before.  0: `done` follows; -ENOENT; -ENOTCONN: no monitor is held. */
 int keeper_detach(struct keeper *keeper, const struct keeper_detach_order *order, char ret_why[static STORE_WHY_MAX]);
 
-/* What can be asked of a VM: the i-th word ("shutdown", "reset", "destroy", "pause", "resume", "wake"), or NULL past the end. */
+/* What can be asked of a VM: the i-th word ("shutdown", "reboot", "suspend", "reset" …), or NULL past the end. */
 const char *keeper_action(size_t i);
 
 struct keeper_request {
         const char *vm;            /* its name, uuid or instance */
         const char *action;
         const struct actor *asker; /* on record before it is done */
-        /* Once, from the loop, unless keeper_ask() has failed: QEMU has done it (0), or not and why.  `vm` may be NULL: it has gone. */
+        /* Once, from the loop, unless keeper_ask() has failed: QEMU or the helper has done it (0), or not and why.  `vm` may be NULL: it has gone. */
         void (*done)(void *userdata, int result, const struct kept_vm *vm, const char *why);
         void *userdata;
 };
 
 /*
- * Ask a VM for something by the monitor that we hold, as any of its clients would.  `shutdown` presses the power button: whether the guest
- * obeys is its own affair.  0: `done` follows; -ENOENT; -ENOTCONN: no monitor is held; -EINVAL: there is no such action.
+ * Ask a VM for something by the monitor that we hold, as any of its clients would, or by its helper.  `shutdown` presses the power button: whether the guest
+ * obeys is its own affair; a Xen domain's guest is asked by Xen's own means, and done is what its driver has taken.  0: `done` follows; -ENOENT; -ENOTCONN: no monitor is held, or
+ * its helper does not run; -EOPNOTSUPP: no such VM can be asked for that, and ret_why says what to do instead; -EINVAL: there is no such action.
  */
 int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
 

@@ -3,7 +3,7 @@
  *
  * keeper.c is the keeper's life and what it answers; keeper_records.c takes VMs up from what is on record, or writes them down;
  * keeper_monitors.c opens and closes monitors; keeper_requests.c passes on what somebody asks of a VM; keeper_wire.c
- * hears of VMs from other processes.
+ * hears of VMs from other processes, keeper_helpers.c from programs of its own (helping.h).
  */
 #pragma once
 
@@ -40,6 +40,7 @@ struct keeper {
         struct asking *askings;
         struct wire_listener *wire; /* NULL: nobody can tell us anything */
         struct wire_link *links;    /* whoever tells of a VM */
+        struct helping *helpings;   /* whoever looks after VMs without a process */
         char *wire_socket;          /* that we made, and that goes with us; owned */
         uint64_t first_number;      /* verdicts up to this one were there before us */
         char watcher[VM_INSTANCE_MAX];
@@ -127,6 +128,27 @@ void keeper_wire_judged(struct kept *kept, const struct verdict_record *record);
 void keeper_wire_forget(struct kept *kept);
 /* The vmpower that told of it has ended: a VM that it wrote down itself is on nobody's list now. */
 void keeper_wire_left(struct keeper *keeper, const char *instance);
+
+/* keeper_helpers.c, errands.c */
+
+/* Those that are wanted, before what is on record is taken up; then they are started. */
+int keeper_open_helpers(struct keeper *keeper);
+void keeper_start_helpers(struct keeper *keeper);
+/* They finish what they have begun, and what they still say is heard. */
+void keeper_end_helpers(struct keeper *keeper);
+void keeper_free_helpers(struct keeper *keeper);
+
+/* Does a helper alone tell of VMs of that backend?  And is there one here? */
+bool keeper_is_helpers(const char *backend);
+bool keeper_helps(const struct keeper *keeper, const char *backend);
+
+/* A VM that is on record as not ended: nobody tells of it before its helper does.  0; -ENOMEM. */
+int keeper_helped_take_up(struct keeper *keeper, struct kept *kept);
+unsigned keeper_helped_sources(const struct kept *kept);
+void keeper_helped_judged(struct kept *kept, const struct verdict_record *record);
+int keeper_helped_ask(struct kept *kept, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
+void keeper_helped_recorded(struct kept *kept, const struct evidence *evidence);
+void keeper_helped_forget(struct kept *kept);
 
 /* keeper_host.c */
 

@@ -239,19 +239,20 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
                 r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         }
         if (r == -EEXIST) {
+                const char *number = instance->identity.instance + strcspn(instance->identity.instance, ":") + 1;
                 char name[VM_NAME_MAX];
 
                 if (!proc_instance_is_alive(other.identity.instance))
                         own_name = strdup(instance->identity.name);
                 store_vm_deinit(&other);
                 text_set(name, sizeof(name), instance->identity.name);
-                snprintf(instance->identity.name, sizeof(instance->identity.name), "%.200s.%" PRId64, name, instance->pid);
+                snprintf(instance->identity.name, sizeof(instance->identity.name), "%.200s.%.*s", name, (int)strcspn(number, ":"), number);
                 r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         }
         store_vm_deinit(&other);
         if (r) {
                 look_again(keeper, r);
-                keeper_say(keeper, "pid %" PRId64 ": %s", instance->pid, why);
+                keeper_say(keeper, "%.200s (pid %" PRId64 "): %s", instance->identity.name, instance->pid, why);
                 return r;
         }
         *ret_kept = add(keeper, vm);
@@ -330,8 +331,9 @@ int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const str
                 return write_down(keeper, instance, policy, ret_kept);
         if (r)
                 return r;
+        /* One that is ours on record, and not here, has just ended. */
         if (known.ended_ns || known.uid != instance->uid || strcmp(known.identity.instance, instance->identity.instance) ||
-            (known.watcher && proc_instance_is_alive(known.watcher) && strcmp(known.watcher, keeper->watcher))) {
+            (known.watcher && proc_instance_is_alive(known.watcher))) {
                 r = -EBUSY;
         } else {
                 *ret_kept = adopt(keeper, &known, NULL, &record);
@@ -394,6 +396,25 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
         return true;
 }
 
+/* One without a process.  Of another boot it is over. */
+static void take_up_domain(struct keeper *keeper, struct store_vm *vm) {
+        cleanup(record_deinit) struct record record = {};
+        char why[STORE_WHY_MAX] = "";
+        struct kept *kept;
+
+        if (vm_is_lost(vm)) {
+                if (recover_lost_vm(keeper->store, vm, why))
+                        keeper_say(keeper, "%s", why);
+                return;
+        }
+        if (!keeper_helps(keeper, vm->identity.backend) ||
+            (vm->watcher && proc_instance_is_alive(vm->watcher) && strcmp(vm->watcher, keeper->watcher)))
+                return;
+        kept = adopt(keeper, vm, NULL, &record);
+        if (kept && keeper_helped_take_up(keeper, kept))
+                keeper_say(keeper, "%.200s: out of memory", kept_name(kept));
+}
+
 /* One that is on record as not ended, and whose watcher has gone. */
 void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
         cleanup(store_monitor_deinit) struct store_monitor monitor = {};
@@ -401,7 +422,13 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
         char why[STORE_WHY_MAX] = "";
         struct kept *kept;
 
-        if (vm_list_find_instance(&keeper->vms, vm->identity.instance) || take_up_handed(keeper, vm))
+        if (vm_list_find_instance(&keeper->vms, vm->identity.instance))
+                return;
+        if (instance_is_domain(vm->identity.instance)) {
+                take_up_domain(keeper, vm);
+                return;
+        }
+        if (take_up_handed(keeper, vm))
                 return;
         /* Nobody looked, but the kernel: how it ended is known. */
         if (vm_is_lost(vm) && tracing_saw_end(keeper->tracing, vm->identity.instance)) {

@@ -19,13 +19,21 @@ struct asking {
         bool ends_vm;
 };
 
-/* What can be asked of a VM, and QMP's word for it (QEMU, qapi/misc.json, qapi/run-state.json, qapi/machine.json). */
+/* What can be asked of a VM, and QMP's word for it (QEMU, qapi/misc.json, qapi/run-state.json, qapi/machine.json); or what to do instead. */
 static const struct {
-        const char *action, *command;
+        const char *action, *command, *instead;
         bool ends_vm; /* the monitor may end before it answers */
 } actions[] = {
-        { "shutdown", "system_powerdown", false }, { "reset", "system_reset", false }, { "destroy", "quit", true },
-        { "pause", "stop", false },                { "resume", "cont", false },        { "wake", "system_wakeup", false },
+        { "shutdown", "system_powerdown", NULL, false },
+        { "reboot", NULL,
+          "no request of a QEMU's makes its guest reboot: vmpower reset resets it at once, vmpower shutdown presses its power button", false },
+        { "suspend", NULL,
+          "no request of a QEMU's suspends its guest, which can do so itself (systemctl suspend): vmpower pause stops its CPUs", false },
+        { "reset", "system_reset", NULL, false },
+        { "destroy", "quit", NULL, true },
+        { "pause", "stop", NULL, false },
+        { "resume", "cont", NULL, false },
+        { "wake", "system_wakeup", NULL, false },
 };
 
 const char *keeper_action(size_t i) {
@@ -89,6 +97,12 @@ int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char
         if (!kept) {
                 snprintf(ret_why, STORE_WHY_MAX, "there is no VM %.200s", request->vm);
                 return -ENOENT;
+        }
+        if (kept->helped)
+                return keeper_helped_ask(kept, request, ret_why);
+        if (!actions[i].command) {
+                snprintf(ret_why, STORE_WHY_MAX, "%.200s: %s", kept_name(kept), actions[i].instead);
+                return -EOPNOTSUPP;
         }
         if (kept->wire) {
                 snprintf(ret_why, STORE_WHY_MAX, "the monitor of %.200s is not held here: pid %d looks after it", kept_name(kept),

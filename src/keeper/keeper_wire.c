@@ -365,7 +365,7 @@ static void on_hello(struct keeper *keeper, struct wire_peer *peer, const struct
                 wire_peer_refuse(peer, "this daemon speaks protocol 1");
                 return;
         }
-        r = check_process(peer, &hello->vm, &uid);
+        r = keeper_is_helpers(hello->vm.backend) ? -EPERM : check_process(peer, &hello->vm, &uid);
         if (!r) {
                 replace(keeper, peer, hello->vm.instance);
                 kept = vm_list_find_instance(&keeper->vms, hello->vm.instance);

@@ -14,6 +14,7 @@
 
 struct kept;
 struct wire_link;
+struct helped;
 
 /* What all kept VMs share: their keeper's. */
 struct kept_home {
@@ -33,6 +34,7 @@ struct kept {
         struct engine_vm *vm;   /* NULL: another vmpower writes it down, in the same database */
         struct store_vm *told;  /* then this is what it told of it; owned */
         struct wire_link *wire; /* whoever tells of it on the wire (keeper_wire.c); NULL: nobody */
+        struct helped *helped;  /* a helper's, or it was (helping.h); NULL: it has a process */
         struct kept *next, *previous;
         struct table_link by_pid, by_name, by_uuid, by_instance;
 

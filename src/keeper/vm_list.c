@@ -20,8 +20,8 @@ static uint64_t hash_uuid(const char *uuid) {
 static void add_links(struct vm_list *list, struct kept *kept) {
         const struct store_vm *vm = kept_instance(kept);
 
-        /* What thousands have in common, no uuid or the process of their monitors, is no key: taking one out would look at all. */
-        if (!instance_is_monitors(vm->identity.instance))
+        /* What thousands have in common, no uuid, no process or that of their monitors, is no key: taking one out would look at all. */
+        if (vm->pid > 0 && !instance_is_monitors(vm->identity.instance))
                 table_add(&list->by_pid, &kept->by_pid, table_hash(&vm->pid, sizeof(vm->pid)), kept);
         table_add(&list->by_name, &kept->by_name, hash_text(vm->identity.name), kept);
         if (*vm->identity.uuid)

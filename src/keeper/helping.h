@@ -1,0 +1,101 @@
+/*
+ * Helping: what a helper (helper.h) looks after, and what it is to do.
+ *
+ * keeper_helpers.c is its life and what it says; errands.c is what it is asked for, by somebody or by a policy.
+ */
+#pragma once
+
+#include "keeper/helper.h"
+#include "keeper/keeper_inside.h"
+#include "keeper/known_facts.h"
+
+/* What can be asked of a VM, and the helper's word for it; NULL: nothing, and what to do instead. */
+struct helper_action {
+        const char *action, *command, *instead;
+};
+
+/* A program that looks after the VMs of one backend, which have no process of their own. */
+struct helper_kind {
+        const char *program, *backend;
+        unsigned sources;             /* that it may tell of */
+        enum evidence_source source;  /* its own */
+        bool (*is_there)(void);       /* what it needs */
+        const struct helper_action *actions;
+        size_t n_actions;
+};
+
+/* A helper, and all that it looks after. */
+struct helping {
+        struct keeper *keeper;
+        struct helping *next;
+        const struct helper_kind *kind;
+        struct helper *helper; /* NULL: not yet */
+        struct helped *first;
+        sd_event_source *again; /* a VM could not be written down: it is to tell of all once more */
+        struct errand *errands, **last; /* that it has not answered, the first asked first */
+        int64_t n_errands;      /* ever */
+};
+
+/* A VM that it tells of, or has told of. */
+struct helped {
+        struct helping *helping;
+        struct helped *next, *previous;
+        struct kept *kept;
+        bool is_told;    /* by the helper that runs now */
+        bool was_missed; /* nobody told of it for a while */
+        bool has_ended;  /* by what was told */
+        struct known_facts known;
+        char decided_id[VERDICT_ID_MAX]; /* the verdict whose decision is to be carried out; "": none */
+        struct decision decision;
+        uint64_t decided_ns; /* UTC */
+        unsigned n_tries;
+        sd_event_source *delay; /* until then it waits */
+        struct errand *errand;  /* or it is being carried out */
+};
+
+/* What the helper is to do. */
+struct errand {
+        struct helping *helping;
+        struct errand *next;
+        struct helped *helped; /* NULL: that VM is over by now */
+        int64_t number;
+        bool is_sent;
+        char command[24];
+        char name[VM_NAME_MAX]; /* the VM's */
+        char instance[VM_INSTANCE_MAX];
+        sd_event_source *patience;
+
+        /* Somebody asked for it, … */
+        bool is_asked;
+        struct keeper_request request;
+        uint64_t at_ns, seq; /* of its record */
+
+        /* … or a policy wants it. */
+        char verdict_id[VERDICT_ID_MAX];
+        struct decision decision;
+};
+
+/* errands.c */
+
+/* Is what is decided so that the VM runs again? */
+bool action_starts_again(enum policy_action action);
+
+/* How often policy has started this name again lately, by the record, which outlives helpers and daemons; but for that verdict's. */
+unsigned helped_count_restarts(const struct helped *helped, const char *except);
+
+/* What is decided on it is to be carried out: now, or when a crash loop has waited long enough. */
+void helped_carry_out(struct helped *helped);
+/* It is gone: what was decided has come to what there is. */
+void helped_conclude(struct helped *helped);
+
+/* A VM of that name, another than that instance, which is there. */
+const struct kept *helping_find_successor(const struct helping *helping, const char *name, const char *instance);
+
+/* What it has done, or not. */
+void helping_take_answer(struct helping *helping, const struct wire_done *done);
+/* It answers nothing any more.  What somebody asked has failed; what a policy wants is asked again, of the next one. */
+void helping_drop_errands(struct helping *helping);
+/* That VM is over. */
+void helped_drop_errands(struct helped *helped);
+/* We end. */
+void helping_free_errands(struct helping *helping);
