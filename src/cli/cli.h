@@ -27,7 +27,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_why, verb_history, verb_rejudge, verb_prune;
-extern const struct verb verb_shutdown, verb_reset, verb_destroy, verb_pause, verb_resume, verb_wake;
+extern const struct verb verb_shutdown, verb_reboot, verb_suspend, verb_reset, verb_destroy, verb_pause, verb_resume, verb_wake;
 extern const struct verb verb_list, verb_watch, verb_attach, verb_detach, verb_status, verb_doctor;
 
 /* One clear line on standard error: "vmpower: …". */

@@ -4,59 +4,226 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <string.h>
+#include <time.h>
 
-static int control(const struct verb *verb, const char *done, int argc, char **argv) {
-        cleanup(vmpower_freep) struct vmpower *vmpower = NULL;
-        struct vmpower_vm *vm = NULL;
-        enum vmpower_daemon which;
+struct words {
         bool json;
+        enum vmpower_daemon which;
+        int64_t timeout_ms; /* -1: what comes of it is not waited for */
+};
+
+enum {
+        OPTION_TIMEOUT = 256,
+        TIMEOUT_MAX_S = 86400,
+};
+
+/* Seconds, a fraction allowed. */
+static bool read_timeout(const char *text, int64_t *ret_ms) {
+        int64_t ms = 0;
+        unsigned unit = 1000;
+
+        if (*text < '0' || *text > '9')
+                return false;
+        for (; *text >= '0' && *text <= '9' && ms <= TIMEOUT_MAX_S; text++)
+                ms = ms * 10 + (*text - '0');
+        if (ms > TIMEOUT_MAX_S)
+                return false;
+        ms *= 1000;
+        if (*text == '.')
+                for (text++; *text >= '0' && *text <= '9'; text++) {
+                        unit /= 10;
+                        ms += (*text - '0') * (int64_t)unit;
+                }
+        *ret_ms = ms;
+        return !*text;
+}
+
+/* False: *ret_status is the exit status. */
+static bool read_words(const struct verb *verb, int argc, char **argv, struct words *ret_words, int *ret_status) {
+        static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+                                                 { "timeout", required_argument, NULL, OPTION_TIMEOUT },
+                                                 { "help", no_argument, NULL, 'h' },
+                                                 DAEMON_OPTIONS,
+                                                 {} };
+        int option;
+
+        *ret_words = (struct words){ .which = VMPOWER_ANY_DAEMON, .timeout_ms = -1 };
+        opterr = 0;
+        while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0)
+                switch (option) {
+                case 'j':
+                        ret_words->json = true;
+                        break;
+                case OPTION_TIMEOUT:
+                        if (!read_timeout(optarg, &ret_words->timeout_ms)) {
+                                *ret_status = usage_error(verb, "--timeout takes seconds up to a day, such as 30, not %.64s", optarg);
+                                return false;
+                        }
+                        break;
+                case OPTION_SYSTEM:
+                        ret_words->which = VMPOWER_SYSTEM_DAEMON;
+                        break;
+                case OPTION_USER:
+                        ret_words->which = VMPOWER_USER_DAEMON;
+                        break;
+                case 'h':
+                        fputs(verb->help, stdout);
+                        *ret_status = STATUS_OK;
+                        return false;
+                case ':':
+                        *ret_status = usage_error(verb, "a value is missing after %.64s", argv[optind - 1]);
+                        return false;
+                default:
+                        *ret_status = unknown_option(verb, argv);
+                        return false;
+                }
+        if (argc - optind == 1)
+                return true;
+        *ret_status = usage_error(verb, "it takes one VM, not %d", argc - optind);
+        return false;
+}
+
+static int64_t now_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void free_events(struct vmpower_events **events) {
+        vmpower_events_free(*events);
+}
+
+static void free_vm(struct vmpower_vm **vm) {
+        vmpower_vm_free(*vm);
+}
+
+static bool is_one_of(const char *word, const char *words) {
+        size_t n = word ? strlen(word) : 0;
+
+        for (const char *at = words; n && (at = strstr(at, word)); at++)
+                if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+                        return true;
+        return false;
+}
+
+/* The next verdict on that instance: is it what was asked for? */
+static int tell_outcome(const struct vmpower_verdict *verdict, const char *wanted, bool json) {
+        bool is_wanted = is_one_of(vmpower_verdict_transition(verdict), wanted);
+
+        if (json)
+                puts(vmpower_verdict_json(verdict));
+        else if (is_wanted)
+                puts(vmpower_verdict_summary(verdict));
+        else
+                complain("%s", vmpower_verdict_summary(verdict));
+        return is_wanted ? STATUS_OK : STATUS_FAILED;
+}
+
+static int wait_for_outcome(struct vmpower *vmpower, struct vmpower_events *events, const struct vmpower_vm *vm, const char *wanted,
+                            const struct words *words, int64_t until_ms) {
+        for (;;) {
+                int64_t left_ms = until_ms - now_ms();
+                struct vmpower_verdict *verdict;
+                int r = vmpower_events_next(events, left_ms > 0 ? (int)left_ms : 0, &verdict);
+
+                if (r == VMPOWER_TIMEOUT && left_ms <= 0) {
+                        complain("%s: nothing has come of it within %" PRId64 ".%" PRId64 " s; it may still", vmpower_vm_name(vm),
+                                 words->timeout_ms / 1000, words->timeout_ms % 1000 / 100);
+                        return STATUS_FAILED;
+                }
+                if (r == VMPOWER_TIMEOUT)
+                        continue;
+                if (r)
+                        return daemon_failure(vmpower, r);
+                if (!vmpower_verdict_revises(verdict) && !strcmp(vmpower_verdict_instance(verdict), vmpower_vm_instance(vm))) {
+                        r = tell_outcome(verdict, wanted, words->json);
+                        vmpower_verdict_free(verdict);
+                        return r;
+                }
+                vmpower_verdict_free(verdict);
+        }
+}
+
+/* What comes of it is listened for before it is asked. */
+static int ask_and_wait(struct vmpower *vmpower, const char *name, const char *action, const char *wanted, const struct words *words) {
+        cleanup(free_events) struct vmpower_events *events = NULL;
+        cleanup(free_vm) struct vmpower_vm *vm = NULL;
+        int64_t until_ms = now_ms() + words->timeout_ms;
         int r;
 
-        if (!read_daemon_options(verb, argc, argv, &json, &which, &r))
+        r = vmpower_find_vm(vmpower, name, &vm);
+        if (!r)
+                r = vmpower_listen(vmpower, VMPOWER_FROM_NOW, &events);
+        if (!r)
+                r = vmpower_request(vmpower, vmpower_vm_instance(vm), action, NULL);
+        if (r)
+                return daemon_failure(vmpower, r);
+        return wait_for_outcome(vmpower, events, vm, wanted, words, until_ms);
+}
+
+static int control(const struct verb *verb, const char *done, const char *wanted, int argc, char **argv) {
+        cleanup(vmpower_freep) struct vmpower *vmpower = NULL;
+        cleanup(free_vm) struct vmpower_vm *vm = NULL;
+        struct words words;
+        int r;
+
+        if (!read_words(verb, argc, argv, &words, &r))
                 return r;
-        if (argc - optind != 1)
-                return usage_error(verb, "it takes one VM, not %d", argc - optind);
-        r = find_daemon(&vmpower, which);
+        r = find_daemon(&vmpower, words.which);
         if (r)
                 return r;
+        if (words.timeout_ms >= 0)
+                return ask_and_wait(vmpower, argv[optind], verb->name, wanted, &words);
         r = vmpower_request(vmpower, argv[optind], verb->name, &vm);
         if (r)
                 return daemon_failure(vmpower, r);
-        if (json)
+        if (words.json)
                 puts(vm ? vmpower_vm_json(vm) : "{}");
         else
                 printf("%s %s.\n", vm ? vmpower_vm_name(vm) : argv[optind], done);
-        vmpower_vm_free(vm);
         return STATUS_OK;
 }
 
 #define CONTROL_HELP(word, text)                                                                                       \
-        "Usage: vmpower " word " VM [--json] [--system | --user]\n"                                                    \
+        "Usage: vmpower " word " VM [--timeout SECONDS] [--json] [--system | --user]\n"                                \
         "\n" text                                                                                                      \
-        "The daemon must hold the VM's monitor (vmpower attach).  Who asked is on record before it is done, and vmpower why\n" \
-        "names him.\n"                                                                                                 \
+        "Of a VM with a monitor, the daemon must hold that (vmpower attach); a Xen domain is asked through Xen.  Who asked is on\n" \
+        "record before it is done, and vmpower why names him.\n"                                                       \
         "\n"                                                                                                           \
-        "  --json      print the VM as JSON; {} where it has gone\n" DAEMON_HELP                                        \
-        "  -h, --help  this text\n"                                                                                     \
+        "  --timeout SECONDS  wait so long for what comes of it, and print that verdict\n"                             \
+        "  --json      print the VM as JSON ({} where it has gone), with --timeout the verdict\n" DAEMON_HELP          \
+        "  -h, --help  this text\n"                                                                                    \
         "\n"                                                                                                           \
-        "Exit status: 0; 3 there is no such VM; 1 failed, or no daemon answers; 2 wrong usage.\n"
+        "Exit status: 0; 3 there is no such VM; 1 failed, it did not come to that in time, or no daemon answers; 2 wrong usage.\n"
 
-#define CONTROL(word, done, about, text)                                                                               \
+/* `wanted`: the transitions that it was for. */
+#define CONTROL(word, done, wanted, about, text)                                                                       \
         static int word##_main(int argc, char **argv) {                                                                \
-                return control(&verb_##word, done, argc, argv);                                                        \
+                return control(&verb_##word, done, wanted, argc, argv);                                                \
         }                                                                                                              \
         const struct verb verb_##word = { #word, about, CONTROL_HELP(#word, text), word##_main }
 
-CONTROL(shutdown, "was sent the power button; what its guest makes of it, it will tell",
-        "press the VM's power button: its guest may obey",
-        "Presses the power button.  A guest that obeys powers itself off; one without ACPI does not even see it.\n");
-CONTROL(reset, "was reset", "reset the VM, as its reset button would",
-        "Resets the VM at once; its guest is not asked.\n");
-CONTROL(destroy, "was destroyed", "end the VM at once",
+CONTROL(shutdown, "was asked to shut down; what its guest makes of it, it will tell", "poweroff halt",
+        "ask the VM's guest to power itself off, by its power button",
+        "Presses the power button: a guest that obeys powers itself off; one without ACPI does not even see it.  A Xen domain's guest\n"
+        "is asked by Xen's own means, and it is said at once where it has no driver that listens.\n");
+CONTROL(reboot, "was asked to reboot; what its guest makes of it, it will tell", "reboot",
+        "ask the VM's guest to reboot (Xen)",
+        "Asks a Xen domain's guest to reboot.  QEMU has no such request: vmpower reset resets a VM of its at once, vmpower shutdown\n"
+        "presses its power button.\n");
+CONTROL(suspend, "was asked to suspend; what its guest makes of it, it will tell", "suspend",
+        "ask the VM's guest to suspend (Xen)",
+        "Asks a Xen domain's guest to suspend; vmpower wake lets it run again.  QEMU has no such request: a guest of its suspends itself\n"
+        "(systemctl suspend), and vmpower pause stops its CPUs.\n");
+CONTROL(reset, "was reset", "reboot", "reset the VM, as its reset button would",
+        "Resets the VM at once; its guest is not asked.  Xen has no such request: vmpower reboot asks a domain's guest.\n");
+CONTROL(destroy, "was destroyed", "destroy", "end the VM at once",
         "Ends the VM at once (QEMU: quit); its guest is not asked.\n");
-CONTROL(pause, "is paused", "stop the VM's CPUs",
+CONTROL(pause, "is paused", "pause", "stop the VM's CPUs",
         "Stops the VM's CPUs until vmpower resume.\n");
-CONTROL(resume, "runs", "let a paused VM run again",
+CONTROL(resume, "runs", "resume wake", "let a paused VM run again",
         "Lets a paused VM run again.\n");
-CONTROL(wake, "was woken", "wake a VM that is suspended to RAM",
-        "Wakes a VM whose guest is suspended to RAM (ACPI S3).\n");
+CONTROL(wake, "was woken", "wake resume", "wake a VM that is suspended to RAM",
+        "Wakes a VM whose guest is suspended to RAM (ACPI S3, or vmpower suspend).\n");

@@ -17,6 +17,8 @@ static const struct verb *const verbs[] = {
         &verb_attach,
         &verb_detach,
         &verb_shutdown,
+        &verb_reboot,
+        &verb_suspend,
         &verb_reset,
         &verb_destroy,
         &verb_pause,
