@@ -23,12 +23,15 @@ sys.path.insert(0, os.path.join(HERE, "../qemu"))
 from linux_guest import QEMU, Skip, initrd, kernel, libc, modules_of
 
 # In the order in which they need each other.
+ROOT_MODULES = (
+    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "overlay",
+)  # fmt: skip
 MODULES = (
-    "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p",
-    "overlay", "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "tun", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
+    *ROOT_MODULES, "virtio_blk", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4", "tun", "unix_diag", "irqbypass", "ccp", "kvm", "kvm-amd",
 )  # fmt: skip
 PR_SET_PDEATHSIG = 1
 MIB = 1536
+SHARED = "path=/,security_model=none,readonly=on,multidevs=remap"
 SILENCE = 500  # seconds: longer than the longest test in there may take
 
 BEGIN = """
@@ -44,10 +47,11 @@ mount -t tmpfs run /run
 stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1
 """
+# No program more: the disk that it would be read from may have gone already.
 END = """
 sync
 echo o >/proc/sysrq-trigger
-sleep 100
+read -r forever
 """
 
 
@@ -71,7 +75,7 @@ def _until_prompt(monitor):
 
 class Lab:
     def __init__(self, script, disk=None):
-        image = kernel("amd64")
+        kernel("amd64")
         if not shutil.which(QEMU):
             raise Skip(f"{QEMU} is not installed")
         self.directory = tempfile.mkdtemp(prefix="vmpower-lab-")
@@ -80,13 +84,9 @@ class Lab:
         with open(os.path.join(self.directory, "script"), "w", encoding="utf-8") as file:
             file.write(environment() + BEGIN + script + END)
         command = [
-            QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "EPYC-v1", "-m", str(MIB),
-            "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self.console, "-serial", "stdio",
-            "-monitor", f"unix:{self.monitor},server,nowait",
-            "-virtfs", "local,path=/,security_model=none,readonly=on,multidevs=remap,mount_tag=root",
-            "-kernel", image, "-initrd", initrd("init", *modules_of("amd64", MODULES)),
-            "-append", f"console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests maxcpus=1 "
-            f"vmpower.action=shell vmpower.script={self.directory}/script",
+            QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-nodefaults", "-display", "none", "-no-reboot",
+            "-serial", "file:" + self.console, "-serial", "stdio", "-monitor", f"unix:{self.monitor},server,nowait",
+            *self.machine(f"vmpower.action=shell vmpower.script={self.directory}/script"),
             *(["-drive", f"file={disk},format=raw,if=virtio"] if disk else []),
         ]  # fmt: skip
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -96,6 +96,14 @@ class Lab:
         self.queue = queue.SimpleQueue()
         for target in (self._read, self._read_warnings):
             threading.Thread(target=target, daemon=True).start()
+
+    def machine(self, action):
+        """What it has and boots: QEMU's options."""
+        return [
+            "-cpu", "EPYC-v1", "-m", str(MIB), "-virtfs", f"local,{SHARED},mount_tag=root",
+            "-kernel", kernel("amd64"), "-initrd", initrd("init", *modules_of("amd64", MODULES)),
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests maxcpus=1 " + action,
+        ]  # fmt: skip
 
     def _read(self):
         for line in self.process.stdout:

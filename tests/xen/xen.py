@@ -1,0 +1,22 @@
+"""The tests that want a Xen: each program runs in its dom0 (xen_lab.py).
+
+    xen.py [PROGRAM ...]    not these, but others of the tests
+"""
+
+import sys
+
+import xen_lab
+import programs
+
+PROGRAMS = ("xen/lab_itself.py",)
+
+SCRIPT = f"""
+mkdir -p /lab-tmp
+mount -t tmpfs lab-tmp /lab-tmp
+export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=120
+after_each() {{
+        {xen_lab.TROUBLE}
+}}
+"""
+
+sys.exit(programs.run(xen_lab.XenLab, sys.argv[1:] or PROGRAMS, SCRIPT))
