@@ -26,8 +26,9 @@ CPU = "max,-smap,-rdtscp"
 # eager-fpu: without it, with more than one guest, processes of dom0 get each other's FPU registers in this emulation: they crash at random, or
 #     xl is gone and nobody sees to its domain, which looks like a result. Hence also print-fatal-signals, and TROUBLE below.
 # spec-ctrl=no: what a processor does against speculation is only slow here.
+# dom0_max_vcpus=1: two of them wait for each other actively, and where fewer than two processors of ours are free, that is all they do: it took four times as long.
 # no-real-mode: there is no video mode to ask a BIOS for.
-XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info no-real-mode spec-ctrl=no,eager-fpu"
+XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus=1 com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info no-real-mode spec-ctrl=no,eager-fpu"
 DOM0_OPTIONS = "console=hvc0 earlyprintk=xen quiet panic=-1 print-fatal-signals=1 mitigations=off cryptomgr.notests "
 
 BEGIN = f"""
