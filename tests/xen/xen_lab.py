@@ -1,6 +1,6 @@
 """A Xen of our own: Debian's, booted by QEMU on an emulated processor, whose dom0 is Debian's stock kernel on this machine's root (lab.py).
 
-Xen's tools and their libraries are at the places where their packages would put them, and nothing else of the machine is changed.
+Xen's tools and their libraries are at the places where their packages would put them, of whatever version the machine has some.
 """
 
 import os
@@ -32,9 +32,10 @@ XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus=1 com1=11520
 DOM0_OPTIONS = "console=hvc0 earlyprintk=xen quiet panic=-1 print-fatal-signals=1 mitigations=off cryptomgr.notests "
 
 BEGIN = f"""
+rm -rf /usr/lib/xen-4.17 /etc/xen
 ln -s {XEN}/root/usr/lib/xen-4.17 /usr/lib/
-ln -sf {XEN}/root/usr/lib/*-linux-gnu/lib*.so.* /usr/lib/*-linux-gnu/
 ln -s {XEN}/root/etc/xen /etc/
+ln -sf {XEN}/root/usr/lib/*-linux-gnu/lib*.so.* /usr/lib/*-linux-gnu/
 export PATH={TOOLS}:{XEN}/root/usr/bin:$PATH
 mkdir -p /var/lib/xen /var/log/xen /run/xen /run/xenstored
 mount -t xenfs xenfs /proc/xen
