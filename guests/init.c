@@ -1,8 +1,8 @@
 /*
  * The whole user space of a test guest: process 1 of a stock Linux kernel, that does what its command line says.
  *
- *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|idle    (default: idle)
- *     vmpower.delay=SECONDS                                                            before it does that
+ *     vmpower.action=poweroff|halt|reboot|panic|mem|button-obey|button-ignore|watchdog|idle    (default: idle)
+ *     vmpower.delay=SECONDS                                                                     before it does that
  *     vmpower.action=console
  *     vmpower.action=shell vmpower.script=PATH
  *     vmpower.action=disk vmpower.script=PATH
@@ -11,6 +11,9 @@
  * log that have one of them), or `button-once`, which is button-ignore for one time.
  * `shell` goes on as /bin/sh, on a root that another machine shares (by 9p, its tag is "root"); what is written there stays in memory.
  * `disk` does so on the ext4 of /dev/vda.
+ * `watchdog` sets the watchdog off, and does not look after it.
+ *
+ * As /sbin/poweroff and /sbin/reboot, which the kernel calls when Xen's tools ask it to, it does that; with vmpower.request=ignore nothing.
  *
  * First it loads the modules that /modules names, one a line with its parameters, from /lib/modules.  Every line that
  * it says begins with "vmpower-init: ", and the line before the action names it: a test sees how far it came.
@@ -45,6 +48,7 @@ static long syscall5(long number, long a, long b, long c, long d, long e) {
 
 __asm__(".globl _start\n"
         "_start: xorl %ebp, %ebp\n"
+        "        movq 8(%rsp), %rdi\n"
         "        andq $-16, %rsp\n"
         "        call init\n");
 
@@ -68,7 +72,10 @@ static long syscall5(long number, long a, long b, long c, long d, long e) {
 
 __asm__(".globl _start\n"
         "_start: xorl %ebp, %ebp\n"
+        "        movl 4(%esp), %eax\n"
         "        andl $-16, %esp\n"
+        "        subl $12, %esp\n"
+        "        pushl %eax\n"
         "        call init\n");
 
 #else
@@ -427,6 +434,13 @@ static void action_button_obey(void) { button_obey_or_ignore(true, 1); }
 static void action_button_ignore(void) { button_obey_or_ignore(false, UINT32_MAX); }
 static void action_button_once(void) { button_obey_or_ignore(false, 1); }
 
+/* Xen's: drivers/watchdog/xen_wdt.c. */
+static void action_watchdog(void) {
+        mount("devtmpfs", "/dev");
+        file_write("/dev/watchdog", "");
+        say("the watchdog waits", "", "");
+}
+
 static void action_mem(void) {
         file_write("/sys/power/state", "mem");
         say("woken", "", "");
@@ -529,6 +543,7 @@ static const struct action {
         { "reboot",        action_reboot        },
         { "panic",         action_panic         },
         { "mem",           action_mem           },
+        { "watchdog",      action_watchdog      },
         { "button-obey",   action_button_obey   },
         { "button-ignore", action_button_ignore },
         { "button-once",   action_button_once   },
@@ -548,9 +563,28 @@ static void action_do(const char *name) {
         say("unknown action ", name, "");
 }
 
-__attribute__((used, noreturn)) static void init(void) {
+/* The kernel has called us as this, with nothing open. */
+static void request_do(const char *path, void (*run)(void)) {
+        char how[16] = "";
+
+        file_open("/dev/console", OPEN_READ);
+        file_open("/dev/console", OPEN_WRITE);
+        file_read("/proc/cmdline", command_line, sizeof(command_line));
+        parameter_find("vmpower.request", how, sizeof(how));
+        say(path, " was called", string_is(how, "ignore") ? ", and is ignored" : "");
+        if (!string_is(how, "ignore"))
+                run();
+        syscall5(SYS_EXIT, 0, 0, 0, 0, 0);
+}
+
+__attribute__((used, noreturn)) static void init(const char *self) {
         char name[32] = "idle", delay[16] = "0";
         struct timespec time = {0, 0};
+
+        if (string_is(self, "/sbin/poweroff"))
+                request_do(self, action_poweroff);
+        if (string_is(self, "/sbin/reboot"))
+                request_do(self, action_reboot);
 
         mount("proc", "/proc");
         mount("sysfs", "/sys");

@@ -181,8 +181,8 @@ class Inotify:
         os.close(self.fd)
 
 
-def wait_for_content(path, text, timeout=PATIENCE):
-    """Wait until somebody has written that to the file."""
+def wait_for_content(path, text, timeout=PATIENCE, count=1):
+    """Wait until somebody has written that to the file, so often."""
     deadline = time.monotonic() + timeout
     changes = Inotify(os.path.dirname(path), IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO)
     try:
@@ -192,7 +192,7 @@ def wait_for_content(path, text, timeout=PATIENCE):
                     content = file.read()
             except FileNotFoundError:
                 content = b""
-            if text.encode() in content:
+            if content.count(text.encode()) >= count:
                 return content
             if time.monotonic() > deadline:
                 raise Timeout(f"{path} has no {text!r} after {timeout} s, but {content[-500:]!r}")
