@@ -102,6 +102,8 @@ static const struct evidence *proven(const struct scene *s, enum evidence_kind k
 static const struct evidence *controlling(const struct scene *s) {
         const struct evidence *request = proven(s, EVIDENCE_CONTROL_REQUEST);
 
+        if (!request)
+                return proven(s, EVIDENCE_REQUEST);
         if (request->actor)
                 return request;
         return scene_last_before(s, EVIDENCE_REQUEST, says(s->cause, "poweroff") ? "shutdown" : s->cause->word, request, REQUEST_ACTS_WITHIN_NS);

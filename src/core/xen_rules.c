@@ -59,9 +59,17 @@ bool is_asked_reboot_later(struct scene *s) {
         return is_asked_within(s, "reboot", s->settings->button_likely_ns, true);
 }
 
-/* A guest that suspends by itself is woken by nobody: whoever saves a domain, or moves it, asks for that. */
+bool is_domain_suspend(struct scene *s) {
+        return is_domain_shutdown_because(s, "suspend");
+}
+
+/*
+ * A guest that suspends by itself is woken by nobody: whoever saves a domain, or moves it, asks for that.  Where the guest has an event channel for
+ * it, the request leaves nothing in control/shutdown.
+ */
 bool is_asked_suspend(struct scene *s) {
-        return is_asked_within(s, "suspend", s->settings->button_certain_ns, true);
+        return is_asked_within(s, "suspend", s->settings->button_certain_ns, true) ||
+               (is_domain_suspend(s) && prove(s, scene_last_before(s, EVIDENCE_REQUEST, "suspend", s->cause, REQUEST_ACTS_WITHIN_NS)));
 }
 
 bool is_domain_poweroff(struct scene *s) {
@@ -74,10 +82,6 @@ bool is_domain_reboot(struct scene *s) {
 
 bool is_domain_crash(struct scene *s) {
         return is_domain_shutdown_because(s, "crash");
-}
-
-bool is_domain_suspend(struct scene *s) {
-        return is_domain_shutdown_because(s, "suspend");
 }
 
 bool is_domain_watchdog(struct scene *s) {

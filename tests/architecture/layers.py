@@ -62,7 +62,7 @@ LAYERS = {
     "sources/trace": source(libraries={"bpf"}),
     "sources/host": source(),
     "sources/libvirt": source("json", libraries={"libvirt"}),  # a helper program each: evidence as JSON lines
-    "sources/xen": source("json", libraries={"xen"}),
+    "sources/xen": source("json", "sources/wire", libraries={"xen"}),
     "store": Layer({JUDGE, "core", "json"}, {"sqlite", "jansson", "threads"}),
     "outlets": Layer({JUDGE, "core", "json"}, {"jansson", "systemd", "nats"}),
     "engine": Layer({JUDGE, "core", "json", "store", "sources", "sources/*", "outlets"}, {"jansson", "systemd"}),

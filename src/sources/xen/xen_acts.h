@@ -1,0 +1,19 @@
+/*
+ * Xen acts: the processes that do something to domains (xen_act.h), a few at once, those of one domain one after the other.
+ *
+ * Owns them; says what came of each.  Ending does not end them: what was begun is finished.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct xen_acts;
+
+int xen_acts_new(struct xen_acts **ret_acts, sd_event *event, void (*done)(void *userdata, int64_t number, uint32_t domid, bool is_done, const char *why),
+                 void *userdata);
+struct xen_acts *xen_acts_free(struct xen_acts *acts);
+
+/* 0 or -ENOMEM; what comes of it is said later.  `name`: "" or xen_act's. */
+int xen_acts_begin(struct xen_acts *acts, int64_t number, uint32_t domid, const char *command, const char *name);

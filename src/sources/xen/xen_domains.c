@@ -1,0 +1,417 @@
+#include "core/text.h"
+#include "sources/source.h"
+#include "sources/xen/xen_source_inside.h"
+
+#include <libxl_utils.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* After so long a domain that is paused was paused, and is not being made any more: no event tells when its maker lets it run. */
+#define MADE_AFTER_USEC (30 * SECOND_USEC)
+#define RESTARTS_WINDOW_NS (60 * SECOND_NS)
+
+const char *const xen_nodes[NODES] = { [NODE_CONTROL] = "control/shutdown", [NODE_NAME] = "name", [NODE_VM] = "vm" };
+
+/* --- what is said ------------------------------------------------------------------------------------------------ */
+
+static void report(void *userdata, struct evidence *fact) {
+        struct domain *domain = userdata;
+        struct wire_message message = { .kind = WIRE_EVIDENCE };
+
+        fact->at_ns = source_now_ns();
+        fact->time_ns = source_time_ns();
+        fact->seq = ++domain->source->seq;
+        message.evidence = *fact;
+        memcpy(message.of, domain->instance, sizeof(message.of));
+        xen_link_say(domain->source->link, &message);
+        if (fact->kind == EVIDENCE_CONTROL_ACKNOWLEDGED && domain->waits_for) {
+                struct wire_message done = { .kind = WIRE_DONE, .done = { .number = domain->waits_for, .is_done = true } };
+
+                domain->waits_for = 0;
+                domain->patience = sd_event_source_disable_unref(domain->patience);
+                xen_link_say(domain->source->link, &done);
+        }
+}
+
+struct xen_report domain_report(struct domain *domain) {
+        return (struct xen_report){ report, domain };
+}
+
+/* What the domain's stored configuration wants; "": there is none. */
+static void read_policy(struct source *source, uint32_t domid, char *ret_text, size_t n_text) {
+        libxl_domain_config config;
+        uint8_t *json = NULL;
+        size_t n = 0;
+        int n_json = 0;
+
+        *ret_text = '\0';
+        if (libxl_userdata_retrieve(source->libxl, domid, "libxl-json", &json, &n_json) || !json || n_json <= 0)
+                return;
+        libxl_domain_config_init(&config);
+        /* libxl ends the text with a NUL of its own. */
+        if (!json[n_json - 1] && !libxl_domain_config_from_json(source->libxl, &config, (const char *)json)) {
+                const struct {
+                        const char *event;
+                        libxl_action_on_shutdown action;
+                } wishes[] = { { "on_poweroff", config.on_poweroff }, { "on_reboot", config.on_reboot }, { "on_crash", config.on_crash },
+                               { "on_watchdog", config.on_watchdog }, { "on_soft_reset", config.on_soft_reset } };
+
+                for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+                        const char *action = xen_action_word((int)wishes[i].action);
+
+                        if (action && n < n_text)
+                                n += (size_t)snprintf(ret_text + n, n_text - n, "%s%s=%s", n ? " " : "", wishes[i].event, action);
+                }
+        }
+        libxl_domain_config_dispose(&config);
+        free(json);
+}
+
+static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
+        struct source *source = domain->source;
+
+        memcpy(ret_vm->name, domain->name, sizeof(ret_vm->name));
+        memcpy(ret_vm->uuid, domain->uuid, sizeof(domain->uuid));
+        text_set(ret_vm->backend, sizeof(ret_vm->backend), "xen");
+        memcpy(ret_vm->instance, domain->instance, sizeof(ret_vm->instance));
+        ret_vm->domid = domain->domid;
+        if (domain->is_ours)
+                read_policy(source, domain->domid, ret_vm->policy, sizeof(ret_vm->policy));
+}
+
+/* It goes by another name, or is to have another policy. */
+static void tell_vm(struct domain *domain) {
+        struct wire_message message = { .kind = WIRE_VM };
+
+        describe(domain, &message.vm);
+        memcpy(message.of, domain->instance, sizeof(message.of));
+        xen_link_say(domain->source->link, &message);
+}
+
+static unsigned count_restarts(const struct source *source, const char *name) {
+        uint64_t now_ns = source_now_ns();
+        unsigned n = 0;
+
+        for (size_t i = 0; i < RESTARTS_KEPT; i++)
+                if (source->restarts[i].at_ns && now_ns - source->restarts[i].at_ns < RESTARTS_WINDOW_NS && !strcmp(source->restarts[i].name, name))
+                        n++;
+        return n;
+}
+
+/* --- a domain's nodes -------------------------------------------------------------------------------------------- */
+
+void domain_path(char ret_path[static NODE_PATH_MAX], uint32_t domid, const char *node) {
+        snprintf(ret_path, NODE_PATH_MAX, "/local/domain/%" PRIu32 "/%s", domid, node);
+}
+
+int domain_read_node(const struct domain *domain, const char *node, char ret_value[static XENSTORE_PAYLOAD_MAX + 1], size_t *ret_n) {
+        char path[NODE_PATH_MAX];
+
+        *ret_n = 0;
+        ret_value[0] = '\0';
+        if (!domain->source->store)
+                return -ENOTCONN;
+        domain_path(path, domain->domid, node);
+        return xenstore_read(domain->source->store, path, ret_value, ret_n);
+}
+
+static int read_start_time(const struct domain *domain, char ret_value[static XENSTORE_PAYLOAD_MAX + 1], size_t *ret_n) {
+        char path[NODE_PATH_MAX];
+
+        *ret_n = 0;
+        ret_value[0] = '\0';
+        snprintf(path, sizeof(path), "/vm/%s/start_time", domain->uuid);
+        return domain->source->store ? xenstore_read(domain->source->store, path, ret_value, ret_n) : -ENOTCONN;
+}
+
+static void read_uuid(struct domain *domain) {
+        char value[XENSTORE_PAYLOAD_MAX + 1];
+        size_t n;
+
+        if (domain_read_node(domain, "vm", value, &n) || xen_uuid_of_path(domain->uuid, value, n))
+                xen_uuid_text(domain->uuid, domain->handle);
+}
+
+static void read_name(struct domain *domain) {
+        char value[XENSTORE_PAYLOAD_MAX + 1];
+        size_t n;
+
+        if (!domain_read_node(domain, "name", value, &n) && n)
+                text_copy(domain->name, sizeof(domain->name), value, n);
+}
+
+/* What tells it from others moves on with it: a domain that is kept under another uuid, or begun anew in its place, is still the same. */
+static void keep_creation(struct domain *domain) {
+        char value[XENSTORE_PAYLOAD_MAX + 1], path[NODE_PATH_MAX];
+        size_t n;
+
+        if (!domain->start_time[0] || (!read_start_time(domain, value, &n) && !strcmp(value, domain->start_time)))
+                return;
+        snprintf(path, sizeof(path), "/vm/%s/start_time", domain->uuid);
+        if (domain->source->store)
+                xenstore_write(domain->source->store, path, domain->start_time);
+}
+
+static void watch_nodes(struct domain *domain, bool on) {
+        struct source *source = domain->source;
+
+        for (unsigned node = 0; node < NODES && source->store; node++) {
+                uint64_t token = TOKENS_OF_DOMAINS + (uint64_t)domain->domid * 4 + node;
+                char path[NODE_PATH_MAX];
+
+                domain_path(path, domain->domid, xen_nodes[node]);
+                if (!on) {
+                        xenstore_unwatch(source->store, path, token);
+                        continue;
+                }
+                xenstore_watch(source->store, path, token);
+                if (node == NODE_CONTROL)
+                        domain->seen.n_own_writes++; /* a watch's first event is that it was set */
+        }
+}
+
+void domain_read_nodes(struct domain *domain) {
+        struct xen_report to = domain_report(domain);
+        char value[XENSTORE_PAYLOAD_MAX + 1];
+        unsigned n_events[NODES];
+        size_t n;
+
+        memcpy(n_events, domain->n_events, sizeof(n_events));
+        memset(domain->n_events, 0, sizeof(domain->n_events));
+        if (domain->seen.is_gone)
+                return;
+        if (n_events[NODE_CONTROL]) {
+                int r = domain_read_node(domain, xen_nodes[NODE_CONTROL], value, &n);
+
+                if (!r || r == -ENOENT)
+                        xen_domain_control(&domain->seen, r ? NULL : value, n, n_events[NODE_CONTROL], source_now_ns(), &to);
+        }
+        if (n_events[NODE_NAME] || n_events[NODE_VM]) {
+                char name[sizeof(domain->name)], uuid[sizeof(domain->uuid)];
+
+                memcpy(name, domain->name, sizeof(name));
+                memcpy(uuid, domain->uuid, sizeof(uuid));
+                read_name(domain);
+                read_uuid(domain);
+                if (strcmp(uuid, domain->uuid))
+                        keep_creation(domain);
+                if (strcmp(name, domain->name) || strcmp(uuid, domain->uuid))
+                        tell_vm(domain);
+        }
+}
+
+/* --- domains come and go ----------------------------------------------------------------------------------------- */
+
+static void domain_free(struct domain *domain) {
+        sd_event_source_disable_unref(domain->patience);
+        sd_event_source_disable_unref(domain->making);
+        free(domain);
+}
+
+static int on_made(sd_event_source *timer, uint64_t usec, void *userdata) {
+        struct domain *domain = userdata;
+
+        domain->making = sd_event_source_disable_unref(domain->making);
+        xen_domain_is_made(&domain->seen);
+        domains_look(domain->source, false);
+        return 0;
+}
+
+/* Whether its own configuration is its policy; nothing is said of it. */
+static bool is_alone(const struct domain *domain) {
+        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name);
+}
+
+static void to_look(struct xen_look *ret_look, const libxl_dominfo *info) {
+        *ret_look = (struct xen_look){
+                .domid = info->domid,
+                .is_paused = info->paused,
+                .has_shut_down = info->shutdown,
+                .is_dying = info->dying,
+                .reason = info->shutdown ? (unsigned)info->shutdown_reason : 0,
+        };
+        memcpy(ret_look->uuid, &info->uuid, sizeof(ret_look->uuid));
+}
+
+static void meet(struct source *source, const libxl_dominfo *info) {
+        struct wire_message message = { .kind = WIRE_HELLO, .hello = { .protocol = WIRE_PROTOCOL, .sources = 1u << SOURCE_XEN } };
+        char value[XENSTORE_PAYLOAD_MAX + 1], creation[XEN_CREATION_MAX];
+        struct domain *domain = calloc(1, sizeof(*domain));
+        struct xen_look first;
+        size_t n;
+
+        if (!domain) {
+                xen_link_trouble(source->link, "out of memory: domain %" PRIu32 " is not looked after", info->domid);
+                return;
+        }
+        to_look(&first, info);
+        domain->source = source;
+        domain->domid = info->domid;
+        memcpy(domain->handle, first.uuid, sizeof(domain->handle));
+        xen_domain_init(&domain->seen, &first, source->has_surveyed);
+        read_uuid(domain);
+        snprintf(domain->name, sizeof(domain->name), "Domain-%" PRIu32, info->domid);
+        read_name(domain);
+        if (!read_start_time(domain, value, &n) && n < sizeof(domain->start_time))
+                memcpy(domain->start_time, value, n + 1);
+        xen_creation(creation, &message.hello.vm.began_ns, domain->start_time, strlen(domain->start_time), domain->uuid);
+        snprintf(domain->instance, sizeof(domain->instance), "%s:xen%" PRIu32 ":%s", source->boot_id, info->domid, creation);
+        domain->is_ours = is_alone(domain);
+        source->domains[info->domid] = domain;
+
+        text_set(message.hello.program, sizeof(message.hello.program), "vmpower-source-xen");
+        describe(domain, &message.hello.vm);
+        message.hello.vm.n_restarts = count_restarts(source, domain->name);
+        text_set(message.hello.vm.state, sizeof(message.hello.vm.state), xen_domain_state(&domain->seen, &first));
+        memcpy(message.of, domain->instance, sizeof(message.of));
+        xen_link_say(source->link, &message);
+        watch_nodes(domain, true);
+        if (domain->seen.is_being_made)
+                sd_event_add_time_relative(source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
+}
+
+static void end(struct domain *domain) {
+        struct wire_message message = { .kind = WIRE_GONE };
+
+        if (domain->waits_for)
+                source_answer(domain->source, domain->waits_for, false, "the domain is gone");
+        domain->waits_for = 0;
+        domain->patience = sd_event_source_disable_unref(domain->patience);
+        domain->making = sd_event_source_disable_unref(domain->making);
+        memcpy(message.of, domain->instance, sizeof(message.of));
+        xen_link_say(domain->source->link, &message);
+        watch_nodes(domain, false);
+}
+
+/* What the hypervisor says of a domain that is known; false: it is another one, or there is none. */
+static bool find_look(const struct source *source, const struct domain *domain, struct xen_look *ret_look) {
+        const libxl_dominfo *info = source->looks[domain->domid];
+
+        if (!info || memcmp(&info->uuid, domain->handle, sizeof(domain->handle)))
+                return false;
+        to_look(ret_look, info);
+        return true;
+}
+
+void domains_look(struct source *source, bool is_unwatched) {
+        int n_infos = 0;
+        libxl_dominfo *infos = libxl_list_domain(source->libxl, &n_infos);
+        unsigned n_changed = 0, n_released;
+        enum xen_account account;
+        bool has_new = false;
+
+        if (!infos) {
+                xen_link_trouble(source->link, "the hypervisor does not say which domains there are");
+                return;
+        }
+        for (int i = 0; i < n_infos; i++)
+                if (infos[i].domid && infos[i].domid < DOMIDS)
+                        source->looks[infos[i].domid] = &infos[i];
+        /*
+         * What a guest wrote before it shut down has come by now, and was before that.  An event that came after the list may be of something that it
+         * shows, or of what comes next: it counts both times.
+         */
+        n_released = source->n_released;
+        source->n_released = 0;
+        if (source->store && source_take_events(source) < 0)
+                is_unwatched = true;
+        n_released += source->n_released;
+
+        for (uint32_t domid = 1; domid < DOMIDS; domid++) {
+                const struct domain *domain = source->domains[domid];
+                struct xen_look now;
+
+                if (domain)
+                        n_changed += xen_domain_is_changed(&domain->seen, find_look(source, domain, &now) ? &now : NULL);
+        }
+        account = is_unwatched ? XEN_UNWATCHED : n_released <= n_changed ? XEN_ACCOUNTED : XEN_UNACCOUNTED;
+
+        for (uint32_t domid = 1; domid < DOMIDS; domid++) {
+                struct domain *domain = source->domains[domid];
+                struct xen_report to;
+                struct xen_look now;
+                bool is_there, had_shut_down;
+
+                if (!domain)
+                        continue;
+                to = domain_report(domain);
+                is_there = find_look(source, domain, &now);
+                had_shut_down = domain->seen.has_shut_down;
+                if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
+                        end(domain);
+                else if (had_shut_down && !domain->seen.has_shut_down)
+                        keep_creation(domain);
+                if (!is_there) {
+                        source->domains[domid] = NULL;
+                        domain_free(domain);
+                }
+        }
+        for (int i = 0; i < n_infos; i++) {
+                uint32_t domid = infos[i].domid;
+
+                /* One that is being put together is met when it is introduced to xenstored: by then it has what tells it from others. */
+                if (!domid || domid >= DOMIDS || source->domains[domid] || infos[i].dying || infos[i].never_stop || !source->store ||
+                    xenstore_is_introduced(source->store, domid) != 1)
+                        continue;
+                if (!has_new)
+                        xen_keepers_look(source->keepers);
+                has_new = true;
+                meet(source, &infos[i]);
+                /* It may have shut down already. */
+                if (source->domains[domid]) {
+                        struct domain *domain = source->domains[domid];
+                        struct xen_report to = domain_report(domain);
+                        struct xen_look now;
+
+                        to_look(&now, &infos[i]);
+                        xen_domain_look(&domain->seen, &now, account, &to);
+                }
+        }
+        memset(source->looks, 0, sizeof(source->looks));
+        libxl_dominfo_list_free(infos, n_infos);
+}
+
+void domains_share_out(struct source *source) {
+        /* It may have ended because its domain did. */
+        domains_look(source, false);
+        xen_keepers_look(source->keepers);
+        for (uint32_t domid = 1; domid < DOMIDS; domid++) {
+                struct domain *domain = source->domains[domid];
+
+                if (!domain || domain->seen.is_gone || domain->is_ours == is_alone(domain))
+                        continue;
+                domain->is_ours = !domain->is_ours;
+                tell_vm(domain);
+        }
+}
+
+/* Nobody was told of what happened in between. */
+static void tell_gap(struct domain *domain) {
+        struct evidence gap = evidence_make(SOURCE_XEN, EVIDENCE_GAP);
+        static const char why[] = "xenstored had gone";
+
+        evidence_set_text(&gap, why, strlen(why));
+        report(domain, &gap);
+}
+
+void domains_watch_again(struct source *source) {
+        for (uint32_t domid = 1; domid < DOMIDS; domid++)
+                if (source->domains[domid] && !source->domains[domid]->seen.is_gone) {
+                        tell_gap(source->domains[domid]);
+                        source->domains[domid]->seen.n_own_writes = 0;
+                        watch_nodes(source->domains[domid], true);
+                }
+}
+
+struct domain *domains_find(const struct source *source, const char *instance) {
+        const char *at = strstr(instance, ":xen");
+        unsigned long domid = at ? strtoul(at + strlen(":xen"), NULL, 10) : 0;
+        struct domain *domain = domid && domid < DOMIDS ? source->domains[domid] : NULL;
+
+        return domain && !domain->seen.is_gone && !strcmp(domain->instance, instance) ? domain : NULL;
+}
