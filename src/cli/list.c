@@ -36,12 +36,12 @@ static void print_head(void) {
 
 /* What a host's own tools call it: its process, or its domain. */
 static void format_number(char ret_text[static 24], const struct vmpower_vm *vm) {
-        const char *instance = vmpower_vm_instance(vm), *domain = instance ? strchr(instance, ':') : NULL;
+        const char *instance = vmpower_vm_instance(vm);
 
         if (vmpower_vm_pid(vm) > 0)
                 snprintf(ret_text, 24, "%" PRId64, vmpower_vm_pid(vm));
         else if (instance && instance_is_domain(instance))
-                snprintf(ret_text, 24, "%.*s", (int)strcspn(domain + 1, ":"), domain + 1);
+                snprintf(ret_text, 24, "xen%" PRId64, instance_domid(instance));
         else
                 strcpy(ret_text, "-");
 }

@@ -31,7 +31,7 @@ static int print_prose(const struct verdict_record *record, void *userdata) {
 /* "pid 4711", "domain 5". */
 static void format_number(char ret_text[static 48], const char *instance, int64_t pid) {
         if (instance_is_domain(instance))
-                snprintf(ret_text, 48, "domain %.*s", (int)strcspn(strchr(instance, ':') + 4, ":"), strchr(instance, ':') + 4);
+                snprintf(ret_text, 48, "domain %" PRId64, instance_domid(instance));
         else
                 snprintf(ret_text, 48, "pid %" PRId64, pid);
 }

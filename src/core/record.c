@@ -14,15 +14,23 @@ bool instance_is_monitors(const char *instance) {
         return n_colons > 2;
 }
 
-bool instance_is_domain(const char *instance) {
-        const char *number = strchr(instance, ':');
+int64_t instance_domid(const char *instance) {
+        const char *at = strchr(instance, ':');
+        int64_t domid = 0;
         size_t n_digits;
 
-        if (!number || strncmp(number, ":xen", 4))
-                return false;
-        number += 4;
-        n_digits = strspn(number, "0123456789");
-        return n_digits && number[n_digits] == ':' && number[n_digits + 1] && !strchr(number + n_digits + 1, ':');
+        if (!at || strncmp(at, ":xen", 4))
+                return -1;
+        at += 4;
+        n_digits = strspn(at, "0123456789");
+        for (size_t i = 0; i < n_digits && i < 9; i++)
+                domid = domid * 10 + (at[i] - '0');
+        at += n_digits;
+        return n_digits && n_digits <= 9 && *at == ':' && at[1] && !strchr(at + 1, ':') ? domid : -1;
+}
+
+bool instance_is_domain(const char *instance) {
+        return instance_domid(instance) >= 0;
 }
 
 void verdict_record_deinit(struct verdict_record *record) {

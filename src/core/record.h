@@ -26,6 +26,8 @@ bool instance_is_monitors(const char *instance);
 
 /* A VM without a process: "BOOTID:xenDOMID:CREATION". */
 bool instance_is_domain(const char *instance);
+/* Xen's number for it; -1: it is no domain. */
+int64_t instance_domid(const char *instance);
 
 struct verdict_record {
         char id[VERDICT_ID_MAX];

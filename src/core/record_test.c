@@ -34,10 +34,12 @@ static void make_id(char *ret_id, const struct vm_identity *vm, uint64_t time_ns
 
 static void an_instance_tells_what_it_is_of(void **state) {
         static const char *const no_domains[] = { "", "boot", "boot:4711:99", "boot:4711:99:12", "boot:xen", "boot:xen5", "boot:xen5:", "boot:xen:1",
-                                                  "boot:xenon:1", "boot:xen5:1:2", "boot:xen-5:1" };
+                                                  "boot:xenon:1", "boot:xen5:1:2", "boot:xen-5:1",
+                                                  "boot:xen1234567890:1" };
 
         assert_true(instance_is_domain("boot:xen5:170000"));
         assert_true(instance_is_domain("boot:xen0:c0ffee"));
+        assert_int_equal(instance_domid("boot:xen32751:170000"), 32751);
         assert_false(instance_is_monitors("boot:xen5:170000"));
         assert_true(instance_is_monitors("boot:4711:99:12"));
         for (size_t i = 0; i < N_ELEMENTS(no_domains); i++)

@@ -211,6 +211,9 @@ void keeper_helped_judged(struct kept *kept, const struct verdict_record *record
 static void take_policys_answer(struct errand *errand, bool is_done, const char *why) {
         struct helped *helped = errand->helped;
 
+        /* What a helper before this one had begun may have come to it. */
+        is_done = is_done || (action_starts_again(errand->decision.action) &&
+                              helping_find_successor(errand->helping, errand->name, errand->instance));
         if (helped && !strcmp(helped->decided_id, errand->verdict_id)) {
                 helped->errand = NULL;
                 if (is_done)

@@ -41,6 +41,7 @@ struct helped {
         struct helping *helping;
         struct helped *next, *previous;
         struct kept *kept;
+        int64_t domid;
         bool is_told;    /* by the helper that runs now */
         bool was_missed; /* nobody told of it for a while */
         bool has_ended;  /* by what was told */

@@ -2,7 +2,8 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "engine/recover.h"
-#include "sources/proc.h"
+#include "engine/tracing.h"
+#include "sources/xen_dom0.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,12 +16,6 @@
 /* So long after a VM could not be written down. */
 #define AGAIN_USEC 2000000
 
-static bool xen_is_there(void) {
-        char text[256];
-
-        return proc_read("/proc/xen/capabilities", text, sizeof(text)) > 0 && strstr(text, "control_d");
-}
-
 /* What can be asked of a domain, and the helper's word for it; or what to do instead. */
 static const struct helper_action xen_actions[] = {
         { "shutdown", "shutdown", NULL }, { "reboot", "reboot", NULL }, { "suspend", "suspend", NULL },
@@ -30,7 +25,7 @@ static const struct helper_action xen_actions[] = {
 };
 
 static const struct helper_kind kinds[_KEEPER_HELPER_N] = {
-        [KEEPER_XEN] = { "vmpower-source-xen", "xen", 1u << SOURCE_XEN, SOURCE_XEN, xen_is_there, xen_actions, N_ELEMENTS(xen_actions) },
+        [KEEPER_XEN] = { "vmpower-source-xen", "xen", 1u << SOURCE_XEN, SOURCE_XEN, xen_dom0_is_here, xen_actions, N_ELEMENTS(xen_actions) },
 };
 
 static struct helping *find_helping(const struct keeper *keeper, const char *backend) {
@@ -50,6 +45,7 @@ static struct helped *helped_new(struct helping *helping, struct kept *kept) {
                 return NULL;
         helped->helping = helping;
         helped->kept = kept;
+        helped->domid = instance_domid(kept_instance(kept)->identity.instance);
         helped->next = helping->first;
         if (helping->first)
                 helping->first->previous = helped;
@@ -268,10 +264,25 @@ static void on_evidence(struct helped *helped, struct evidence *evidence) {
                 helped->has_ended = true;
         if (known_facts_have(&helped->known, &fact))
                 return;
+        /* Who had it done comes before what became of it. */
+        tracing_drain(helped->helping->keeper->tracing);
         evidence->actor = NULL;
         if (!fact.time_ns)
                 fact.time_ns = source_time_ns();
         source_report(engine_vm_sink(helped->kept->vm), &fact);
+}
+
+/* Somebody tells Xen what to do with a domain. */
+static void on_hypercall(void *userdata, struct evidence *evidence) {
+        const struct helping *helping = userdata;
+        struct helped *helped = helping->first;
+
+        while (helped && (helped->domid != evidence->number || helped->has_ended || helped->kept->is_over))
+                helped = helped->next;
+        if (helped)
+                source_report(engine_vm_sink(helped->kept->vm), evidence);
+        else
+                evidence_deinit(evidence);
 }
 
 /* It is not there any more, and how that came to be nobody saw. */
@@ -436,6 +447,8 @@ void keeper_start_helpers(struct keeper *keeper) {
                         keeper_say(keeper, "%s is not there (%s): VMs of %s are not looked after", helping->kind->program,
                                    r == -ENOENT ? "it is looked for in $VMPOWER_LIBEXEC_DIR, beside vmpowerd, and where it is installed" : strerror(-r),
                                    helping->kind->backend);
+                if (helping->kind == &kinds[KEEPER_XEN] && xen_dom0_is_here())
+                        tracing_on_hypercall(keeper->tracing, on_hypercall, helping);
         }
 }
 
