@@ -90,7 +90,7 @@ static int count_restart(const struct verdict_record *record, void *userdata) {
         return 0;
 }
 
-unsigned helped_count_restarts(const struct helped *helped, const char *except) {
+static unsigned count_on_record(const struct helped *helped, const char *except) {
         struct keeper *keeper = helped->helping->keeper;
         const char *name = helped->kept->own_name ? helped->kept->own_name : kept_name(helped->kept);
         struct restarts restarts = { .backend = helped->helping->kind->backend, .except = except };
@@ -101,6 +101,17 @@ unsigned helped_count_restarts(const struct helped *helped, const char *except) 
         if (store_each_verdict(keeper->store, &query, count_restart, &restarts, why) < 0)
                 keeper_say(keeper, "%.200s: cannot read how often it was started again: %s", name, why);
         return restarts.n;
+}
+
+/* What its helper knows may be more: the record of one that was kept under another name goes by that. */
+static unsigned count_restarts(const struct helped *helped, const char *except) {
+        unsigned n = count_on_record(helped, except);
+
+        return helped->n_told > n && source_now_ns() - helped->told_ns < POLICY_RESTARTS_WINDOW_NS ? helped->n_told : n;
+}
+
+void helped_count_restarts(struct helped *helped) {
+        engine_vm_set_restarts(helped->kept->vm, count_restarts(helped, ""));
 }
 
 const struct kept *helping_find_successor(const struct helping *helping, const char *name, const char *instance) {
@@ -121,9 +132,6 @@ static void decide(struct helped *helped, enum decision_result result) {
         keeper_decide(helped->helping->keeper, helped->kept, helped->decided_id, &helped->decision);
         helped->decided_id[0] = '\0';
         helped->delay = sd_event_source_disable_unref(helped->delay);
-        /* The same instance may go on, and be begun anew once more. */
-        if (helped->decision.action == ACTION_SOFT_RESET)
-                engine_vm_set_restarts(helped->kept->vm, helped_count_restarts(helped, ""));
 }
 
 static void fail(struct helped *helped, const char *why) {
@@ -176,7 +184,7 @@ void helped_carry_out(struct helped *helped) {
         uint64_t delay_ns = 0, now_ns = source_time_ns(), since_ns = now_ns > helped->decided_ns ? now_ns - helped->decided_ns : 0;
 
         if (action_starts_again(helped->decision.action))
-                delay_ns = policy_restart_delay_ns(helped->decision.event, helped_count_restarts(helped, helped->decided_id));
+                delay_ns = policy_restart_delay_ns(helped->decision.event, count_restarts(helped, helped->decided_id));
         if (since_ns < delay_ns && !helped->delay)
                 sd_event_add_time_relative(helped->helping->keeper->event, &helped->delay, CLOCK_MONOTONIC,
                                            (delay_ns - since_ns) / 1000, 0, on_delay_over, helped);

@@ -339,7 +339,10 @@ static void become(const char *path, int fd, pid_t parent) {
         sigset_t none;
         int nowhere;
 
-        /* It goes with us, whatever ends us.  If that was just now, nobody sends the signal any more. */
+        /*
+         * It goes with us, whatever ends us.  If that was just now, nobody sends the signal any more.  A program that is given more rights than we have kept
+         * forgets it (commit_creds() in Linux's kernel/cred.c): a helper of root's says so once more itself.
+         */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
                 _exit(STATUS_NOT_RUN);
         for (int number = 1; number < NSIG; number++)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -189,6 +192,57 @@ static void one_that_does_not_end_is_killed(void **state) {
         assert_int_equal(errno, ESRCH);
 }
 
+/* Has it become its program, a script?  Where that is. */
+static bool find_script(pid_t pid, char ret_path[static 128]) {
+        char path[32], words[256] = "";
+        const char *script;
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || read(fd, words, sizeof(words) - 1) < 0)
+                return false;
+        close(fd);
+        script = words + strlen(words) + 1;
+        snprintf(ret_path, 128, "%s", script);
+        return *script == '/';
+}
+
+static void one_that_does_not_end_goes_with_whoever_has_started_it(void **state) {
+        char path[80], text[16] = "", script[128];
+        struct world world;
+        pid_t keeper, pid;
+        int fd, pid_fd;
+        struct pollfd end;
+
+        keeper = fork();
+        assert_true(keeper >= 0);
+        if (!keeper) {
+                begin(&world, "trap '' TERM; say '{\"surveyed\": true}'; while :; do sleep 1; done");
+                world.n_enough = -1U;
+                loop(&world);
+        }
+        /* Its helper is its only child. */
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)keeper, (int)keeper);
+        do {
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                assert_true(fd >= 0);
+                assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+                close(fd);
+                pid = atoi(text);
+        } while (!pid || !find_script(pid, script));
+        pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        assert_true(pid_fd >= 0);
+        kill(keeper, SIGKILL);
+        waitpid(keeper, NULL, 0);
+        end = (struct pollfd){ .fd = pid_fd, .events = POLLIN };
+        assert_int_equal(poll(&end, 1, 10000), 1);
+        close(pid_fd);
+        unlink(script);
+        *strrchr(script, '/') = '\0';
+        rmdir(script);
+}
+
 static void it_is_looked_for_where_the_environment_says(void **state) {
         char path[PATH_MAX];
         struct world world;
@@ -213,6 +267,7 @@ int main(void) {
                 cmocka_unit_test(one_that_reads_nothing_is_ended),
                 cmocka_unit_test(told_to_end_it_finishes_what_it_has_begun),
                 cmocka_unit_test(one_that_does_not_end_is_killed),
+                cmocka_unit_test(one_that_does_not_end_goes_with_whoever_has_started_it),
                 cmocka_unit_test(it_is_looked_for_where_the_environment_says),
         };
 

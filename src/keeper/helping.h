@@ -42,6 +42,8 @@ struct helped {
         struct helped *next, *previous;
         struct kept *kept;
         int64_t domid;
+        unsigned n_told;  /* restarts of this name, as its helper told … */
+        uint64_t told_ns; /* … then: CLOCK_BOOTTIME */
         bool is_told;    /* by the helper that runs now */
         bool was_missed; /* nobody told of it for a while */
         bool has_ended;  /* by what was told */
@@ -81,8 +83,8 @@ struct errand {
 /* Is what is decided so that the VM runs again? */
 bool action_starts_again(enum policy_action action);
 
-/* How often policy has started this name again lately, by the record, which outlives helpers and daemons; but for that verdict's. */
-unsigned helped_count_restarts(const struct helped *helped, const char *except);
+/* How often policy has started this name again lately is what is decided by next.  The record tells it, which outlives helpers and daemons. */
+void helped_count_restarts(struct helped *helped);
 
 /* What is decided on it is to be carried out: now, or when a crash loop has waited long enough. */
 void helped_carry_out(struct helped *helped);

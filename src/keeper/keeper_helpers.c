@@ -216,7 +216,6 @@ static void on_hello(struct helping *helping, const struct wire_hello *hello) {
         const struct wire_vm *told = &hello->vm;
         char why[STORE_WHY_MAX];
         struct helped *helped;
-        unsigned n_restarts;
         int r;
 
         if (hello->protocol != WIRE_PROTOCOL || strcmp(told->backend, helping->kind->backend) || !instance_is_domain(told->instance) ||
@@ -248,8 +247,8 @@ static void on_hello(struct helping *helping, const struct wire_hello *hello) {
         note_identity(helped, told);
         note_policy(helped, told->policy);
         note_state(helped->kept, told->state);
-        n_restarts = helped_count_restarts(helped, "");
-        engine_vm_set_restarts(helped->kept->vm, told->n_restarts > n_restarts ? (unsigned)told->n_restarts : n_restarts);
+        helped->n_told = (unsigned)told->n_restarts;
+        helped->told_ns = source_now_ns();
         if (helped->decided_id[0])
                 helped_carry_out(helped);
 }
@@ -262,6 +261,8 @@ static void on_evidence(struct helped *helped, struct evidence *evidence) {
                 return;
         if (evidence_ends_process(&fact))
                 helped->has_ended = true;
+        if (evidence_changes_vm(&fact))
+                helped_count_restarts(helped);
         if (known_facts_have(&helped->known, &fact))
                 return;
         /* Who had it done comes before what became of it. */

@@ -108,6 +108,73 @@ def crash_loop(world):
     assert story(named(world, "web")) == [CRASH] * 6
 
 
+@test("reboots wait for nothing, and five within a minute are enough; what was longer ago does not count")
+def reboots(world):
+    xen = Xen(world)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    began = time.monotonic()
+    for _ in range(5):
+        xen.shut_down(domain, "reboot")
+        domain = xen.wait_born("web", domain)
+    assert time.monotonic() - began < 10
+    wait_decided(world, "web", *[("restart", "done")] * 5)
+    connection = sqlite3.connect(os.path.join(world.state, "vmpower.db"), timeout=PATIENCE)
+    connection.execute("UPDATE verdict SET time_ns = time_ns - 100000000000")
+    connection.commit()
+    connection.close()
+    xen.shut_down(domain, "reboot")
+    domain = xen.wait_born("web", domain)
+    for _ in range(4):
+        xen.shut_down(domain, "reboot")
+        domain = xen.wait_born("web", domain)
+    xen.shut_down(domain, "reboot")
+    daemon.stderr.wait_for("web: it was started again 5 times within a minute")
+    daemon.stop()
+    assert story(named(world, "web")) == [REBOOT] * 11
+
+
+@test("what the helper counts counts, too: of a domain that is kept under another name the record tells nothing any more")
+def kept_and_restarted(world):
+    xen = Xen(world, carries_out=False)
+    daemon = daemon_of(world)
+    domain = xen.born("web", "on_crash=rename-restart")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "crash")
+    xen.wait_requests(1)
+    assert xen.requests[0]["command"] == "rename-restart", xen.requests
+    with xen.lock:
+        domain.name, domain.uuid = "web-old", str(uuid.uuid4())
+        vm = {"name": domain.name, "uuid": domain.uuid, "instance": domain.instance, "policy": None}
+        xen.life.say(domain.instance, vm=vm)
+        xen.says_restarts = 5
+        second = xen._born("web", "on_crash=rename-restart")
+        xen.life.say(done={"request": xen.requests[0]["request"], "result": "done"})
+    wait_listed(world, "web", lambda told: told and told["instance"] == second.instance)
+    assert wait_listed(world, "web-old")["state"] == "off"
+    wait_decided(world, "web-old", ("rename-restart", "done"))
+    xen.shut_down(second, "crash")
+    wait_decided(world, "web", ("rename-restart", "gave-up"))
+    daemon.stop()
+    assert story(named(world, "web-old")) == [CRASH] and story(named(world, "web")) == [CRASH]
+
+
+@test("a helper that does not end, though the daemon does, is killed by it")
+def stubborn(world):
+    directory = world.path("stubborn")
+    os.mkdir(directory)
+    program, pids = os.path.join(directory, "vmpower-source-xen"), os.path.join(directory, "pids")
+    with open(program, "w", encoding="ascii") as file:
+        file.write(f"#!/bin/sh\necho $$ >{pids}\nexec sleep 1000\n")
+    os.chmod(program, 0o755)
+    world.environment["VMPOWER_LIBEXEC_DIR"] = directory
+    daemon = daemon_of(world)
+    pid = int(wait_for_content(pids, "\n"))
+    daemon.stop()
+    assert not state_of(pid), state_of(pid)
+
+
 @test("a helper that is killed in the middle of a restart is asked again, if the old domain is there still")
 def killed_before(world):
     xen = Xen(world, carries_out=False)

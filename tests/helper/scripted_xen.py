@@ -58,7 +58,7 @@ class Life:
 
     def hello(self, domain, **more):
         vm = {"name": domain.name, "uuid": domain.uuid, "backend": "xen", "instance": domain.instance, "domid": domain.domid,
-              "state": "off" if domain.reason else domain.state, "restarts": 0}
+              "state": "off" if domain.reason else domain.state, "restarts": self.xen.says_restarts}
         if domain.policy:
             vm["policy"] = domain.policy
         hello = {"protocol": 1, "program": "vmpower-source-xen", "sources": ["xen"], "vm": {**vm, **more}}
@@ -81,7 +81,7 @@ class Xen:
         self.domains, self.n_domids = [], 0
         self.lives, self.ended, self.life = 0, 0, None
         self.requests, self.configured, self.refused = [], [], []
-        self.on_request = None
+        self.on_request, self.says_restarts = None, 0
         self.holds_on = False  # told to end, it takes its time
         directory = world.path("libexec")
         os.mkdir(directory)

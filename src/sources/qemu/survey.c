@@ -152,8 +152,11 @@ static int count_kvms(struct kvm_count *ret_count, pid_t pid) {
         return 0;
 }
 
-/* -M none has no machine that could run: toolstacks ask such a QEMU what it can do. */
-static bool is_probe(size_t n_argv, char *const *argv) {
+/*
+ * -M none has no machine that could run: toolstacks ask such a QEMU what it can do.  One with -xen-domid is a domain's device model, or dom0's disks: the
+ * VM is Xen's.
+ */
+static bool runs_no_vm(size_t n_argv, char *const *argv) {
         struct qemu_words words;
         const char *option, *argument;
         bool is_none = false;
@@ -162,6 +165,8 @@ static bool is_probe(size_t n_argv, char *const *argv) {
         while (qemu_words_next(&words, &option, &argument)) {
                 struct qemu_member member;
 
+                if (!strcmp(option, "xen-domid"))
+                        return true;
                 if (!argument || (strcmp(option, "M") && strcmp(option, "machine")))
                         continue;
                 for (const char *implied = "type"; qemu_member_next(&member, &argument, implied);
@@ -230,7 +235,7 @@ static int read_words(struct survey_vmm *vmm, const struct proc_stat *stat, size
         struct qemu_options options;
 
         qemu_options_read(&options, n_argv, argv);
-        if (options.only_informs || is_probe(n_argv, argv) || is_double(stat, &options, n_argv, argv))
+        if (options.only_informs || runs_no_vm(n_argv, argv) || is_double(stat, &options, n_argv, argv))
                 return SURVEY_NO_VMM;
         memcpy(vmm->name, options.name, sizeof(vmm->name));
         memcpy(vmm->uuid, options.uuid, sizeof(vmm->uuid));

@@ -194,6 +194,52 @@ static void a_probe_is_no_vm(void **state) {
         qemu_fixture_remove(&qemu);
 }
 
+/* A shell that is called like one: no QEMU runs so without Xen. */
+static pid_t run_as_qemu(const char *option, int *ret_fd) {
+        int ends[2], started[2];
+        char none;
+        pid_t pid;
+
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(started, O_CLOEXEC), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (!pid) {
+                char *const words[] = { "qemu-system-i386", "-c", "read line", (char *)option, "5", "-name", "web", NULL };
+
+                dup2(ends[0], STDIN_FILENO);
+                execv("/bin/sh", words);
+                _exit(127);
+        }
+        close(ends[0]);
+        close(started[1]);
+        /* Its end was closed when it became that. */
+        assert_int_equal(read(started[0], &none, 1), 0);
+        close(started[0]);
+        *ret_fd = ends[1];
+        return pid;
+}
+
+static int times_found_as_qemu(const char *option) {
+        struct survey_vmm vmm;
+        int fd, r, n;
+        pid_t pid = run_as_qemu(option, &fd);
+
+        while ((r = survey_process(&vmm, pid, false)) == SURVEY_EARLY)
+                ;
+        if (!r)
+                survey_vmm_deinit(&vmm);
+        n = times_found(pid);
+        close(fd);
+        waitpid(pid, NULL, 0);
+        return n;
+}
+
+static void a_domains_device_model_is_no_vm(void **state) {
+        assert_int_equal(times_found_as_qemu("-xen-domid"), 0);
+        assert_int_equal(times_found_as_qemu("-m"), 1);
+}
+
 static void only_the_daemon_of_a_daemonized_qemu_is_the_vm(void **state) {
         struct qemu_fixture qemu = qemu_fixture_make(false);
         char pid_path[128], text[32] = "", option[128];
@@ -541,6 +587,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_real_qemu_is_found_with_all_that_its_line_says),
                 cmocka_unit_test(software_emulation_is_found_too),
                 cmocka_unit_test(a_probe_is_no_vm),
+                cmocka_unit_test(a_domains_device_model_is_no_vm),
                 cmocka_unit_test(only_the_daemon_of_a_daemonized_qemu_is_the_vm),
                 cmocka_unit_test(a_launcher_that_waits_for_its_daemon_is_no_vm),
                 cmocka_unit_test(an_upgraded_qemu_is_still_one),
