@@ -16,6 +16,7 @@
 enum {
         AT_ONCE = 8,
         SAID_MAX = 180,
+        LOOK_AGAIN_MS = 50,
 };
 
 struct act {
@@ -34,6 +35,31 @@ struct xen_acts {
         void *userdata;
         struct act *first;
 };
+
+const char *xen_acts_lock_path = "/run/vmpower-source-xen.lock";
+
+/* Each act has the byte of its domain's number locked; the lock goes on with whoever has the descriptor, and ends with the last of them. */
+static int lock(off_t from, off_t n) {
+        struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = n };
+        cleanup(closep) int fd = open(xen_acts_lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0 || fcntl(fd, F_OFD_SETLK, &whole))
+                return -errno;
+        return take_fd(&fd);
+}
+
+bool xen_acts_wait_for_former(unsigned patience_ms) {
+        for (unsigned i = 0;; i++) {
+                cleanup(closep) int fd = lock(0, 0);
+
+                /* Where there is no place for a lock, nobody has one. */
+                if (fd >= 0 || (fd != -EAGAIN && fd != -EACCES))
+                        return true;
+                if (i * LOOK_AGAIN_MS >= patience_ms)
+                        return false;
+                usleep(LOOK_AGAIN_MS * 1000);
+        }
+}
 
 static void act_free(struct act *act) {
         sd_event_source_disable_unref(act->child);
@@ -96,7 +122,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 
 static int start(struct act *act) {
         char domid[16], *argv[] = { (char *)"vmpower-source-xen", (char *)"--act", act->command, domid, act->name[0] ? act->name : NULL, NULL };
-        cleanup(close_fd) int read_end = -1, write_end = -1;
+        cleanup(close_fd) int read_end = -1, write_end = -1, lock_fd = -1;
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none;
@@ -111,6 +137,9 @@ static int start(struct act *act) {
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_adddup2(&actions, write_end, 1);
+        lock_fd = lock(act->domid, 1);
+        if (lock_fd >= 0)
+                posix_spawn_file_actions_adddup2(&actions, lock_fd, XEN_ACT_LOCK_FD);
         posix_spawnattr_init(&attributes);
         sigemptyset(&none);
         posix_spawnattr_setsigmask(&attributes, &none);

@@ -10,17 +10,20 @@
 #include "sources/xen/xen_source_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define RECONNECT_MAX_USEC (60 * SECOND_USEC)
 
 enum {
+        FORMER_MS = 20000,     /* so long it is waited for what a helper before this one has begun */
         EVENTS_AT_ONCE = 4096, /* a guest may write into its own nodes as fast as it can */
 };
 
@@ -216,13 +219,18 @@ int main(int argc, char **argv) {
         if (argc >= 4 && !strcmp(argv[1], "--act")) {
                 const struct xen_act act = { .command = argv[2], .domid = (uint32_t)strtoul(argv[3], NULL, 10), .name = argc > 4 ? argv[4] : NULL };
 
+                fcntl(XEN_ACT_LOCK_FD, F_SETFD, FD_CLOEXEC);
                 return xen_act_run(&act);
         }
         if (argc > 1) {
                 fprintf(stderr, "vmpower-source-xen: vmpowerd starts it, with one end of a socket pair as its standard input\n");
                 return 2;
         }
+        /* With whoever has started it, whatever ends that.  (If that was just now, standard input is at its end.) */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         r = start(&source);
+        if (r >= 0 && !xen_acts_wait_for_former(FORMER_MS))
+                xen_link_trouble(source.link, "what the one before it began to do to a domain still goes on");
         if (r >= 0)
                 r = sd_event_loop(source.event);
         return r ? EXIT_FAILURE : EXIT_SUCCESS;
