@@ -51,7 +51,7 @@ const char *vmpower_error(const struct vmpower *vmpower);
 
 /*
  * Is it at home?  *ret_json (may be NULL; to be freed with free()) is its answer: {"status", "version", "pid",
- * "since", "vms", "states", "monitors", "descriptors_kept", "last_number", "store", "you"}.
+ * "since", "vms", "states", "monitors", "helpers", "descriptors_kept", "last_number", "store", "you"}.
  */
 int vmpower_check_health(struct vmpower *vmpower, char **ret_json);
 

@@ -40,6 +40,7 @@ static void health_says_who_one_is(void **state) {
         world_expect(world, "store.oldest", "null");
         world_expect(world, "store.waiting_verdicts", "1");
         world_expect(world, "store.lost_evidence", "4");
+        assert_non_null(strstr(world->text, "\"helpers\":[{\"program\":\"vmpower-source-xen\",\"pid\":4711},{\"program\":\"vmpower-source-xen\",\"pid\":null}]"));
         assert_non_null(strstr(world->head, "Content-Type: application/json\r\n"));
 }
 

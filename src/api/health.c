@@ -68,6 +68,17 @@ static int store_to_json(struct request *request, json_t **ret_json, char ret_wh
         return *ret_json ? 0 : -ENOMEM;
 }
 
+/* [{"program", "pid"}]: those that look after VMs without a process. */
+static json_t *helpers_to_json(const struct keeper *keeper) {
+        json_t *helpers = json_array();
+        const char *program;
+        pid_t pid;
+
+        for (size_t i = 0; (program = keeper_helper_program(keeper, i, &pid)); i++)
+                json_array_append_new(helpers, json_pack("{s:s, s:o}", "program", program, "pid", pid ? json_integer(pid) : json_null()));
+        return helpers;
+}
+
 void answer_health(struct request *request) {
         cleanup(json_decrefp) json_t *states = json_object(), *store = NULL;
         struct seen seen = { .peer = request->peer, .states = states };
@@ -84,8 +95,9 @@ void answer_health(struct request *request) {
         }
         keeper_each_vm(request->keeper, count_visible, &seen);
         request_answer(request, 200,
-                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:b, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
+                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:o, s:b, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
                                  request->config->version, "pid", (json_int_t)getpid(), "since", time_or_null(request->config->began_ns),
-                                 "vms", seen.n, "states", states, "monitors", seen.n_monitors, "descriptors_kept", request->config->descriptors_kept, "last_number", (json_int_t)last, "store",
+                                 "vms", seen.n, "states", states, "monitors", seen.n_monitors, "helpers",
+                                 helpers_to_json(request->keeper), "descriptors_kept", request->config->descriptors_kept, "last_number", (json_int_t)last, "store",
                                  store, "you", "uid", (json_int_t)request->peer->uid, "rights", rights_of(request->peer)));
 }

@@ -22,7 +22,8 @@ static const char *text(const json_t *json, const char *key) {
 
 static void print_daemon(const json_t *daemon, const char *socket) {
         const char *separator = ": ", *state;
-        json_t *n;
+        json_t *n, *helper;
+        size_t i;
 
         printf("daemon    vmpowerd %s answers at %s, as pid %" PRIu64, text(daemon, "version") ?: "", socket, number(daemon, "pid"));
         if (text(daemon, "since"))
@@ -33,6 +34,11 @@ static void print_daemon(const json_t *daemon, const char *socket) {
                 separator = ", ";
         }
         printf("; %" PRIu64 " monitors held\n", number(daemon, "monitors"));
+        json_array_foreach(json_object_get(daemon, "helpers"), i, helper)
+                if (number(helper, "pid"))
+                        printf("helper    %s, as pid %" PRIu64 "\n", text(helper, "program") ?: "", number(helper, "pid"));
+                else
+                        printf("helper    %s does not run just now: its VMs are not looked after\n", text(helper, "program") ?: "");
 }
 
 static void print_retention(const json_t *store) {

@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "engine/recover.h"
 #include "engine/tracing.h"
+#include "keeper/keeper_health.h"
 #include "sources/xen_dom0.h"
 
 #include <errno.h>
@@ -10,11 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What a helper left undone is looked for so far back. */
 #define LEFT_UNDONE_NS UINT64_C(3600000000000)
 /* So long after a VM could not be written down. */
 #define AGAIN_USEC 2000000
+
+/* Any user sees that it is Xen's dom0; who may not talk to Xen has no helper that could. */
+static bool xen_may_be_asked(void) {
+        return xen_dom0_is_here() && !access(xen_dom0_privcmd, R_OK | W_OK);
+}
 
 /* What can be asked of a domain, and the helper's word for it; or what to do instead. */
 static const struct helper_action xen_actions[] = {
@@ -25,7 +32,7 @@ static const struct helper_action xen_actions[] = {
 };
 
 static const struct helper_kind kinds[_KEEPER_HELPER_N] = {
-        [KEEPER_XEN] = { "vmpower-source-xen", "xen", 1u << SOURCE_XEN, SOURCE_XEN, xen_dom0_is_here, xen_actions, N_ELEMENTS(xen_actions) },
+        [KEEPER_XEN] = { "vmpower-source-xen", "xen", 1u << SOURCE_XEN, SOURCE_XEN, xen_may_be_asked, xen_actions, N_ELEMENTS(xen_actions) },
 };
 
 static struct helping *find_helping(const struct keeper *keeper, const char *backend) {
@@ -451,6 +458,15 @@ void keeper_start_helpers(struct keeper *keeper) {
                 if (helping->kind == &kinds[KEEPER_XEN] && xen_dom0_is_here())
                         tracing_on_hypercall(keeper->tracing, on_hypercall, helping);
         }
+}
+
+const char *keeper_helper_program(const struct keeper *keeper, size_t i, pid_t *ret_pid) {
+        const struct helping *helping = keeper->helpings;
+
+        while (helping && i--)
+                helping = helping->next;
+        *ret_pid = helping && helping->helper ? helper_pid(helping->helper) : 0;
+        return helping ? helping->kind->program : NULL;
 }
 
 void keeper_end_helpers(struct keeper *keeper) {

@@ -233,6 +233,70 @@ def killed_between(world):
     assert story(named(world, "web")) == [REBOOT] and len(xen.requests) == 1
 
 
+@test("a domain that was to be started again and is gone when a helper looks, without a successor: that failed, and is said once")
+def gone_meanwhile(world):
+    xen = Xen(world, carries_out=False)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "reboot")
+    xen.wait_requests(1)
+    with xen.lock:
+        life, xen.life = xen.life, None
+        xen._end(domain, False)
+        xen.life = life
+    xen.kill()
+    daemon.stderr.wait_for("web: on_reboot is not carried out: it is gone, and was not started again")
+    wait_decided(world, "web", ("restart", "failed"))
+    daemon.stop()
+    assert daemon.stderr.text().count("carried out") == 1, daemon.stderr.text()
+    assert story(named(world, "web")) == [REBOOT]
+
+
+@test("what a helper began before it was killed, and ended after: the next one fails to do it again, and it was done")
+def overtaken(world):
+    xen = Xen(world, carries_out=False)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "reboot")
+    xen.wait_requests(1)
+    xen.kill()
+    xen.wait_requests(2)
+    with xen.lock:
+        xen._end(domain, False)
+        second = xen._born("web", OWN)
+        xen.carry_out(xen.life, xen.requests[1])  # there is no such domain
+    wait_listed(world, "web", lambda vm: vm and vm["instance"] == second.instance)
+    wait_decided(world, "web", ("restart", "done"))
+    daemon.stop()
+    assert "carried out" not in daemon.stderr.text(), daemon.stderr.text()
+    assert story(named(world, "web")) == [REBOOT]
+
+
+@test("what a crash loop waits for may come when there is no helper: the next one does it")
+def waits_without_helper(world):
+    xen = Xen(world)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "crash")
+    domain = xen.wait_born("web", domain)
+    wait_listed(world, "web", lambda vm: vm and vm["instance"] == domain.instance)
+    xen.says_hello = False
+    xen.shut_down(domain, "crash")
+    daemon.wait_told("web", 2)
+    xen.kill()
+    time.sleep(1.5)  # the second is over
+    assert len(xen.requests) == 1, xen.requests
+    with xen.lock:
+        xen._survey(xen.life)
+    xen.wait_born("web", domain)
+    wait_decided(world, "web", ("restart", "done"), ("restart", "done"))
+    daemon.stop()
+    assert story(named(world, "web")) == [CRASH, CRASH]
+
+
 @test("a helper that dies of a request each time is not asked for ever")
 def poison(world):
     xen = Xen(world, carries_out=False)
@@ -345,8 +409,18 @@ def facts(world):
     life.say(domain.instance, evidence={"at_ns": now_ns(), "seq": 1, "source": "process", "kind": "vanished", "data": {}})
     life.say(f"{boot_id()}:xen99:1", evidence={"at_ns": now_ns(), "seq": 2, "source": "xen", "kind": "domain-gone", "data": {"alive": True}})
     life.say(evidence={"at_ns": now_ns(), "seq": 3, "source": "xen", "kind": "domain-gone", "data": {"alive": True}})
-    life.fact(domain, "domain-unpaused")
+    back = now_ns()
+    life.fact(domain, "domain-unpaused", at_ns=back, seq=600)
     daemon.wait_told("web", 2)
+    daemon.kill()
+    forget_sockets(world)
+    daemon = daemon_of(world)
+    life = xen.wait_life(3)
+    life.fact(domain, "domain-paused", at_ns=at, seq=500)
+    life.fact(domain, "domain-unpaused", at_ns=back, seq=600)
+    life.say(trouble="that was all")
+    daemon.stderr.wait_for("vmpower-source-xen: that was all")
+    assert listed(world, "web")["state"] == "running" and not xen.refused, xen.refused
     daemon.stop()
     assert [row[0] for row in story(named(world, "web"))] == ["pause", "resume"], story(named(world, "web"))
     assert rows(world, "SELECT count(*) FROM evidence WHERE kind = 'domain-paused'") == [(1,)]
