@@ -31,6 +31,7 @@ def output_of(*command, **named):
 OPTIONS = {option["name"]: option["value"] for option in json.loads(output_of("meson", "introspect", "--buildoptions", BUILD))}
 PREFIX = OPTIONS["prefix"]
 LIB = os.path.join(PREFIX, OPTIONS["libdir"])
+TARGETS = [target["name"] for target in json.loads(output_of("meson", "introspect", "--targets", BUILD))]
 VERSION = json.loads(output_of("meson", "introspect", "--projectinfo", BUILD))["version"]
 # A library that was built with sanitizers wants a program that is.
 SANITIZER = [f"-fsanitize={OPTIONS['b_sanitize']}"] if OPTIONS.get("b_sanitize", "none") != "none" else []
@@ -49,12 +50,14 @@ def manual_pages():
 
 
 def expected():
-    at = {name: os.path.join(PREFIX, OPTIONS[name]) for name in ("bindir", "sbindir", "includedir", "datadir", "mandir")}
+    at = {name: os.path.join(PREFIX, OPTIONS[name]) for name in ("bindir", "sbindir", "libexecdir", "includedir", "datadir", "mandir")}
     units = PREFIX + "/lib/systemd"
     return {
         f"{at['bindir']}/vmpower": PROGRAM,
         f"{at['bindir']}/vmpower-vmm": PROGRAM,
         f"{at['sbindir']}/vmpowerd": PROGRAM,
+        # Where it was built with libxl.
+        **{f"{at['libexecdir']}/vmpower/{name}": PROGRAM for name in TARGETS if name == "vmpower-source-xen"},
         f"{at['includedir']}/vmpower/client.h": FILE,
         f"{at['includedir']}/vmpower/judge.h": FILE,
         **{f"{at['includedir']}/vmpower/{name}.h": FILE for name in MACHINE_HEADERS},
@@ -108,7 +111,7 @@ def everything_is_installed_and_nothing_else():
 
 def the_programs_run_from_there():
     files = expected()
-    for path in (path for path, mode in files.items() if mode == PROGRAM and not path.startswith(LIB)):
+    for path in (path for path, mode in files.items() if mode == PROGRAM and not path.startswith(LIB) and "/libexec/" not in path):
         name = os.path.basename(path)
         if output_of(installed(path), "--version") != f"{name} {VERSION}\n":
             raise Failed(f"{name} --version says something else")

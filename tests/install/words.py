@@ -93,6 +93,7 @@ def bash_completes_values():
     expect(compare("--qmp", bash("vmpower", "attach", "x", "--qmp", "/etc/host"), set(glob.glob("/etc/host*"))))
     expect(compare("--limit", bash("vmpower", "history", "--limit", ""), set()))
     expect(compare("--journald", bash("vmpowerd", "--journald", "o"), {"on", "off"}))
+    expect(compare("--xen", bash("vmpowerd", "--xen", ""), {"auto", "yes", "no"}))
     expect(compare("--metrics-listen", bash("vmpowerd", "--metrics-listen", ""), set()))
     expect(compare("--machine", bash("vmpower-vmm", "--machine", ""), {"piix4", "ich9"}))
     expect(compare("--serial", bash("vmpower-vmm", "--serial", ""), {"stdio", "none", "file:"}))
