@@ -4,9 +4,6 @@ import sys
 
 from domains import *
 
-# How many at a time: one's guest boots while dom0 makes the next one.
-JOBS = 5
-
 
 def says(domain, reason, action):
     log = domain.xl_log()
@@ -71,6 +68,20 @@ def _(world):
     assert "has been destroyed" in domain.xl_log() and "reason code" not in domain.xl_log(), domain.xl_log()
 
 
+@test("pv: xl save ends it with reason 2, and restored it goes on")
+def _(world):
+    domain = Domain(world, "saved").create()
+    domain.wait_booted()
+    xl("save", domain.name, world.path("memory"))
+    domain.wait_gone()
+    assert "has shut down, reason code 2 " in domain.xl_log() and "Domain has suspended." in domain.xl_log(), domain.xl_log()
+    xl("restore", world.path("memory"))
+    domain.id = domain.find()
+    xl("shutdown", domain.name)
+    domain.wait_gone()
+    says(domain, 0, "destroy")
+
+
 @test("pv: one that is preserved stays")
 def _(world):
     domain = Domain(world, "preserved", action="panic", on_crash="preserve").create()
@@ -90,4 +101,4 @@ def _(world):
 
 
 if __name__ == "__main__":
-    sys.exit(main(JOBS))
+    sys.exit(main())

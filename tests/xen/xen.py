@@ -1,6 +1,8 @@
 """The tests that want a Xen: each program runs in its dom0 (xen_lab.py).
 
     xen.py [PROGRAM ...]    not these, but others of the tests
+
+What such a program needs is in domains.py. It fails if a signal that dumps core ended any process of dom0's, unless it said that it means to (xen_lab.py).
 """
 
 import sys

@@ -29,8 +29,9 @@ CPU = "max,-smap,-rdtscp"
 #     xl is gone and nobody sees to its domain, which looks like a result. Hence also print-fatal-signals, and TROUBLE below.
 # spec-ctrl=no: what a processor does against speculation is only slow here.
 # dom0_max_vcpus=1: two of them wait for each other actively, and where fewer than two processors of ours are free, that is all they do: it took four times as long.
+# bootscrub=0: it would write to all of the memory, and so take it from us.
 # no-real-mode: there is no video mode to ask a BIOS for.
-XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus=1 com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info no-real-mode spec-ctrl=no,eager-fpu"
+XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus=1 com1=115200,8n1 console=com1 no-real-mode bootscrub=0 spec-ctrl=no,eager-fpu"
 DOM0_OPTIONS = "console=hvc0 earlyprintk=xen quiet panic=-1 print-fatal-signals=1 mitigations=off cryptomgr.notests "
 
 # The directory of the lab: what domains are made of is there.
@@ -41,7 +42,7 @@ ln -s {XEN}/root/usr/lib/xen-4.17 /usr/lib/
 ln -s {XEN}/root/etc/xen /etc/
 ln -sf {XEN}/root/usr/lib/*-linux-gnu/lib*.so.* /usr/lib/*-linux-gnu/
 export PATH={TOOLS}:{XEN}/root/usr/bin:$PATH
-mkdir -p /var/lib/xen /var/log/xen/console /run/xen /run/xenstored
+mkdir -p /var/lib/xen/dump /var/log/xen/console /run/xen /run/xenstored
 mount -t xenfs xenfs /proc/xen
 xenstored
 xen-init-dom0 >/dev/null
