@@ -140,6 +140,11 @@ static void fail(struct helped *helped, const char *why) {
         decide(helped, RESULT_FAILED);
 }
 
+void helped_leave(struct helped *helped) {
+        if (helped->decided_id[0] && !helped->errand)
+                fail(helped, "it is only watched now");
+}
+
 void helped_conclude(struct helped *helped) {
         /* What is being carried out will be answered. */
         if (!helped->decided_id[0] || helped->errand)

@@ -88,6 +88,8 @@ void helped_count_restarts(struct helped *helped);
 
 /* What is decided on it is to be carried out: now, or when a crash loop has waited long enough. */
 void helped_carry_out(struct helped *helped);
+/* It is not ours to be acted on (any more): what was decided and not begun is left undone. */
+void helped_leave(struct helped *helped);
 /* It is gone: what was decided has come to what there is. */
 void helped_conclude(struct helped *helped);
 

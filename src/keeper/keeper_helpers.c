@@ -171,6 +171,8 @@ static void note_policy(struct helped *helped, const char *text) {
 
         policy_read(&policy, text);
         engine_vm_set_policy(helped->kept->vm, &policy);
+        if (!*text)
+                helped_leave(helped);
 }
 
 /* It goes by another name, or another uuid. */
@@ -399,6 +401,7 @@ static void on_began(void *userdata) {
 /* What somebody asked it has failed.  What a policy wants is asked of the next one, once that has told of the VM. */
 static void on_ended(void *userdata) {
         struct helping *helping = userdata;
+
         for (struct helped *helped = helping->first; helped; helped = helped->next) {
                 helped->was_missed = helped->was_missed || helped->is_told;
                 helped->is_told = false;

@@ -350,6 +350,24 @@ def daemon_killed(world):
     assert [one["command"] for one in xen.requests if one["of"] == domains["decided"].instance] == ["destroy", "destroy"]
 
 
+@test("what was decided is left undone where the domain is only watched by the time: another one looks after it, or nobody is to")
+def left(world):
+    xen = Xen(world, carries_out=False)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "reboot")
+    xen.wait_requests(1)
+    daemon.kill()
+    forget_sockets(world)
+    domain.policy = None
+    daemon = daemon_of(world, "--xen-policy", "leave")
+    daemon.stderr.wait_for("web: on_reboot is not carried out: it is only watched now")
+    wait_decided(world, "web", ("restart", "failed"))
+    daemon.stop()
+    assert len(xen.requests) == 1 and story(named(world, "web")) == [REBOOT], xen.requests
+
+
 @test("a daemon that starts after the domains knows them; one that had shut down by then is dealt with; stopped and started again it says nothing twice")
 def after_the_domains(world):
     xen = Xen(world)

@@ -112,7 +112,7 @@ def controls(world):
     daemon.wait_told(vm.name, 2)
     done("reset", "was reset")
     daemon.wait_told(vm.name, 3)
-    done("shutdown", "was sent the power button; what its guest makes of it, it will tell")
+    done("shutdown", "was asked to shut down; what its guest makes of it, it will tell")
     vm.own.wait_event("POWERDOWN")
     is_refused(world.vmpower("wake", vm.name), FAILED, "QEMU refuses", "Unable to wake up")
     done("destroy", "was destroyed")
