@@ -31,6 +31,7 @@ struct helping {
         const struct helper_kind *kind;
         struct helper *helper; /* NULL: not yet */
         struct helped *first;
+        struct look *looks;     /* that it is to have, when whoever did something has ended */
         sd_event_source *again; /* a VM could not be written down: it is to tell of all once more */
         struct errand *errands, **last; /* that it has not answered, the first asked first */
         int64_t n_errands;      /* ever */
@@ -41,7 +42,8 @@ struct helped {
         struct helping *helping;
         struct helped *next, *previous;
         struct kept *kept;
-        int64_t domid;
+        int64_t domid; /* -1: it is no domain */
+        struct table_link by_domid; /* of the keeper's */
         unsigned n_told;  /* restarts of this name, as its helper told … */
         uint64_t told_ns; /* … then: CLOCK_BOOTTIME */
         bool is_told;    /* by the helper that runs now */
@@ -77,6 +79,13 @@ struct errand {
         char verdict_id[VERDICT_ID_MAX];
         struct decision decision;
 };
+
+/* keeper_hypercalls.c */
+
+/* What Xen is told about it comes to its record from now on.  0 or -ENOMEM.  And no more of it. */
+int helped_hear_hypercalls(struct helped *helped);
+void helped_hear_no_hypercalls(struct helped *helped);
+void helping_free_looks(struct helping *helping);
 
 /* errands.c */
 

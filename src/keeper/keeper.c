@@ -338,6 +338,8 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
                 r = tracing_new(&keeper->tracing, keeper->event, keeper->config.handover, on_say, keeper);
         keeper->home.tracing = keeper->tracing;
         if (!r)
+                keeper_hear_hypercalls(keeper);
+        if (!r)
                 r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
         if (r >= 0)
                 r = halt_ticks_new(&keeper->home.ticks, keeper->event);
@@ -442,6 +444,7 @@ struct keeper *keeper_free(struct keeper *keeper) {
         vm_list_deinit(&keeper->vms);
         halt_ticks_free(keeper->home.ticks);
         tracing_free(keeper->tracing);
+        table_deinit(&keeper->domains);
         engine_free(keeper->engine);
         sd_event_source_disable_unref(keeper->child_signal);
         sd_event_source_disable_unref(keeper->clearing);

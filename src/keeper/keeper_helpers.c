@@ -58,6 +58,8 @@ static struct helped *helped_new(struct helping *helping, struct kept *kept) {
                 helping->first->previous = helped;
         helping->first = helped;
         kept->helped = helped;
+        if (helped_hear_hypercalls(helped))
+                keeper_say(helping->keeper, "%.200s: out of memory: who has Xen end it is not seen", kept_name(kept));
         return helped;
 }
 
@@ -69,6 +71,7 @@ static void helped_free(struct helped *helped) {
         if (helped->next)
                 helped->next->previous = helped->previous;
         helped->kept->helped = NULL;
+        helped_hear_no_hypercalls(helped);
         known_facts_deinit(&helped->known);
         sd_event_source_disable_unref(helped->delay);
         free(helped);
@@ -268,37 +271,25 @@ static void on_evidence(struct helped *helped, struct evidence *evidence) {
         /* Facts of the future would hide those that come. */
         if (!fact.at_ns || fact.at_ns > source_now_ns() || !(helped->helping->kind->sources & 1u << fact.source))
                 return;
+        /* Who had it done comes before what became of it. */
+        tracing_drain(helped->helping->keeper->tracing);
         if (evidence_ends_process(&fact))
                 helped->has_ended = true;
         if (evidence_changes_vm(&fact))
                 helped_count_restarts(helped);
         if (known_facts_have(&helped->known, &fact))
                 return;
-        /* Who had it done comes before what became of it. */
-        tracing_drain(helped->helping->keeper->tracing);
         evidence->actor = NULL;
         if (!fact.time_ns)
                 fact.time_ns = source_time_ns();
         source_report(engine_vm_sink(helped->kept->vm), &fact);
 }
 
-/* Somebody tells Xen what to do with a domain. */
-static void on_hypercall(void *userdata, struct evidence *evidence) {
-        const struct helping *helping = userdata;
-        struct helped *helped = helping->first;
-
-        while (helped && (helped->domid != evidence->number || helped->has_ended || helped->kept->is_over))
-                helped = helped->next;
-        if (helped)
-                source_report(engine_vm_sink(helped->kept->vm), evidence);
-        else
-                evidence_deinit(evidence);
-}
-
 /* It is not there any more, and how that came to be nobody saw. */
 static void end_unseen(struct helped *helped) {
         struct evidence gone = evidence_make(helped->helping->kind->source, EVIDENCE_VANISHED);
 
+        tracing_drain(helped->helping->keeper->tracing);
         helped->has_ended = true;
         source_report(engine_vm_sink(helped->kept->vm), &gone);
 }
@@ -382,6 +373,7 @@ static void on_said(void *userdata, struct wire_message *message) {
         case WIRE_REFUSED:
         case WIRE_CONFIGURE:
         case WIRE_REQUEST:
+        case WIRE_LOOK:
         case WIRE_UNKNOWN:
                 break;
         }
@@ -458,8 +450,6 @@ void keeper_start_helpers(struct keeper *keeper) {
                         keeper_say(keeper, "%s is not there (%s): VMs of %s are not looked after", helping->kind->program,
                                    r == -ENOENT ? "it is looked for in $VMPOWER_LIBEXEC_DIR, beside vmpowerd, and where it is installed" : strerror(-r),
                                    helping->kind->backend);
-                if (helping->kind == &kinds[KEEPER_XEN] && xen_dom0_is_here())
-                        tracing_on_hypercall(keeper->tracing, on_hypercall, helping);
         }
 }
 
@@ -484,6 +474,7 @@ void keeper_free_helpers(struct keeper *keeper) {
                 keeper->helpings = helping->next;
                 helper_free(helping->helper);
                 helping_free_errands(helping);
+                helping_free_looks(helping);
                 sd_event_source_disable_unref(helping->again);
                 while (helping->first)
                         helped_free(helping->first);

@@ -3,7 +3,7 @@
  *
  * keeper.c is the keeper's life and what it answers; keeper_records.c takes VMs up from what is on record, or writes them down;
  * keeper_monitors.c opens and closes monitors; keeper_requests.c passes on what somebody asks of a VM; keeper_wire.c
- * hears of VMs from other processes, keeper_helpers.c from programs of its own (helping.h).
+ * hears of VMs from other processes, keeper_helpers.c from programs of its own (helping.h), keeper_hypercalls.c of what is done to Xen's domains.
  */
 #pragma once
 
@@ -41,6 +41,7 @@ struct keeper {
         struct wire_listener *wire; /* NULL: nobody can tell us anything */
         struct wire_link *links;    /* whoever tells of a VM */
         struct helping *helpings;   /* whoever looks after VMs without a process */
+        struct table domains;       /* those VMs that are domains of Xen's, by their numbers */
         char *wire_socket;          /* that we made, and that goes with us; owned */
         uint64_t first_number;      /* verdicts up to this one were there before us */
         char watcher[VM_INSTANCE_MAX];
@@ -149,6 +150,11 @@ void keeper_helped_judged(struct kept *kept, const struct verdict_record *record
 int keeper_helped_ask(struct kept *kept, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
 void keeper_helped_recorded(struct kept *kept, const struct evidence *evidence);
 void keeper_helped_forget(struct kept *kept);
+
+/* keeper_hypercalls.c */
+
+/* From now on, also what the kernel has seen while nobody read. */
+void keeper_hear_hypercalls(struct keeper *keeper);
 
 /* keeper_host.c */
 

@@ -453,6 +453,7 @@ static void on_said(void *userdata, struct wire_peer *peer, struct wire_message 
         case WIRE_REFUSED:
         case WIRE_CONFIGURE:
         case WIRE_REQUEST:
+        case WIRE_LOOK:
         case WIRE_DONE:
         case WIRE_SURVEYED:
         case WIRE_TROUBLE:

@@ -15,7 +15,7 @@ static const char *const names[WIRE_UNKNOWN] = {
         [WIRE_HELLO] = "hello",     [WIRE_VM] = "vm",           [WIRE_EVIDENCE] = "evidence", [WIRE_VERDICT] = "verdict",
         [WIRE_DECIDED] = "decided", [WIRE_GONE] = "gone",       [WIRE_WELCOME] = "welcome",   [WIRE_REFUSED] = "refused",
         [WIRE_CONFIGURE] = "configure", [WIRE_REQUEST] = "request", [WIRE_DONE] = "done", [WIRE_SURVEYED] = "surveyed",
-        [WIRE_TROUBLE] = "trouble",
+        [WIRE_TROUBLE] = "trouble", [WIRE_LOOK] = "look",
 };
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -185,6 +185,7 @@ static int read_kind(const json_t *json, struct wire_message *message) {
                 return text_from_json(json, names[WIRE_TROUBLE], message->trouble, sizeof(message->trouble));
         case WIRE_GONE:
         case WIRE_SURVEYED:
+        case WIRE_LOOK:
         case WIRE_UNKNOWN:
                 break;
         }
@@ -234,6 +235,7 @@ void wire_message_deinit(struct wire_message *message) {
         case WIRE_REQUEST:
         case WIRE_DONE:
         case WIRE_SURVEYED:
+        case WIRE_LOOK:
         case WIRE_TROUBLE:
         case WIRE_UNKNOWN:
                 break;
@@ -387,6 +389,7 @@ static json_t *write_kind(const struct wire_message *message) {
         case WIRE_DONE:
                 return write_done(&message->done);
         case WIRE_SURVEYED:
+        case WIRE_LOOK:
                 return json_true();
         case WIRE_TROUBLE:
                 return text_to_json(message->trouble);

@@ -28,6 +28,7 @@ enum wire_kind {
         /* A helper's, which tells of many VMs: each message on one of them says of which. */
         WIRE_CONFIGURE, /* the daemon begins: how it is to be done */
         WIRE_REQUEST,   /* it wants something done to a VM */
+        WIRE_LOOK,      /* something was done to one, which its source may not be told of: it is to look */
         WIRE_DONE,      /* the helper has done it, or not */
         WIRE_SURVEYED,  /* it has said hello for every VM that there is */
         WIRE_TROUBLE,   /* what the administrator has to know */

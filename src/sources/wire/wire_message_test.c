@@ -152,6 +152,8 @@ static void a_helpers_words_are_read_as_they_were_written(void **state) {
         assert_true(over_the_wire(&message).done.is_done);
         message = (struct wire_message){ .kind = WIRE_SURVEYED };
         over_the_wire(&message);
+        message = (struct wire_message){ .kind = WIRE_LOOK };
+        over_the_wire(&message);
         message = (struct wire_message){ .kind = WIRE_TROUBLE, .trouble = "xenstored has gone" };
         back = over_the_wire(&message);
         assert_string_equal(back.trouble, "xenstored has gone");

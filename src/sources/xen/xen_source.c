@@ -153,6 +153,9 @@ static void on_said(void *userdata, const struct wire_message *message) {
         case WIRE_REQUEST:
                 source_carry_out(source, &message->request);
                 break;
+        case WIRE_LOOK:
+                source->is_due = true;
+                break;
         case WIRE_HELLO:
         case WIRE_VM:
         case WIRE_EVIDENCE:

@@ -1,0 +1,92 @@
+"""Who had Xen do it: the kernel sees the hypercall, and who makes it."""
+
+import sys
+
+from domains import *
+from trace_world import *
+
+
+def by_shell(*words):
+    """As somebody types it."""
+    subprocess.run(["sh", "-c", " ".join(words) + "; true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=PATIENCE, check=True)
+
+
+def hypercalls(verdict):
+    return [(item["data"]["command"], item["data"]["domid"]) for item in verdict["evidence"] if item["kind"] == "hypercall"]
+
+
+def is_xl(actor, *words):
+    assert (actor["comm"], actor["uid"], actor["user"], actor["via"], actor["confidence"]) == ("xl", 0, "root", "hypercall", "certain"), actor
+    assert actor["exe"].endswith("/bin/xl") and actor["cmdline"] == " ".join(("xl", *words)), actor
+    assert [parent["comm"] for parent in actor["parents"] if parent["comm"] != "xl"][:2] == ["sh", "python3"], actor["parents"]
+
+
+def history(world, name):
+    """The oldest first."""
+    return json.loads(world.vmpower("history", name, "--json").stdout)[::-1]
+
+
+def is_verdict(verdict, transition, mechanism):
+    got = (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["confidence"])
+    assert got == (transition, "operator", mechanism, "certain"), verdict
+
+
+@test("vmpower doctor has Xen refuse a hypercall, and sees who made it")
+def _(world):
+    world.environment["VMPOWER_TRACE"] = "yes"
+    (check,) = [check for check in json.loads(world.vmpower("doctor", "--quick", "--json").stdout)["checks"] if check["name"] == "trace-hypercalls"]
+    assert check["works"] and "was seen" in check["found"] and "each system call" not in check["found"], check
+
+
+def by_xl(world, daemon):
+    """The pause that xl destroy begins with is none."""
+    domain = Domain(world, "web", background=False).create()
+    wait_listed(world, domain.name)
+    for count, command in enumerate(("pause", "unpause", "destroy"), 1):
+        by_shell("xl", command, domain.name)
+        daemon.wait_told(domain.name, count)
+    paused, runs, destroyed = told = history(world, domain.name)
+    is_verdict(paused, "pause", "xen-toolstack")
+    is_verdict(runs, "resume", "xen-toolstack")
+    is_verdict(destroyed, "destroy", "xen-destroy")
+    for verdict, command in zip(told, ("pause", "unpause", "destroy")):
+        is_xl(verdict["actor"], command, domain.name)
+    assert hypercalls(destroyed)[-2:] == [("pausedomain", domain.id), ("destroydomain", domain.id)], destroyed
+
+
+def by_vmpower(world, daemon):
+    """What its helper has Xen do is told as the request's alone."""
+    domain = Domain(world, "own", background=False).create()
+    wait_listed(world, domain.name)
+    for count, command in enumerate(("pause", "destroy"), 1):
+        assert world.vmpower(command, domain.name).returncode == 0
+        daemon.wait_told(domain.name, count)
+    domain.wait_gone()
+    paused, destroyed = told = history(world, domain.name)
+    is_verdict(paused, "pause", "xen-toolstack")
+    is_verdict(destroyed, "destroy", "xen-destroy")
+    for verdict in told:
+        assert verdict["actor"]["comm"] == "vmpower" and not [call for call, _ in hypercalls(verdict) if call != "unpausedomain"], verdict
+
+
+def by_itself(world, daemon):
+    """What the xl that stays behind does to a domain that has shut down is nobody's deed."""
+    domain = Domain(world, "off", action="poweroff").create()
+    domain.wait_gone()
+    daemon.wait_told(domain.name)
+    (verdict,) = history(world, domain.name)
+    assert (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["actor"]) == ("poweroff", "guest", "xen-shutdown", None), verdict
+
+
+# One daemon for all: to load its programs takes longer here than the rest.
+@test("xl pause, unpause and destroy, and vmpower's: who did it is known; and a poweroff that xl cleans up after is its guest's")
+def _(world):
+    world.environment["VMPOWER_TRACE"] = "yes"
+    daemon = Daemon(world)
+    for happens in (by_xl, by_vmpower, by_itself):
+        happens(world, daemon)
+    daemon.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
