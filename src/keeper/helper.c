@@ -210,6 +210,16 @@ void helper_restart(struct helper *helper, const char *why) {
                 give_up(helper, why);
 }
 
+static void finish(struct helper *helper) {
+        siginfo_t info;
+
+        hang_up(helper);
+        if (!helper->pid)
+                return;
+        kill(helper->pid, SIGKILL);
+        reap(helper, &info);
+}
+
 void helper_end(struct helper *helper) {
         uint64_t until_usec;
 
@@ -231,18 +241,14 @@ void helper_end(struct helper *helper) {
         }
         while (helper->fd >= 0 && hear(helper) > 0)
                 ;
+        /* Now, so that nobody who goes on with the loop starts it again. */
+        finish(helper);
 }
 
 struct helper *helper_free(struct helper *helper) {
-        siginfo_t info;
-
         if (!helper)
                 return NULL;
-        hang_up(helper);
-        if (helper->pid) {
-                kill(helper->pid, SIGKILL);
-                reap(helper, &info);
-        }
+        finish(helper);
         sd_event_source_disable_unref(helper->rest);
         sd_event_unref(helper->event);
         free(helper);

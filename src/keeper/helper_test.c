@@ -172,6 +172,7 @@ static void told_to_end_it_finishes_what_it_has_begun(void **state) {
         helper_end(world.helper);
         assert_int_equal(world.done.number, 7);
         assert_true(world.done.is_done);
+        assert_int_equal(helper_pid(world.helper), 0);
         end(&world);
         assert_int_equal(kill(pid, 0), -1);
 }
