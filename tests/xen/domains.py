@@ -81,9 +81,10 @@ class Store:
 
 def xl(*words, status=0, timeout=PATIENCE):
     """What it says."""
-    done = subprocess.run(["xl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
-    assert status is None or done.returncode == status, f"xl {' '.join(words)} ended with {done.returncode}: {done.stdout}"
-    return done.stdout
+    process = popen(["xl", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    told, _ = process.communicate(timeout=timeout)
+    assert status is None or process.returncode == status, f"xl {' '.join(words)} ended with {process.returncode}: {told}"
+    return told
 
 
 class Domain:
@@ -161,6 +162,6 @@ class Domain:
             if (id := self.find()) is None:
                 break
             xl("destroy", str(id), status=None)
-        if self.background and self.xl_log():
+        if self.background and "to die" in self.xl_log():
             wait_for_end(self.xl_pid())
         self.store.close()
