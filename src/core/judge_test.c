@@ -38,6 +38,45 @@ static void each_rule_has_its_world_and_names_it(void **state) {
         assert_null(judge_rule(n_rule_worlds));
 }
 
+/* What is seen of those who clean up after domains proves no deed; where nobody looked it may be all that is seen. */
+static void whoever_cleans_up_after_a_domain_has_not_destroyed_it(void **state) {
+        static const struct {
+                const char *comm, *cmdline, *rule, *actor;
+        } calls[] = {
+                { "xl", "xl destroy web1", "xen-destroy", "xl" },
+                { "xl", "xl destroy create", "xen-destroy", "xl" },
+                { "xl", "/usr/lib/xen-4.17/bin/xl -v destroy -f web1", "xen-destroy", "xl" },
+                { "xl", "xl create /etc/xen/web1.cfg", "xen-gone", NULL },
+                { "xl", "/usr/lib/xen-4.17/bin/xl -v -f create /etc/xen/web1.cfg", "xen-gone", NULL },
+                { "xl", "xl restore /var/save", "xen-gone", NULL },
+                { "xl", "xl", "xen-destroy", "xl" },
+                { "xl", "xl -v", "xen-destroy", "xl" },
+                { "mytool", "mytool create web1", "xen-destroy", "mytool" },
+                { "libvirtd", "/usr/sbin/libvirtd", "xen-destroy-unseen", "libvirtd" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
+                cleanup(world_deinit) struct world world = { 0 };
+                struct actor actor = { .pid = 990, .uid = 0, .confidence = CONFIDENCE_CERTAIN };
+                struct evidence *call = world_add(&world, 4.9, SOURCE_TRACE, EVIDENCE_HYPERCALL);
+                struct verdict v;
+
+                strcpy(actor.comm, calls[i].comm);
+                strcpy(actor.cmdline, calls[i].cmdline);
+                evidence_set_word(call, "destroydomain");
+                assert_int_equal(evidence_set_actor(call, &actor), 0);
+                world_add(&world, 5, SOURCE_XEN, EVIDENCE_DOMAIN_GONE)->flag = TRISTATE_NULL;
+                v = judge(&world);
+                assert_string_equal(v.rule, calls[i].rule);
+                assert_string_equal(v.actor ? v.actor->comm : "", calls[i].actor ? calls[i].actor : "");
+                assert_int_equal(v.n_proof, 2);
+                /* Seen alive right before, it was destroyed, whoever he is. */
+                world.items[1].flag = TRISTATE_TRUE;
+                v = judge(&world);
+                assert_string_equal(v.rule, "xen-destroy");
+        }
+}
+
 static void each_rule_has_a_name_of_its_own(void **state) {
         for (size_t i = 0; judge_rule(i); i++)
                 for (size_t k = 0; k < i; k++)
@@ -373,6 +412,7 @@ static void what_was_held_stays_off_when_it_is_cleared_away(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_rule_has_its_world_and_names_it),
+                cmocka_unit_test(whoever_cleans_up_after_a_domain_has_not_destroyed_it),
                 cmocka_unit_test(each_rule_has_a_name_of_its_own),
                 cmocka_unit_test(each_rule_has_a_sentence_that_names_the_vm),
                 cmocka_unit_test(the_truth_table_holds),

@@ -23,20 +23,61 @@ bool is_asked_by_going_down(struct scene *s) {
         return going_down && scene_asked(s, false, &asked) && evidence_is_before(going_down, asked.request) && prove(s, going_down);
 }
 
+static const struct evidence *destroying(const struct scene *s) {
+        return scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, UINT64_MAX);
+}
+
+/* The first word after its name that is no option. */
+static bool was_told_to(const struct actor *actor, const char *command) {
+        const char *word = strchr(actor->cmdline, ' ');
+
+        while (word && word[1] == '-')
+                word = strchr(word + 1, ' ');
+        return word && !strncmp(word + 1, command, strlen(command)) && word[1 + strlen(command)] == ' ';
+}
+
+/* An xl that has made a domain stays behind, and destroys what has shut down. */
+static bool is_cleaning_up(const struct evidence *hypercall) {
+        const struct actor *xl = hypercall->actor;
+
+        return xl && !strcmp(xl->comm, "xl") && (was_told_to(xl, "create") || was_told_to(xl, "restore") || was_told_to(xl, "migrate-receive"));
+}
+
+/* One that does both: what it is told to, and that. */
+static bool may_be_cleaning_up(const struct evidence *hypercall) {
+        static const char *const daemons[] = { "libvirtd", "virtxend", "xenopsd-xc" };
+
+        for (size_t i = 0; hypercall->actor && i < sizeof(daemons) / sizeof(daemons[0]); i++)
+                if (!strcmp(hypercall->actor->comm, daemons[i]))
+                        return true;
+        return is_cleaning_up(hypercall);
+}
+
 /* There is no such domain any more, and it was not seen to shut down: somebody destroyed it, it was seen alive right before or he was seen to. */
 bool is_domain_destroyed(struct scene *s) {
+        const struct evidence *hypercall;
+
         if (!cause_is(s, EVIDENCE_DOMAIN_GONE) || s->cause->flag == TRISTATE_FALSE)
                 return false;
-        return s->cause->flag == TRISTATE_TRUE || prove(s, scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, UINT64_MAX)) ||
+        hypercall = destroying(s);
+        return s->cause->flag == TRISTATE_TRUE || (hypercall && !may_be_cleaning_up(hypercall) && prove(s, hypercall)) ||
                prove(s, scene_last_before(s, EVIDENCE_REQUEST, "destroy", s->cause, REQUEST_ACTS_WITHIN_NS));
 }
 
 bool is_domain_gone_alive_most_likely(struct scene *s) {
-        return cause_is(s, EVIDENCE_DOMAIN_GONE) && s->cause->flag == TRISTATE_NULL;
+        const struct evidence *hypercall;
+
+        if (!cause_is(s, EVIDENCE_DOMAIN_GONE) || s->cause->flag != TRISTATE_NULL)
+                return false;
+        hypercall = destroying(s);
+        return !hypercall || (!is_cleaning_up(hypercall) && prove(s, hypercall));
 }
 
 bool is_domain_gone(struct scene *s) {
-        return cause_is(s, EVIDENCE_DOMAIN_GONE);
+        if (!cause_is(s, EVIDENCE_DOMAIN_GONE))
+                return false;
+        prove(s, destroying(s));
+        return true;
 }
 
 bool is_asked_poweroff(struct scene *s) {
