@@ -484,10 +484,7 @@ struct call {
         uint32_t operation, command, version, domid;
 };
 
-/*
- * What a hypercall is told is locked in its caller's memory, since Xen itself reads it there: it is there for us, too.  (Not told from here: whether Xen
- * obeys.  But only who may tell it anything has come so far.)
- */
+/* What a hypercall is told is locked in its caller's memory, since Xen itself reads it there: it is there for us, too.  Whether Xen obeys is not seen here. */
 static __always_inline bool read_call(struct call *call, const struct privcmd_hypercall *hypercall) {
         struct xen_sched_remote_shutdown shutdown;
         struct xen_domctl domctl;
