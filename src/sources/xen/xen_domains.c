@@ -318,7 +318,7 @@ void domains_look(struct source *source, bool is_unwatched) {
          */
         n_released = source->n_released;
         source->n_released = 0;
-        if (source->store && source_take_events(source) < 0)
+        if (!source->store || source_take_events(source) < 0)
                 is_unwatched = true;
         n_released += source->n_released;
 

@@ -136,7 +136,8 @@ static void read_config_name(struct keeper *keeper, const struct xl_making *maki
         xl_config_name(keeper->name, text, n);
 }
 
-static void recognise(struct keeper *keeper) {
+/* What is it?  False: it makes no domain, and looks after none. */
+static bool recognise(struct keeper *keeper) {
         cleanup(freep) char *log = malloc(LOG_MAX);
         char fd_path[64], path[4096];
         struct xl_making making;
@@ -145,7 +146,7 @@ static void recognise(struct keeper *keeper) {
         ssize_t n;
 
         if (!log || proc_arguments(&arguments, &n_arguments, keeper->pid))
-                return;
+                return true;
         making = xl_making(arguments, n_arguments);
         /* Its log is its standard error: a file of its own once it has gone to the background. */
         snprintf(fd_path, sizeof(fd_path), "/proc/%d/fd/2", keeper->pid);
@@ -158,6 +159,8 @@ static void recognise(struct keeper *keeper) {
         if (making.is_making && xl_log_name(keeper->name, path))
                 read_config_name(keeper, &making);
         free(arguments);
+        if (n_arguments && !making.is_making)
+                return false;
         /* One whose configuration could not be read, for it was ending. */
         if (keeper->is_making && !keeper->name[0] && keeper->domid < 0) {
                 if (proc_arguments(&arguments, &n_arguments, keeper->pid))
@@ -167,6 +170,7 @@ static void recognise(struct keeper *keeper) {
                         free(arguments);
                 }
         }
+        return true;
 }
 
 static bool is_known(const struct xen_keepers *keepers, pid_t pid) {
@@ -194,8 +198,16 @@ void xen_keepers_look(struct xen_keepers *keepers) {
         }
         if (processes)
                 closedir(processes);
-        for (struct keeper *keeper = keepers->first; keeper; keeper = keeper->next)
-                recognise(keeper);
+        for (struct keeper **at = &keepers->first; *at;) {
+                struct keeper *keeper = *at;
+
+                if (recognise(keeper)) {
+                        at = &keeper->next;
+                        continue;
+                }
+                *at = keeper->next;
+                keeper_free(keeper);
+        }
 }
 
 static bool is_libvirts(const char *name) {

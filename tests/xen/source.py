@@ -1,0 +1,308 @@
+"""vmpower-source-xen on a real Xen, with this test in its daemon's place (docs/wire.md).
+
+What each of Xen's reasons looks like there is lab_itself.py's, and what the daemon makes of it another's.
+"""
+
+import json
+import select
+import socket
+import sys
+import threading
+
+from domains import *
+
+SOURCE = os.path.join(os.environ["VMPOWER_LIBEXEC_DIR"], "vmpower-source-xen")
+JOBS = 3
+
+
+class Helper:
+    """vmpower-source-xen, whose daemon is this."""
+
+    def __init__(self, world, policy="auto", **environment):
+        self.ours, theirs = socket.socketpair()
+        self.errors = open(world.path(f"source-xen-{id(self)}"), "w+", encoding="utf-8")
+        self.process = subprocess.Popen([SOURCE], stdin=theirs, stdout=subprocess.DEVNULL, stderr=self.errors, env={**os.environ, **environment})
+        theirs.close()
+        self.held, self.messages, self.n_requests = b"", [], 0
+        world.later(self.close)
+        self.say(configure={"xen_policy": policy})
+        self.heard(lambda message: "surveyed" in message, "that it has surveyed")
+
+    def say(self, **message):
+        self.ours.sendall(json.dumps(message).encode() + b"\n")
+
+    def _read(self, deadline, what):
+        while b"\n" not in self.held:
+            if not wait_readable(self.ours, deadline - time.monotonic()):
+                raise Timeout(f"nothing says {what}:\n" + "\n".join(map(str, self.messages)))
+            data = self.ours.recv(65536)
+            assert data, "it has ended: " + self.said()
+            self.held += data
+        line, self.held = self.held.split(b"\n", 1)
+        self.messages.append(json.loads(line))
+
+    def heard(self, holds, what, timeout=PATIENCE):
+        """The first message for which that holds."""
+        deadline, at = time.monotonic() + timeout, 0
+        while not (found := next((message for message in self.messages[at:] if holds(message)), None)):
+            at = len(self.messages)
+            self._read(deadline, what)
+        return found
+
+    def hello(self, name, but=None):
+        def holds(message):
+            vm = message.get("hello", {}).get("vm", {})
+            return vm.get("name") == name and vm["instance"] != but
+
+        return self.heard(holds, f"hello of {name}")["hello"]["vm"]
+
+    def fact(self, instance, kind, word=None):
+        def holds(message):
+            fact = message.get("evidence", {})
+            return message.get("of") == instance and fact.get("kind") == kind and word in (None, *fact["data"].values())
+
+        return self.heard(holds, f"{kind} {word} of {instance}")["evidence"]
+
+    def facts(self, instance):
+        return [(m["evidence"]["kind"], *list(m["evidence"]["data"].values())[:1]) for m in self.messages if m.get("of") == instance and "evidence" in m]
+
+    def gone(self, instance):
+        """All that was told of it."""
+        self.heard(lambda message: message.get("of") == instance and "gone" in message, f"that {instance} is gone")
+        return self.facts(instance)
+
+    def vm(self, instance, **is_to_be):
+        """A later word on what it is."""
+
+        def holds(message):
+            return message.get("of") == instance and "vm" in message and all(message["vm"].get(key) == value for key, value in is_to_be.items())
+
+        return self.heard(holds, f"that {instance} is {is_to_be}")["vm"]
+
+    def ask(self, instance, command, **more):
+        """"done", or why not."""
+        self.n_requests += 1
+        number = self.n_requests
+        self.say(request={"request": number, "of": instance, "command": command, **more})
+        done = self.heard(lambda message: message.get("done", {}).get("request") == number, f"what came of {command}")["done"]
+        return done["result"] if done["result"] == "done" else done["why"]
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def close(self):
+        self.ours.close()
+        status = self.process.wait(timeout=PATIENCE)
+        said = self.said()
+        self.errors.close()
+        assert status == 0, f"{status}: {said}"
+
+
+class Relay:
+    """Between one program and xenstored: what it says can be added to, and it can go."""
+
+    def __init__(self, world):
+        self.path = world.path("relay")
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.pairs = []
+        world.later(self.close)
+        self.open()
+
+    def open(self):
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(self.path)
+        self.listening.listen()
+        threading.Thread(target=self._accept, args=(self.listening,), daemon=True).start()
+
+    def _accept(self, listening):
+        while True:
+            try:
+                program = listening.accept()[0]
+            except OSError:
+                return
+            daemon = socket.socket(socket.AF_UNIX)
+            daemon.connect("/run/xenstored/socket")
+            self.pairs.append((program, daemon))
+            threading.Thread(target=self._pass_on, args=(program, daemon), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(program, daemon):
+        try:
+            while True:
+                for one in select.select([program, daemon], [], [])[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    (daemon if one is program else program).sendall(data)
+        except (OSError, ValueError):
+            pass
+
+    def add(self, data):
+        """To the newest connection that watches: after what it says just now."""
+        self.pairs[-1][0].sendall(data)
+
+    def close(self):
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        for pair in self.pairs:
+            for one in pair:
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.pairs = []
+
+
+def event(path, token):
+    return Store.HEADER.pack(Store.EVENT, 0, 0, len(path) + len(token) + 2) + path.encode() + b"\0" + token.encode() + b"\0"
+
+
+@test("one that nobody sees to has its own configuration for a policy, and its restart is xl's")
+def _(world):
+    helper = Helper(world)
+    domain = Domain(world, "alone", action="reboot", background=False, on_watchdog="preserve", on_crash="rename-restart").create()
+    vm = helper.hello(domain.name)
+    assert vm["domid"] == domain.id and vm["state"] == "running" and f":xen{domain.id}:" in vm["instance"] and vm["backend"] == "xen", vm
+    # While xl makes it, it may be xl's.
+    policy = vm["policy"] or helper.vm(vm["instance"])["policy"]
+    assert policy == "on_poweroff=destroy on_reboot=restart on_crash=rename-restart on_watchdog=preserve on_soft_reset=soft-reset", policy
+    helper.fact(vm["instance"], "domain-shutdown", "reboot")
+    assert helper.ask(vm["instance"], "restart") == "done"
+    assert helper.gone(vm["instance"]) == [("domain-shutdown", "reboot"), ("domain-gone", False)], helper.facts(vm["instance"])
+    again = helper.hello(domain.name, but=vm["instance"])
+    assert again["restarts"] == 1 and again["uuid"] == vm["uuid"], again
+    # It ran, and nobody looks after it but us: whatever its guest does just now.
+    assert helper.ask(again["instance"], "destroy") == "done"
+    assert helper.gone(again["instance"])[-1] in (("domain-gone", True), ("domain-gone", False))
+    assert helper.ask(again["instance"], "destroy") == "there is no such domain"
+
+
+@test("rename-restart keeps the old one under another name and uuid; it is the same one for a helper that is begun anew, which writes its core down")
+def _(world):
+    helper = Helper(world, "leave")
+    domain = Domain(world, "renamed", action="panic", background=False).create()
+    vm = helper.hello(domain.name)
+    assert not vm["policy"], vm
+    helper.fact(vm["instance"], "domain-shutdown", "crash")
+    assert helper.ask(vm["instance"], "rename-restart", name="renamed-old") == "done"
+    again = helper.hello(domain.name, but=vm["instance"])
+    kept = helper.vm(vm["instance"], name="renamed-old")
+    assert again["uuid"] == vm["uuid"] != kept["uuid"] and not kept["policy"], (vm, kept, again)
+    assert helper.facts(vm["instance"]) == [("domain-shutdown", "crash")], helper.facts(vm["instance"])
+    assert helper.ask(again["instance"], "destroy") == "done"
+    other = Helper(world, "leave")
+    known = other.hello("renamed-old")
+    assert known["instance"] == vm["instance"] and known["state"] == "off", known
+    other.fact(vm["instance"], "domain-shutdown", "crash")
+    os.makedirs("/var/lib/xen/dump", exist_ok=True)
+    assert other.ask(vm["instance"], "coredump-destroy") == "done"
+    helper.gone(vm["instance"])
+    assert os.path.getsize("/var/lib/xen/dump/renamed-old") > (MEMORY_MIB - 8) << 20
+    os.unlink("/var/lib/xen/dump/renamed-old")
+
+
+@test("xl's: xl shutdown is asked, taken and obeyed; xl's end makes it ours; xl destroy ends one that was alive")
+def _(world):
+    helper = Helper(world)
+    domain = Domain(world, "obeys").create()
+    vm = helper.hello(domain.name)
+    assert not vm["policy"], vm
+    domain.wait_booted()
+    xl("shutdown", domain.name)
+    asked, *rest = helper.gone(vm["instance"])
+    assert asked[1] in ("poweroff", "unseen") and rest == [("control-acknowledged", asked[1]), ("domain-shutdown", "poweroff"), ("domain-gone", False)], rest
+
+    domain = Domain(world, "orphan").create()
+    vm = helper.hello(domain.name)
+    assert not vm["policy"], vm
+    os.kill(domain.xl_pid(), signal.SIGKILL)
+    domain.background = False
+    assert helper.vm(vm["instance"])["policy"].startswith("on_poweroff=destroy "), helper.messages
+    xl("destroy", domain.name)
+    assert helper.gone(vm["instance"])[-1][0] == "domain-gone" and ("domain-gone", False) not in helper.facts(vm["instance"])
+
+
+@test("a guest without a driver, pause and resume, suspend and resume, reboot, all through it")
+def _(world):
+    helper = Helper(world)
+    domain = Domain(world, "asked", background=False, extra="vmpower.delay=1").create("-p")
+    instance = helper.hello(domain.name)["instance"]
+    assert helper.ask(instance, "shutdown") == "its guest has no driver that listens for it (feature-poweroff is not set)"
+    assert helper.ask(instance, "resume") == "done"
+    domain.wait_booted()
+    for command in ("pause", "resume", "suspend", "resume"):
+        assert helper.ask(instance, command) == "done", command
+    assert helper.ask(instance, "reboot") == "done"
+    helper.fact(instance, "domain-shutdown", "reboot")
+    facts = helper.facts(instance)
+    # Made paused, it was not paused.
+    assert facts[:2] == [("domain-paused",), ("domain-unpaused",)], facts
+    asleep = [fact for fact in facts[2:] if fact[0] in ("domain-shutdown", "domain-resumed")]
+    assert asleep == [("domain-shutdown", "suspend"), ("domain-resumed",), ("domain-shutdown", "reboot")], facts
+    assert facts[-3:] == [("control-request", "reboot"), ("control-acknowledged", "reboot"), ("domain-shutdown", "reboot")], facts
+    assert helper.ask(instance, "shutdown") == "it has shut down already"
+    assert helper.ask(instance, "preserve") == "done"
+    assert helper.ask(instance, "destroy") == "done"
+    assert helper.gone(instance)[-1] == ("domain-gone", False)
+
+
+@test("a thousand events of nothing cost a look; xenstored gone is told, and that it is back, with a gap; what went meanwhile was not seen")
+def _(world):
+    relay = Relay(world)
+    helper = Helper(world, XENSTORED_PATH=relay.path)
+    first = Domain(world, "storm", background=False).create("-p")
+    second = Domain(world, "unwatched", background=False).create("-p")
+    instances = [helper.hello(domain.name)["instance"] for domain in (first, second)]
+
+    def cpu():
+        with open(f"/proc/{helper.process.pid}/stat", encoding="ascii") as file:
+            return sum(map(int, file.read().split(")")[-1].split()[11:13]))
+
+    before = cpu()
+    relay.add(event("@releaseDomain", "2") * 1000)
+    assert helper.ask(instances[0], "preserve") == "done"
+    assert cpu() - before < 100, cpu() - before
+    # Nobody can tell how many of them were its own.
+    relay.add(event("@releaseDomain", "2") * 10)
+    xl("destroy", first.name)
+    assert helper.gone(instances[0])[-1][0] == "domain-gone"
+
+    relay.close()
+    helper.heard(lambda message: "xenstored has gone" in message.get("trouble", ""), "that xenstored has gone")
+    xl("destroy", second.name)
+    relay.open()
+    helper.heard(lambda message: message.get("trouble") == "xenstored is back", "that xenstored is back")
+    # One that is dying still says that it had not shut down.
+    gap, end = helper.gone(instances[1])[-2:]
+    assert gap == ("gap", "xenstored had gone") and end in (("vanished",), ("domain-gone", True)), helper.facts(instances[1])
+    # And it hears of what comes.
+    third = Domain(world, "third", background=False).create("-p")
+    vm = helper.hello(third.name)
+    xl("destroy", third.name)
+    assert helper.gone(vm["instance"])[-1][0] == "domain-gone"
+
+
+@test("what a guest writes into its own nodes is no more than a word; what makes no sense to it ends it, and it is not a domain's")
+def _(world):
+    helper = Helper(world)
+    domain = Domain(world, "hostile", background=False).create("-p")
+    instance = helper.hello(domain.name)["instance"]
+    for value in ("x" * 2000, "poweroff\n", '{"gone": true}'):
+        domain.store.write(domain.path("control/shutdown"), value)
+        helper.fact(instance, "control-request", "other")
+        domain.store.write(domain.path("control/shutdown"), "")
+    domain.store.write(domain.path("name"), 'a"b\x1b[2J')
+    helper.vm(instance, name='a"b?[2J')
+    domain.store.write(domain.path("name"), domain.name)
+    domain.store.write(domain.path("vm"), "/vm/../../../../etc/passwd")
+    domain.store.write(domain.path("control/shutdown"), "reboot")
+    helper.fact(instance, "control-request", "reboot")
+    assert helper.ask("x", "destroy") == helper.ask("x:xen0:y", "destroy") == "there is no such domain"
+    assert helper.ask(instance, "dance") == "nobody knows how to do that"
+
+
+if __name__ == "__main__":
+    sys.exit(main(JOBS))
