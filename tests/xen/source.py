@@ -173,7 +173,7 @@ def _(world):
     assert helper.ask(vm["instance"], "restart") == "done"
     assert helper.gone(vm["instance"]) == [("domain-shutdown", "reboot"), ("domain-gone", False)], helper.facts(vm["instance"])
     again = helper.hello(domain.name, but=vm["instance"])
-    assert again["restarts"] == 1 and again["uuid"] == vm["uuid"], again
+    assert again["restarts"] == 1 and again["uuid"] == vm["uuid"] and again["policy"] == policy, again
     # It ran, and nobody looks after it but us: whatever its guest does just now.
     assert helper.ask(again["instance"], "destroy") == "done"
     assert helper.gone(again["instance"])[-1] in (("domain-gone", True), ("domain-gone", False))

@@ -1,4 +1,5 @@
 #include "sources/xen/xen_act.h"
+#include "sources/xen/xen_domain.h"
 
 #include <libxl.h>
 #include <libxl_utils.h>
@@ -128,9 +129,25 @@ static int resume(struct actor_of_libxl *a) {
         return rc ? failed("it cannot be resumed", rc) : 0;
 }
 
+static bool is_there(struct actor_of_libxl *a, const char *uuid) {
+        char text[XEN_UUID_TEXT_MAX] = "";
+        libxl_dominfo info;
+
+        libxl_dominfo_init(&info);
+        if (!libxl_domain_info(a->ctx, &info, a->domid))
+                xen_uuid_text(text, libxl_uuid_bytearray(&info.uuid));
+        libxl_dominfo_dispose(&info);
+        return !strcmp(text, uuid);
+}
+
 static int act(struct actor_of_libxl *a, const struct xen_act *what) {
         const char *command = what->command;
         int rc;
+
+        if (!is_there(a, what->uuid)) {
+                printf("there is no such domain any more\n");
+                return -1;
+        }
 
         if (!strcmp(command, "destroy"))
                 return destroy(a);

@@ -11,6 +11,7 @@
 struct xen_act {
         const char *command; /* docs/wire.md's words */
         uint32_t domid;
+        const char *uuid;    /* the hypervisor's of it: nothing is done to another one, which has its number by now */
         const char *name;    /* rename-restart: what the kept domain is to be called; NULL: its name and the time */
 };
 

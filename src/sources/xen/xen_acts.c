@@ -24,7 +24,7 @@ struct act {
         struct xen_acts *acts;
         int64_t number;
         uint32_t domid;
-        char command[24], name[256];
+        char uuid[40], command[24], name[256];
         sd_event_source *child; /* NULL: it waits */
         int said;               /* the end of its standard output to read from */
 };
@@ -121,7 +121,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 }
 
 static int start(struct act *act) {
-        char domid[16], *argv[] = { (char *)"vmpower-source-xen", (char *)"--act", act->command, domid, act->name[0] ? act->name : NULL, NULL };
+        char domid[16], *argv[] = { (char *)"vmpower-source-xen", (char *)"--act", act->command, domid, act->uuid, act->name[0] ? act->name : NULL, NULL };
         cleanup(close_fd) int read_end = -1, write_end = -1, lock_fd = -1;
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -181,12 +181,13 @@ static void go_on(struct xen_acts *acts) {
         }
 }
 
-int xen_acts_begin(struct xen_acts *acts, int64_t number, uint32_t domid, const char *command, const char *name) {
+int xen_acts_begin(struct xen_acts *acts, int64_t number, uint32_t domid, const char *uuid, const char *command, const char *name) {
         struct act *act = calloc(1, sizeof(*act)), **at = &acts->first;
 
         if (!act)
                 return -ENOMEM;
         *act = (struct act){ .acts = acts, .number = number, .domid = domid, .said = -1 };
+        snprintf(act->uuid, sizeof(act->uuid), "%s", uuid);
         snprintf(act->command, sizeof(act->command), "%s", command);
         snprintf(act->name, sizeof(act->name), "%s", name);
         while (*at)

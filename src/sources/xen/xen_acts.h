@@ -28,5 +28,5 @@ int xen_acts_new(struct xen_acts **ret_acts, sd_event *event, void (*done)(void 
                  void *userdata);
 struct xen_acts *xen_acts_free(struct xen_acts *acts);
 
-/* 0 or -ENOMEM; what comes of it is said later.  `name`: "" or xen_act's. */
-int xen_acts_begin(struct xen_acts *acts, int64_t number, uint32_t domid, const char *command, const char *name);
+/* 0 or -ENOMEM; what comes of it is said later.  `uuid`, `name`: xen_act's; "". */
+int xen_acts_begin(struct xen_acts *acts, int64_t number, uint32_t domid, const char *uuid, const char *command, const char *name);

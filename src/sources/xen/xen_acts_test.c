@@ -77,7 +77,7 @@ static void what_was_done_is_said(void **state) {
                 struct heard heard;
                 struct xen_acts *acts = begin(&heard);
 
-                assert_int_equal(xen_acts_begin(acts, 7, 5, "restart", ""), 0);
+                assert_int_equal(xen_acts_begin(acts, 7, 5, "", "restart", ""), 0);
                 tell(words[i]);
                 assert_true(sd_event_loop(heard.event) >= 0);
                 assert_int_equal(heard.number, 7);
@@ -99,7 +99,7 @@ static void what_goes_on_when_its_helper_has_ended_is_waited_for(void **state) {
                 struct heard heard;
                 struct xen_acts *acts = begin(&heard);
 
-                _exit(xen_acts_begin(acts, 1, 5, "restart", "") || xen_acts_begin(acts, 2, 32751, "destroy", ""));
+                _exit(xen_acts_begin(acts, 1, 5, "", "restart", "") || xen_acts_begin(acts, 2, 32751, "", "destroy", ""));
         }
         assert_int_equal(waitpid(helper, NULL, 0), helper);
         assert_false(xen_acts_wait_for_former(0));

@@ -43,7 +43,7 @@ struct xen_report domain_report(struct domain *domain) {
 }
 
 /* What the domain's stored configuration wants; "": there is none. */
-static void read_policy(struct source *source, uint32_t domid, char *ret_text, size_t n_text) {
+static void read_policy(const struct source *source, uint32_t domid, char *ret_text, size_t n_text) {
         libxl_domain_config config;
         uint8_t *json = NULL;
         size_t n = 0;
@@ -72,16 +72,38 @@ static void read_policy(struct source *source, uint32_t domid, char *ret_text, s
         free(json);
 }
 
-static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
-        struct source *source = domain->source;
+static bool is_recent_restart(const struct source *source, size_t i, const char *name) {
+        return source->restarts[i].at_ns && source_now_ns() - source->restarts[i].at_ns < RESTARTS_WINDOW_NS && !strcmp(source->restarts[i].name, name);
+}
 
+static unsigned count_restarts(const struct source *source, const char *name) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < RESTARTS_KEPT; i++)
+                n += is_recent_restart(source, i, name);
+        return n;
+}
+
+/* libxl writes a domain's configuration down when it has made it, which is after it is met: what we make ourselves wants what the one before it did. */
+static void find_policy(struct domain *domain) {
+        const struct source *source = domain->source;
+
+        domain->policy[0] = '\0';
+        if (!domain->is_ours)
+                return;
+        read_policy(source, domain->domid, domain->policy, sizeof(domain->policy));
+        for (size_t i = 0; i < RESTARTS_KEPT && !domain->policy[0]; i++)
+                if (is_recent_restart(source, i, domain->name))
+                        memcpy(domain->policy, source->restarts[i].policy, sizeof(domain->policy));
+}
+
+static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
         memcpy(ret_vm->name, domain->name, sizeof(ret_vm->name));
         memcpy(ret_vm->uuid, domain->uuid, sizeof(domain->uuid));
         text_set(ret_vm->backend, sizeof(ret_vm->backend), "xen");
         memcpy(ret_vm->instance, domain->instance, sizeof(ret_vm->instance));
         ret_vm->domid = domain->domid;
-        if (domain->is_ours)
-                read_policy(source, domain->domid, ret_vm->policy, sizeof(ret_vm->policy));
+        memcpy(ret_vm->policy, domain->policy, sizeof(ret_vm->policy));
 }
 
 /* It goes by another name, or is to have another policy. */
@@ -91,16 +113,6 @@ static void tell_vm(struct domain *domain) {
         describe(domain, &message.vm);
         memcpy(message.of, domain->instance, sizeof(message.of));
         xen_link_say(domain->source->link, &message);
-}
-
-static unsigned count_restarts(const struct source *source, const char *name) {
-        uint64_t now_ns = source_now_ns();
-        unsigned n = 0;
-
-        for (size_t i = 0; i < RESTARTS_KEPT; i++)
-                if (source->restarts[i].at_ns && now_ns - source->restarts[i].at_ns < RESTARTS_WINDOW_NS && !strcmp(source->restarts[i].name, name))
-                        n++;
-        return n;
 }
 
 /* --- a domain's nodes -------------------------------------------------------------------------------------------- */
@@ -218,7 +230,7 @@ static int on_made(sd_event_source *timer, uint64_t usec, void *userdata) {
 
         domain->making = sd_event_source_disable_unref(domain->making);
         xen_domain_is_made(&domain->seen);
-        domains_look(domain->source, false);
+        domains_share_out(domain->source);
         return 0;
 }
 
@@ -262,6 +274,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         xen_creation(creation, &message.hello.vm.began_ns, domain->start_time, strlen(domain->start_time), domain->uuid);
         snprintf(domain->instance, sizeof(domain->instance), "%s:xen%" PRIu32 ":%s", source->boot_id, info->domid, creation);
         domain->is_ours = is_alone(domain);
+        find_policy(domain);
         source->domains[info->domid] = domain;
 
         text_set(message.hello.program, sizeof(message.hello.program), "vmpower-source-xen");
@@ -271,7 +284,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         memcpy(message.of, domain->instance, sizeof(message.of));
         xen_link_say(source->link, &message);
         watch_nodes(domain, true);
-        if (domain->seen.is_being_made)
+        if (source->has_surveyed)
                 sd_event_add_time_relative(source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
 }
 
@@ -383,10 +396,19 @@ void domains_share_out(struct source *source) {
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
 
-                if (!domain || domain->seen.is_gone || domain->is_ours == is_alone(domain))
+                char policy[sizeof(domain->policy)];
+                bool is_ours;
+
+                if (!domain || domain->seen.is_gone)
                         continue;
-                domain->is_ours = !domain->is_ours;
-                tell_vm(domain);
+                is_ours = is_alone(domain);
+                if (is_ours == domain->is_ours && (!is_ours || domain->policy[0]))
+                        continue;
+                memcpy(policy, domain->policy, sizeof(policy));
+                domain->is_ours = is_ours;
+                find_policy(domain);
+                if (strcmp(policy, domain->policy))
+                        tell_vm(domain);
         }
 }
 

@@ -71,7 +71,7 @@ void source_acted(void *userdata, int64_t number, uint32_t domid, bool is_done, 
         struct source *source = userdata;
 
         /* What came of it is seen before it is said to be done. */
-        domains_look(source, false);
+        domains_share_out(source);
         source_answer(source, number, is_done, why);
 }
 
@@ -82,6 +82,7 @@ static bool is_a_restart(const char *command) {
 void source_carry_out(struct source *source, const struct wire_request *request) {
         struct domain *domain = domains_find(source, request->of);
         const char *command = request->command;
+        char uuid[XEN_UUID_TEXT_MAX];
 
         if (!domain) {
                 source_answer(source, request->number, false, "there is no such domain");
@@ -111,8 +112,11 @@ void source_carry_out(struct source *source, const struct wire_request *request)
                 unsigned at = source->n_restarts++ % RESTARTS_KEPT;
 
                 memcpy(source->restarts[at].name, domain->name, sizeof(domain->name));
+                memcpy(source->restarts[at].policy, domain->policy, sizeof(domain->policy));
                 source->restarts[at].at_ns = source_now_ns();
         }
-        if (!domain || xen_acts_begin(source->acts, request->number, domain->domid, command, request->name))
+        if (domain)
+                xen_uuid_text(uuid, domain->handle);
+        if (!domain || xen_acts_begin(source->acts, request->number, domain->domid, uuid, command, request->name))
                 source_answer(source, request->number, false, domain ? "out of memory" : "there is no such domain");
 }

@@ -219,8 +219,8 @@ int main(int argc, char **argv) {
         static struct source source;
         int r;
 
-        if (argc >= 4 && !strcmp(argv[1], "--act")) {
-                const struct xen_act act = { .command = argv[2], .domid = (uint32_t)strtoul(argv[3], NULL, 10), .name = argc > 4 ? argv[4] : NULL };
+        if (argc >= 5 && !strcmp(argv[1], "--act")) {
+                const struct xen_act act = { .command = argv[2], .domid = (uint32_t)strtoul(argv[3], NULL, 10), .uuid = argv[4], .name = argc > 5 ? argv[5] : NULL };
 
                 fcntl(XEN_ACT_LOCK_FD, F_SETFD, FD_CLOEXEC);
                 return xen_act_run(&act);

@@ -46,7 +46,8 @@ struct domain {
         char uuid[XEN_UUID_TEXT_MAX];
         char name[256];
         struct xen_domain seen;
-        bool is_ours; /* its own configuration is its policy: nobody else looks after it */
+        bool is_ours; /* nobody else looks after it */
+        char policy[sizeof(((struct wire_vm *)0)->policy)]; /* what its own configuration wants then; "": it has none */
         unsigned n_events[NODES];
         int64_t waits_for; /* the request that its guest has yet to take; 0: none */
         sd_event_source *patience; /* for that */
@@ -71,6 +72,7 @@ struct source {
         const libxl_dominfo *looks[DOMIDS]; /* of the look that is on */
         struct {
                 char name[256];
+                char policy[sizeof(((struct wire_vm *)0)->policy)]; /* of the one before */
                 uint64_t at_ns;
         } restarts[RESTARTS_KEPT];
         unsigned n_restarts;
