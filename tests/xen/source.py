@@ -12,6 +12,7 @@ import threading
 from domains import *
 
 SOURCE = os.path.join(os.environ["VMPOWER_LIBEXEC_DIR"], "vmpower-source-xen")
+# How many at a time.
 JOBS = 3
 
 
