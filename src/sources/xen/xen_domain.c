@@ -55,12 +55,6 @@ void xen_domain_is_made(struct xen_domain *domain) {
         domain->is_being_made = false;
 }
 
-bool xen_domain_is_changed(const struct xen_domain *domain, const struct xen_look *look) {
-        if (domain->is_gone)
-                return !look; /* that it was dying was seen, and now there is nothing more of it */
-        return !look || look->is_dying || look->has_shut_down != domain->has_shut_down;
-}
-
 static bool go(struct xen_domain *domain, const struct xen_look *look, enum xen_account account, const struct xen_report *report) {
         enum tristate alive = TRISTATE_NULL;
 

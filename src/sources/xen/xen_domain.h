@@ -26,8 +26,8 @@ struct xen_look {
 
 /* What the watch told of between two looks, and so what may have happened to a domain that is not there any more. */
 enum xen_account {
-        XEN_ACCOUNTED,   /* as many events as changes that were seen: it went in one step */
-        XEN_UNACCOUNTED, /* more: it may have shut down and been destroyed then */
+        XEN_ACCOUNTED,   /* one event at most: it went in one step */
+        XEN_UNACCOUNTED, /* more, whosever: it may have shut down, and been destroyed then */
         XEN_UNWATCHED,   /* nobody was told of anything */
 };
 
@@ -56,9 +56,6 @@ const char *xen_domain_state(const struct xen_domain *domain, const struct xen_l
 
 /* The domain was looked at; NULL: there is no such one any more.  True: it has just gone, and nothing follows. */
 bool xen_domain_look(struct xen_domain *domain, const struct xen_look *look, enum xen_account account, const struct xen_report *report);
-
-/* Does the look show something new of it? */
-bool xen_domain_is_changed(const struct xen_domain *domain, const struct xen_look *look);
 
 /* Whoever made it has had time enough: one that is paused now was paused. */
 void xen_domain_is_made(struct xen_domain *domain);

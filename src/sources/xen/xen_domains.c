@@ -314,7 +314,7 @@ static bool find_look(const struct source *source, const struct domain *domain, 
 void domains_look(struct source *source, bool is_unwatched) {
         int n_infos = 0;
         libxl_dominfo *infos = libxl_list_domain(source->libxl, &n_infos);
-        unsigned n_changed = 0, n_released;
+        unsigned n_released;
         enum xen_account account;
         bool has_new = false;
 
@@ -327,7 +327,7 @@ void domains_look(struct source *source, bool is_unwatched) {
                         source->looks[infos[i].domid] = &infos[i];
         /*
          * What a guest wrote before it shut down has come by now, and was before that.  An event that came after the list may be of something that it
-         * shows, or of what comes next: it counts both times.
+         * shows, or of what comes next: it counts both times.  Whoever destroys a domain because it has shut down was told of that as we were, by an event.
          */
         n_released = source->n_released;
         source->n_released = 0;
@@ -335,14 +335,7 @@ void domains_look(struct source *source, bool is_unwatched) {
                 is_unwatched = true;
         n_released += source->n_released;
 
-        for (uint32_t domid = 1; domid < DOMIDS; domid++) {
-                const struct domain *domain = source->domains[domid];
-                struct xen_look now;
-
-                if (domain)
-                        n_changed += xen_domain_is_changed(&domain->seen, find_look(source, domain, &now) ? &now : NULL);
-        }
-        account = is_unwatched ? XEN_UNWATCHED : n_released <= n_changed ? XEN_ACCOUNTED : XEN_UNACCOUNTED;
+        account = is_unwatched ? XEN_UNWATCHED : n_released <= 1 ? XEN_ACCOUNTED : XEN_UNACCOUNTED;
 
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
@@ -395,7 +388,6 @@ void domains_share_out(struct source *source) {
         xen_keepers_look(source->keepers);
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
-
                 char policy[sizeof(domain->policy)];
                 bool is_ours;
 

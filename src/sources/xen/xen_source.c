@@ -64,6 +64,9 @@ int source_take_events(struct source *source) {
                 if (domid && domid < DOMIDS && node < NODES && source->domains[domid])
                         source->domains[domid]->n_events[node]++;
         }
+        /* What waits behind these may be anything. */
+        if (n > EVENTS_AT_ONCE)
+                source->n_released += 2;
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
 
