@@ -773,7 +773,7 @@ def check_form(verdict):
     assert re.fullmatch(r"[0-9A-Z]{26}", verdict["id"]), verdict["id"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", verdict["time"]), verdict["time"]
     assert set(verdict["vm"]) == {"name", "uuid", "backend", "instance"}
-    assert re.fullmatch(re.escape(boot_id()) + r":\d+:\d+", verdict["vm"]["instance"]), verdict["vm"]
+    assert re.fullmatch(re.escape(boot_id()) + r":(xen)?\d+:\w+", verdict["vm"]["instance"]), verdict["vm"]
     assert verdict["summary"].startswith(verdict["vm"]["name"]), verdict["summary"]
     for item in verdict["evidence"]:
         assert set(item) >= {"id", "time", "source", "kind", "proof", "data"}, item

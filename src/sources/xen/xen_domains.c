@@ -250,11 +250,19 @@ static void to_look(struct xen_look *ret_look, const libxl_dominfo *info) {
         memcpy(ret_look->uuid, &info->uuid, sizeof(ret_look->uuid));
 }
 
+/* Is whoever made it still about to let it run? */
+static bool is_new(const struct source *source, uint64_t began_ns) {
+        uint64_t now_ns = source_time_ns();
+
+        return source->has_surveyed || (began_ns <= now_ns && now_ns - began_ns < MADE_AFTER_USEC * 1000);
+}
+
 static void meet(struct source *source, const libxl_dominfo *info) {
         struct wire_message message = { .kind = WIRE_HELLO, .hello = { .protocol = WIRE_PROTOCOL, .sources = 1u << SOURCE_XEN } };
         char value[XENSTORE_PAYLOAD_MAX + 1], creation[XEN_CREATION_MAX];
         struct domain *domain = calloc(1, sizeof(*domain));
         struct xen_look first;
+        bool is_being_made;
         size_t n;
 
         if (!domain) {
@@ -265,7 +273,6 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         domain->source = source;
         domain->domid = info->domid;
         memcpy(domain->handle, first.uuid, sizeof(domain->handle));
-        xen_domain_init(&domain->seen, &first, source->has_surveyed);
         read_uuid(domain);
         snprintf(domain->name, sizeof(domain->name), "Domain-%" PRIu32, info->domid);
         read_name(domain);
@@ -273,6 +280,8 @@ static void meet(struct source *source, const libxl_dominfo *info) {
                 memcpy(domain->start_time, value, n + 1);
         xen_creation(creation, &message.hello.vm.began_ns, domain->start_time, strlen(domain->start_time), domain->uuid);
         snprintf(domain->instance, sizeof(domain->instance), "%s:xen%" PRIu32 ":%s", source->boot_id, info->domid, creation);
+        is_being_made = is_new(source, message.hello.vm.began_ns);
+        xen_domain_init(&domain->seen, &first, is_being_made);
         domain->is_ours = is_alone(domain);
         find_policy(domain);
         source->domains[info->domid] = domain;
@@ -284,7 +293,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         memcpy(message.of, domain->instance, sizeof(message.of));
         xen_link_say(source->link, &message);
         watch_nodes(domain, true);
-        if (source->has_surveyed)
+        if (is_being_made)
                 sd_event_add_time_relative(source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
 }
 

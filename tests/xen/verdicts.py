@@ -1,0 +1,300 @@
+"""Why a domain stopped, as vmpowerd tells it, and beside it what xl's own log says of the same death.
+
+One daemon looks after all domains of this host, as it does on any other.
+"""
+
+import datetime
+import sys
+
+from domains import *
+from daemon_world import *
+
+
+class Host:
+    """What the daemon of this host has told."""
+
+    def begin(self):
+        self.world = World()
+        self.world.timer.cancel()
+        self.daemon = Daemon(self.world)
+
+    def close(self, status):
+        self.daemon.stop()
+        for line in self.daemon.stderr.text().splitlines() if status else ():
+            print("#", line)
+        left_behind = self.world.close()
+        self.world.check_output()
+        assert not left_behind, left_behind
+
+    def told(self, name, count=1):
+        """So many verdicts on that name, the oldest first, once the decision on the last one has come to something."""
+        self.daemon.wait_told(name, count)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            told = self.world.history(name)
+            assert len(told) == count, story(told)
+            if (told[-1]["decision"] or {}).get("result") != "pending":
+                return told
+            assert time.monotonic() < deadline, told[-1]
+            time.sleep(0.2)
+
+    def vmpower(self, *words):
+        done = self.world.vmpower(*words)
+        assert done.returncode == 0, done
+        return done.stdout.decode()
+
+    def end(self, domain):
+        """One that is begun again and again: it is held, so that nothing else comes before."""
+        xl("pause", str(domain.id))
+        self.wait_listed(domain)
+        self.vmpower("destroy", domain.name, "--timeout", str(int(PATIENCE)))
+
+    def wait_listed(self, domain):
+        """As the daemon lists it."""
+        deadline = time.monotonic() + PATIENCE
+        while not (vm := listed(self.world, domain.name)) or vm["instance"].split(":")[1] != f"xen{domain.id}":
+            assert time.monotonic() < deadline, vm
+            time.sleep(0.1)
+        return vm
+
+
+HOST = Host()
+
+
+def xl_says(domain, reason, action):
+    log = domain.xl_log()
+    assert re.search(rf"Domain \d+ has shut down, reason code {reason} ", log) and f"Action for shutdown reason code {reason} is {action}\n" in log, log
+
+
+def is_of(verdict, domain, instance=None):
+    assert verdict["vm"]["backend"] == "xen" and verdict["vm"]["name"] == domain.name, verdict["vm"]
+    number = verdict["vm"]["instance"].split(":")[1]
+    assert number == f"xen{domain.id if instance is None else instance}", verdict["vm"]
+
+
+def is_by_us(verdict, verb):
+    actor = verdict["actor"]
+    assert (actor["via"], actor["comm"], actor["uid"], actor["parents"][0]["pid"]) == (f"vmpower {verb}", "vmpower", 0, os.getpid()), actor
+
+
+# --- what xl sees to is only watched --------------------------------------------------------------------------------
+
+
+def row(sentence, expected, reason, rule, kind="pv", action="poweroff", xl_does="destroy", **options):
+    @test(f"{kind}: {sentence}")
+    def _(world):
+        for turn in range(3):
+            domain = Domain(world, re.sub(r"\W+", "-", f"{kind}-{sentence}-{turn}"), kind, action, **options).create()
+            (verdict,) = HOST.told(domain.name)
+            if domain.has_acted():
+                break
+        says(verdict, *expected, rule=rule, left="off", actor=None, revises=None)
+        is_of(verdict, domain)
+        assert (verdict["decision"]["action"], verdict["decision"]["result"]) == ("leave", "none"), verdict["decision"]
+        if xl_does != "preserve":
+            domain.wait_gone()
+        xl_says(domain, reason, xl_does)
+        # What its xl does then is no second story.
+        assert len(HOST.world.history(domain.name)) == 1
+
+
+POWEROFF = ("poweroff", "guest", "xen-shutdown", True)
+CRASH = ("crash", "guest", "xen-shutdown", False)
+row("poweroff", POWEROFF, 0, "xen-poweroff", "pvh")
+row("poweroff without ACPI in its configuration", POWEROFF, 0, "xen-poweroff", "pvh", acpi=0)
+row("poweroff", POWEROFF, 0, "xen-poweroff")
+row("halt", POWEROFF, 0, "xen-poweroff", action="halt")
+row("poweroff with acpi=off", POWEROFF, 0, "xen-poweroff", extra="acpi=off")
+row("reboot", ("reboot", "guest", "xen-shutdown", None), 1, "xen-reboot", action="reboot", on_reboot="destroy")
+row("panic", CRASH, 3, "xen-crash", action="panic")
+row("panic that is preserved", CRASH, 3, "xen-crash", action="panic", xl_does="preserve", on_crash="preserve")
+row("watchdog", CRASH, 4, "xen-watchdog", action="watchdog")
+
+
+@test("xl reboot and xl shutdown, obeyed: an operator's; the one that xl begins anew is another instance")
+def _(world):
+    domain = Domain(world, "obeys").create()
+    first = domain.id
+    domain.wait_booted()
+    xl("reboot", domain.name)
+    domain.wait_restarted()
+    domain.wait_booted(times=2)
+    xl("shutdown", domain.name)
+    domain.wait_gone()
+    reboot, poweroff = HOST.told(domain.name, 2)
+    says(reboot, "reboot", "operator", "xen-control", True, left="off")
+    is_of(reboot, domain, first)
+    says(poweroff, "poweroff", "operator", "xen-control", True, left="off")
+    is_of(poweroff, domain)
+    xl_says(domain, 1, "restart")
+    xl_says(domain, 0, "destroy")
+
+
+@test("xl shutdown, taken and ignored, is told by nothing; xl destroy then is a destroy")
+def _(world):
+    domain = Domain(world, "ignores", extra="vmpower.request=ignore").create()
+    domain.wait_booted()
+    xl("shutdown", domain.name)
+    wait_for_content(domain.console, "/sbin/poweroff was called, and is ignored")
+    xl("destroy", domain.name)
+    domain.wait_gone()
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "destroy", "operator", "xen-destroy", False, left="gone", actor=None, confidence=verdict["confidence"])
+    assert verdict["confidence"] in ("certain", "likely"), verdict
+    (asked,) = evidence_of(verdict, "control-request")
+    (taken,) = evidence_of(verdict, "control-acknowledged")
+    assert not asked["proof"] and not taken["proof"], verdict["evidence"]
+    assert "has been destroyed" in domain.xl_log() and "reason code" not in domain.xl_log(), domain.xl_log()
+
+
+@test("xl save: it was asked to suspend, and what is left of it goes; restored, it is another one that runs")
+def _(world):
+    domain = Domain(world, "saved").create()
+    domain.wait_booted()
+    xl("save", domain.name, world.path("memory"))
+    domain.wait_gone()
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "suspend", "operator", "xen-control", True, left="suspended")
+    assert "has shut down, reason code 2 " in domain.xl_log() and "Domain has suspended." in domain.xl_log(), domain.xl_log()
+    xl("restore", world.path("memory"))
+    domain.id = domain.find()
+    xl("shutdown", domain.name)
+    domain.wait_gone()
+    _, poweroff = HOST.told(domain.name, 2)
+    says(poweroff, "poweroff", "operator", "xen-control", True)
+    is_of(poweroff, domain)
+
+
+# --- what nobody sees to gets what its own configuration says --------------------------------------------------------
+
+
+def alone(sentence, expected, decision, left_after, kind="pv", action="poweroff", **options):
+    """`left_after`: state of the domain then; None: there is nothing of it."""
+
+    @test(f"nobody's: {sentence}")
+    def _(world):
+        domain = Domain(world, re.sub(r"\W+", "-", f"own-{sentence}"), kind, action, background=False, **options).create()
+        (verdict,) = HOST.told(domain.name)
+        says(verdict, *expected, left="off", decision=decision, actor=None)
+        is_of(verdict, domain)
+        if left_after is None:
+            domain.wait_gone()
+        else:
+            assert left_after in domain.state(), domain.state()
+
+
+alone("poweroff is destroyed", POWEROFF, ("on_poweroff", "destroy", "done"), None)
+alone("panic is preserved", CRASH, ("on_crash", "preserve", "none"), "c", action="panic", on_crash="preserve")
+
+
+@test("nobody's: panic with its core written down, then destroyed")
+def _(world):
+    domain = Domain(world, "own-core", action="panic", background=False, on_crash="coredump-destroy").create()
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, *CRASH, decision=("on_crash", "coredump-destroy", "done"))
+    domain.wait_gone()
+    assert os.path.getsize("/var/lib/xen/dump/own-core") > (MEMORY_MIB - 8) << 20
+    os.unlink("/var/lib/xen/dump/own-core")
+
+
+@test("nobody's: reboot is restarted, with its configuration: again it is nobody's, and restarted")
+def _(world):
+    domain = Domain(world, "own-reboot", action="reboot", background=False, extra="vmpower.delay=1").create()
+    first = domain.id
+    domain.wait_restarted()
+    second = domain.id
+    domain.wait_restarted()
+    HOST.end(domain)
+    told = HOST.world.history(domain.name)
+    for verdict, number in zip(told, (first, second)):
+        says(verdict, "reboot", "guest", "xen-shutdown", None, decision=("on_reboot", "restart", "done"))
+        is_of(verdict, domain, number)
+    assert told[0]["vm"]["uuid"] == told[1]["vm"]["uuid"]
+
+
+@test("nobody's: panic is kept under another name, and one of the old name runs")
+def _(world):
+    domain = Domain(world, "own-renamed", action="panic", background=False, on_crash="rename-restart", extra="vmpower.delay=1").create()
+    first = domain.id
+    domain.wait_restarted()
+    second = domain.id
+    HOST.end(domain)
+    kept = [id for id in domain.store.names_in("/local/domain") if (domain.store.read(f"/local/domain/{id}/name") or "").startswith("own-renamed-")]
+    assert str(first) in kept and str(second) not in kept, kept
+    # Its verdict is told under the name that it goes by now.
+    name = domain.store.read(f"/local/domain/{first}/name")
+    (verdict,) = HOST.world.history(name)
+    row = (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["decision"]["action"], verdict["decision"]["result"])
+    assert row == ("crash", "guest", "xen-shutdown", "rename-restart", "done"), verdict
+    assert f":xen{first}:" in verdict["vm"]["instance"], verdict["vm"]
+    for id in kept:
+        xl("destroy", id)
+
+
+@test("nobody's: a crash loop waits longer each time")
+def _(world):
+    domain = Domain(world, "own-loop", action="panic", background=False, on_crash="restart").create()
+    domain.id = None
+    for _ in range(4):
+        domain.wait_restarted()
+    HOST.end(domain)
+    told = HOST.world.history(domain.name)[:3]
+    for verdict in told:
+        says(verdict, *CRASH, decision=("on_crash", "restart", "done"))
+    deaths = [datetime.datetime.fromisoformat(verdict["time"][:26]) for verdict in told]
+    births = [row[0] / 1e9 for row in rows(HOST.world, "SELECT began_ns FROM vm WHERE name = ? ORDER BY id", domain.name)]
+    waited = [births[i + 1] - death.replace(tzinfo=datetime.timezone.utc).timestamp() for i, death in enumerate(deaths)]
+    assert waited[1] > 1 and waited[2] > 2, waited
+
+
+# --- what is asked of vmpower ----------------------------------------------------------------------------------------
+
+
+@test("vmpower pause, resume, suspend, wake, reboot, shutdown: each is whose it was, and obeyed")
+def _(world):
+    domain = Domain(world, "asked", background=False).create()
+    domain.wait_booted()
+    for verb in ("pause", "resume", "suspend", "wake", "reboot"):
+        HOST.vmpower(verb, domain.name, "--timeout", str(int(PATIENCE)))
+    domain.wait_restarted()
+    domain.wait_booted(times=2)
+    HOST.vmpower("shutdown", domain.name, "--timeout", str(int(PATIENCE)))
+    told = HOST.told(domain.name, 6)
+    expected = {
+        "pause": ("pause", "operator", "xen-toolstack", None), "resume": ("resume", "operator", "xen-toolstack", None),
+        "suspend": ("suspend", "operator", "xen-control", True), "wake": ("wake", "operator", "xen-toolstack", None),
+        "reboot": ("reboot", "operator", "xen-control", True), "shutdown": ("poweroff", "operator", "xen-control", True),
+    }  # fmt: skip
+    for verdict, (verb, row) in zip(told, expected.items()):
+        says(verdict, *row)
+        is_by_us(verdict, verb)
+    assert told[4]["decision"]["action"] == "restart" and told[5]["decision"]["action"] == "destroy", told[4:]
+    domain.wait_gone()
+
+
+@test("vmpower shutdown of one whose guest does not listen says so; vmpower destroy is ours, certainly")
+def _(world):
+    domain = Domain(world, "deaf", background=False).create("-p")
+    done = HOST.world.vmpower("shutdown", domain.name)
+    assert done.returncode == 1 and b"no driver that listens" in done.stderr, done
+    HOST.vmpower("destroy", domain.name, "--timeout", str(int(PATIENCE)))
+    verdict = HOST.world.history(domain.name)[-1]
+    says(verdict, "destroy", "operator", "xen-destroy", False, left="gone")
+    is_by_us(verdict, "destroy")
+
+
+@test("vmpower list and vmpower why show a domain as what it is")
+def _(world):
+    domain = Domain(world, "shown", action="poweroff", extra="vmpower.delay=3").create()
+    vm = HOST.wait_listed(domain)
+    assert (vm["backend"], vm["pid"], vm["state"], vm["sources"]) == ("xen", None, "running", ["xen"]), vm
+    assert vm["instance"].split(":")[1] == f"xen{domain.id}" and re.fullmatch(r"[0-9a-f-]{36}", vm["uuid"]), vm
+    HOST.told(domain.name)
+    assert HOST.vmpower("why", domain.name).startswith("shown was powered off by its own guest"), HOST.vmpower("why", domain.name)
+
+
+if __name__ == "__main__":
+    HOST.begin()
+    status = main()
+    HOST.close(status)
+    sys.exit(status)
