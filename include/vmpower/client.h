@@ -107,8 +107,8 @@ int vmpower_attach(struct vmpower *vmpower, const char *name, const char *qmp, i
 int vmpower_detach(struct vmpower *vmpower, const char *name, struct vmpower_vm **ret_vm);
 
 /*
- * Ask a VM for `action`: "shutdown" (the power button, which a guest may ignore; a Xen domain's guest is asked by Xen), "reboot", "suspend" (Xen alone),
- * "reset", "destroy", "pause", "resume", "wake".  Who asks is
+ * Ask a VM for `action`: "shutdown" (the power button, which a guest may ignore; a Xen domain's guest is asked by Xen), "power-button" (of a Xen domain,
+ * too), "reboot", "suspend" (Xen alone), "reset", "destroy", "pause", "resume", "wake".  Who asks is
  * on record before it is done, and named in the verdict.  ret_vm may be NULL; it is set to NULL where the VM has gone by then.
  * -ENOENT; -EBUSY: its monitor is not held, no such VM can be asked for that, or its helper says why not; -EACCES: you may not, or QEMU refuses; -EINVAL: there is no such
  * action.

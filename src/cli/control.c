@@ -11,10 +11,12 @@ struct words {
         bool json;
         enum vmpower_daemon which;
         int64_t timeout_ms; /* -1: what comes of it is not waited for */
+        const char *action;
 };
 
 enum {
         OPTION_TIMEOUT = 256,
+        OPTION_POWER_BUTTON,
         TIMEOUT_MAX_S = 86400,
 };
 
@@ -43,12 +45,13 @@ static bool read_timeout(const char *text, int64_t *ret_ms) {
 static bool read_words(const struct verb *verb, int argc, char **argv, struct words *ret_words, int *ret_status) {
         static const struct option options[] = { { "json", no_argument, NULL, 'j' },
                                                  { "timeout", required_argument, NULL, OPTION_TIMEOUT },
+                                                 { "power-button", no_argument, NULL, OPTION_POWER_BUTTON },
                                                  { "help", no_argument, NULL, 'h' },
                                                  DAEMON_OPTIONS,
                                                  {} };
         int option;
 
-        *ret_words = (struct words){ .which = VMPOWER_ANY_DAEMON, .timeout_ms = -1 };
+        *ret_words = (struct words){ .which = VMPOWER_ANY_DAEMON, .timeout_ms = -1, .action = verb->name };
         opterr = 0;
         while ((option = getopt_long(argc, argv, ":h", options, NULL)) >= 0)
                 switch (option) {
@@ -60,6 +63,13 @@ static bool read_words(const struct verb *verb, int argc, char **argv, struct wo
                                 *ret_status = usage_error(verb, "--timeout takes seconds up to a day, such as 30, not %.64s", optarg);
                                 return false;
                         }
+                        break;
+                case OPTION_POWER_BUTTON:
+                        if (verb != &verb_shutdown) {
+                                *ret_status = unknown_option(verb, argv);
+                                return false;
+                        }
+                        ret_words->action = "power-button";
                         break;
                 case OPTION_SYSTEM:
                         ret_words->which = VMPOWER_SYSTEM_DAEMON;
@@ -147,7 +157,7 @@ static int wait_for_outcome(struct vmpower *vmpower, struct vmpower_events *even
 }
 
 /* What comes of it is listened for before it is asked. */
-static int ask_and_wait(struct vmpower *vmpower, const char *name, const char *action, const char *wanted, const struct words *words) {
+static int ask_and_wait(struct vmpower *vmpower, const char *name, const char *wanted, const struct words *words) {
         cleanup(free_events) struct vmpower_events *events = NULL;
         cleanup(free_vm) struct vmpower_vm *vm = NULL;
         int64_t until_ms = now_ms() + words->timeout_ms;
@@ -157,7 +167,7 @@ static int ask_and_wait(struct vmpower *vmpower, const char *name, const char *a
         if (!r)
                 r = vmpower_listen(vmpower, VMPOWER_FROM_NOW, &events);
         if (!r)
-                r = vmpower_request(vmpower, vmpower_vm_instance(vm), action, NULL);
+                r = vmpower_request(vmpower, vmpower_vm_instance(vm), words->action, NULL);
         if (r)
                 return daemon_failure(vmpower, r);
         return wait_for_outcome(vmpower, events, vm, wanted, words, until_ms);
@@ -175,8 +185,8 @@ static int control(const struct verb *verb, const char *done, const char *wanted
         if (r)
                 return r;
         if (words.timeout_ms >= 0)
-                return ask_and_wait(vmpower, argv[optind], verb->name, wanted, &words);
-        r = vmpower_request(vmpower, argv[optind], verb->name, &vm);
+                return ask_and_wait(vmpower, argv[optind], wanted, &words);
+        r = vmpower_request(vmpower, argv[optind], words.action, &vm);
         if (r)
                 return daemon_failure(vmpower, r);
         if (words.json)
@@ -186,29 +196,32 @@ static int control(const struct verb *verb, const char *done, const char *wanted
         return STATUS_OK;
 }
 
-#define CONTROL_HELP(word, text)                                                                                       \
-        "Usage: vmpower " word " VM [--timeout SECONDS] [--json] [--system | --user]\n"                                \
+#define CONTROL_HELP(word, option, about_option, text)                                                                 \
+        "Usage: vmpower " word " VM " option "[--timeout SECONDS] [--json] [--system | --user]\n"                      \
         "\n" text                                                                                                      \
         "Of a VM with a monitor, the daemon must hold that (vmpower attach); a Xen domain is asked through Xen.  Who asked is on\n" \
         "record before it is done, and vmpower why names him.\n"                                                       \
         "\n"                                                                                                           \
-        "  --timeout SECONDS  wait so long for what comes of it, and print that verdict\n"                             \
+        about_option "  --timeout SECONDS  wait so long for what comes of it, and print that verdict\n"                             \
         "  --json      print the VM as JSON ({} where it has gone), with --timeout the verdict\n" DAEMON_HELP          \
         "  -h, --help  this text\n"                                                                                    \
         "\n"                                                                                                           \
         "Exit status: 0; 3 there is no such VM; 1 failed, it did not come to that in time, or no daemon answers; 2 wrong usage.\n"
 
 /* `wanted`: the transitions that it was for. */
-#define CONTROL(word, done, wanted, about, text)                                                                       \
+#define CONTROL_WITH(word, option, about_option, done, wanted, about, text)                                            \
         static int word##_main(int argc, char **argv) {                                                                \
                 return control(&verb_##word, done, wanted, argc, argv);                                                \
         }                                                                                                              \
-        const struct verb verb_##word = { #word, about, CONTROL_HELP(#word, text), word##_main }
+        const struct verb verb_##word = { #word, about, CONTROL_HELP(#word, option, about_option, text), word##_main }
+#define CONTROL(word, ...) CONTROL_WITH(word, "", "", __VA_ARGS__)
 
-CONTROL(shutdown, "was asked to shut down; what its guest makes of it, it will tell", "poweroff halt",
-        "ask the VM's guest to power itself off, by its power button",
-        "Presses the power button: a guest that obeys powers itself off; one without ACPI does not even see it.  A Xen domain's guest\n"
-        "is asked by Xen's own means, and it is said at once where it has no driver that listens.\n");
+CONTROL_WITH(shutdown, "[--power-button] ",
+             "  --power-button  press the power button of a Xen domain, too: an HVM guest may obey it, a PV guest has none\n",
+             "was asked to shut down; what its guest makes of it, it will tell", "poweroff halt",
+             "ask the VM's guest to power itself off, by its power button",
+             "Presses the power button: a guest that obeys powers itself off; one without ACPI does not even see it.  A Xen domain's guest\n"
+             "is asked by Xen's own means, and it is said at once where it has no driver that listens.\n");
 CONTROL(reboot, "was asked to reboot; what its guest makes of it, it will tell", "reboot",
         "ask the VM's guest to reboot (Xen)",
         "Asks a Xen domain's guest to reboot.  QEMU has no such request: vmpower reset resets a VM of its at once, vmpower shutdown\n"

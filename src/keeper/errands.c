@@ -252,6 +252,9 @@ void helping_take_answer(struct helping *helping, const struct wire_done *done) 
                 errand = errand->next;
         if (!errand)
                 return;
+        /* Done, and yet not all of it. */
+        if (done->is_done && done->why[0])
+                keeper_say(helping->keeper, "%.200s: %s", errand->name, done->why);
         if (errand->is_asked) {
                 snprintf(line, sizeof(line), "%.200s: %s", errand->name, why);
                 errand_answer(errand, done->is_done ? 0 : -EBUSY, line);

@@ -27,7 +27,7 @@ static bool xen_may_be_asked(void) {
 static const struct helper_action xen_actions[] = {
         { "shutdown", "shutdown", NULL }, { "reboot", "reboot", NULL }, { "suspend", "suspend", NULL },
         { "wake", "resume", NULL },       { "pause", "pause", NULL },   { "resume", "resume", NULL },
-        { "destroy", "destroy", NULL },
+        { "destroy", "destroy", NULL },   { "power-button", "power-button", NULL },
         { "reset", NULL, "Xen has no reset button: vmpower reboot asks its guest, vmpower destroy ends it at once" },
 };
 

@@ -25,6 +25,7 @@ static const struct {
         bool ends_vm; /* the monitor may end before it answers */
 } actions[] = {
         { "shutdown", "system_powerdown", NULL, false },
+        { "power-button", "system_powerdown", NULL, false },
         { "reboot", NULL,
           "no request of a QEMU's makes its guest reboot: vmpower reset resets it at once, vmpower shutdown presses its power button", false },
         { "suspend", NULL,

@@ -50,6 +50,21 @@ def verbs(world):
         by_us(verdict, verb)
 
 
+@test("--power-button presses it, of shutdown alone; who did so is named when the guest obeys")
+def button(world):
+    xen, daemon, domain = begin(world)
+    asked(world, "shutdown", "--power-button")
+    assert [one["command"] for one in xen.requests] == ["power-button"], xen.requests
+    xen.shut_down(domain, "poweroff")
+    daemon.wait_told("web")
+    done = asks(world, "reboot", "--power-button")
+    assert done.returncode == 2 and b"--power-button" in done.stderr, done
+    daemon.stop()
+    (verdict,) = named(world, "web")
+    assert (verdict["transition"], verdict["initiator"], verdict["mechanism"]) == ("poweroff", "operator", "power-button"), verdict["summary"]
+    by_us(verdict, "shutdown")
+
+
 @test("shutdown and reboot are the operator's, by xen-control; destroy is his at once; a domain that policy starts again can be asked again")
 def ends(world):
     xen = Xen(world)

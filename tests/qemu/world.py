@@ -762,7 +762,7 @@ def says(verdict, transition, initiator, mechanism, graceful, **members):
     for name, value in members.items():
         if name == "decision" and isinstance(value, tuple):
             value = dict(zip(("policy", "action", "result"), value))
-        assert verdict[name] == value, f"{name} is {verdict[name]!r}, not {value!r}"
+        assert verdict[name] == value, f"{name} is {verdict[name]!r}, not {value!r}: {verdict['evidence']}"
     check_form(verdict)
 
 

@@ -198,7 +198,6 @@ def _(world):
     known = other.hello("renamed-old")
     assert known["instance"] == vm["instance"] and known["state"] == "off", known
     other.fact(vm["instance"], "domain-shutdown", "crash")
-    os.makedirs("/var/lib/xen/dump", exist_ok=True)
     assert other.ask(vm["instance"], "coredump-destroy") == "done"
     helper.gone(vm["instance"])
     assert os.path.getsize("/var/lib/xen/dump/renamed-old") > (MEMORY_MIB - 8) << 20

@@ -187,14 +187,20 @@ alone("poweroff is destroyed", POWEROFF, ("on_poweroff", "destroy", "done"), Non
 alone("panic is preserved", CRASH, ("on_crash", "preserve", "none"), "c", action="panic", on_crash="preserve")
 
 
-@test("nobody's: panic with its core written down, then destroyed")
+@test("nobody's: panic with its core written down, then restarted, or destroyed")
 def _(world):
-    domain = Domain(world, "own-core", action="panic", background=False, on_crash="coredump-destroy").create()
-    (verdict,) = HOST.told(domain.name)
-    says(verdict, *CRASH, decision=("on_crash", "coredump-destroy", "done"))
-    domain.wait_gone()
-    assert os.path.getsize("/var/lib/xen/dump/own-core") > (MEMORY_MIB - 8) << 20
-    os.unlink("/var/lib/xen/dump/own-core")
+    for action in ("coredump-restart", "coredump-destroy"):
+        domain = Domain(world, "own-" + action, action="panic", background=False, on_crash=action).create()
+        if action == "coredump-restart":
+            domain.wait_restarted()
+            HOST.end(domain)
+        else:
+            HOST.told(domain.name)
+            domain.wait_gone()
+        says(HOST.world.history(domain.name)[0], *CRASH, decision=("on_crash", action, "done"))
+        core = "/var/lib/xen/dump/" + domain.name
+        assert os.path.getsize(core) > (MEMORY_MIB - 8) << 20
+        os.unlink(core)
 
 
 @test("nobody's: reboot is restarted, with its configuration: again it is nobody's, and restarted")
@@ -272,11 +278,13 @@ def _(world):
     domain.wait_gone()
 
 
-@test("vmpower shutdown of one whose guest does not listen says so; vmpower destroy is ours, certainly")
+@test("vmpower shutdown of one whose guest does not listen says so, and a PV guest has no power button; vmpower destroy is ours, certainly")
 def _(world):
     domain = Domain(world, "deaf", background=False).create("-p")
     done = HOST.world.vmpower("shutdown", domain.name)
     assert done.returncode == 1 and b"no driver that listens" in done.stderr, done
+    done = HOST.world.vmpower("shutdown", "--power-button", domain.name)
+    assert done.returncode == 1 and b"it has no power button" in done.stderr, done
     HOST.vmpower("destroy", domain.name, "--timeout", str(int(PATIENCE)))
     verdict = HOST.world.history(domain.name)[-1]
     says(verdict, "destroy", "operator", "xen-destroy", False, left="gone")

@@ -42,7 +42,7 @@ ln -s {XEN}/root/usr/lib/xen-4.17 /usr/lib/
 ln -s {XEN}/root/etc/xen /etc/
 ln -sf {XEN}/root/usr/lib/*-linux-gnu/lib*.so.* /usr/lib/*-linux-gnu/
 export PATH={TOOLS}:{XEN}/root/usr/bin:$PATH
-mkdir -p /var/lib/xen/dump /var/log/xen/console /run/xen /run/xenstored
+mkdir -p /var/lib/xen /var/log/xen/console /run/xen /run/xenstored
 mount -t xenfs xenfs /proc/xen
 xenstored
 xen-init-dom0 >/dev/null

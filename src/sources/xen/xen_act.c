@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,14 +89,17 @@ static int rename_restart(struct actor_of_libxl *a, const char *name) {
         return create(a);
 }
 
+#define DUMPS "/var/lib/xen/dump"
+
 /* Where xl puts it.  What comes after is done all the same, as xl does. */
 static void dump_core(struct actor_of_libxl *a) {
         char path[512];
         char *name = libxl_domid_to_name(a->ctx, a->domid);
         int rc;
 
-        snprintf(path, sizeof(path), "/var/lib/xen/dump/%.200s", name ? name : "domain");
-        for (char *at = path + strlen("/var/lib/xen/dump/"); *at; at++)
+        mkdir(DUMPS, 0700);
+        snprintf(path, sizeof(path), DUMPS "/%.200s", name ? name : "domain");
+        for (char *at = path + strlen(DUMPS "/"); *at; at++)
                 if (*at == '/')
                         *at = '_';
         rc = libxl_domain_core_dump(a->ctx, a->domid, path, NULL);
