@@ -62,7 +62,7 @@ def button(world):
     daemon.stop()
     (verdict,) = named(world, "web")
     assert (verdict["transition"], verdict["initiator"], verdict["mechanism"]) == ("poweroff", "operator", "power-button"), verdict["summary"]
-    by_us(verdict, "shutdown")
+    by_us(verdict, "power-button")
 
 
 @test("shutdown and reboot are the operator's, by xen-control; destroy is his at once; a domain that policy starts again can be asked again")

@@ -9,6 +9,7 @@ What it does is a shell script, its process 1, whose output and input are `lines
 
 import os
 import queue
+import re
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../qemu"))
@@ -32,6 +34,7 @@ MODULES = (
 PR_SET_PDEATHSIG = 1
 MIB = 1536
 SHARED = "path=/,security_model=none,readonly=on,multidevs=remap"
+LOOK_EVERY = 60  # seconds of silence
 SILENCE = 500  # seconds: longer than the longest test in there may take
 
 BEGIN = """
@@ -59,6 +62,10 @@ class Lost(Exception):
     """It said nothing any more, or ended before it was to."""
 
 
+class Frozen(Lost):
+    """Its emulation did."""
+
+
 def environment():
     """What a program in there is told, as one here is."""
     told = {name: value for name, value in os.environ.items() if name.startswith(("VMPOWER", "ASAN_", "UBSAN_")) or name in ("HOME", "XDG_CACHE_HOME", "VMM")}
@@ -74,6 +81,8 @@ def _until_prompt(monitor):
 
 
 class Lab:
+    MAXCPUS = 1
+
     def __init__(self, script, disk=None):
         kernel("amd64")
         if not shutil.which(QEMU):
@@ -102,7 +111,7 @@ class Lab:
         return [
             "-cpu", "EPYC-v1", "-m", str(MIB), "-virtfs", f"local,{SHARED},mount_tag=root",
             "-kernel", kernel("amd64"), "-initrd", initrd("init", *modules_of("amd64", MODULES)),
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests maxcpus=1 " + action,
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests " f"maxcpus={self.MAXCPUS} {action}",
         ]  # fmt: skip
 
     def _read(self):
@@ -116,10 +125,13 @@ class Lab:
 
     def line(self, patience=SILENCE):
         """The next one; None: it has gone down."""
-        try:
-            return self.queue.get(timeout=patience)
-        except queue.Empty:
-            raise Lost(f"nothing was heard for {patience} s\n{self.said()}\n{self.stands()}") from None
+        deadline = time.monotonic() + patience
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                return self.queue.get(timeout=min(left, LOOK_EVERY))
+            except queue.Empty:
+                self._look()
+        raise Lost(f"nothing was heard for {patience} s\n{self.said()}\n{self.stands()}")
 
     def write(self, text):
         self.process.stdin.write(text.encode())
@@ -131,19 +143,34 @@ class Lab:
             lines = file.read().splitlines()
         return "\n".join(lines[-60:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
 
-    def stands(self):
-        """Where its processors are, twice, and what waits for them: whether one has gone to sleep for ever."""
+    def _look(self):
+        """A processor that neither waits nor goes on: this happens where QEMU 7.2 emulates one that runs guests, and nothing in there can do it."""
+        seen = []
+        for _ in range(4):
+            seen.append(set(re.findall(r"RIP=.*HLT=0", self._ask("info registers -a"))))
+            time.sleep(1)
+        still = set.intersection(*seen)
+        if still:
+            raise Frozen(f"an emulated processor stands still: {still}\n{self.said()}")
+
+    def _ask(self, *commands):
+        """What its QEMU says, or why not."""
         try:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(10)
                 monitor.connect(self.monitor)
                 told = _until_prompt(monitor)
-                for command in 2 * ("info cpus", "info registers -a", "info lapic 0", "info lapic 1"):
+                for command in commands:
                     monitor.sendall(command.encode() + b"\n")
                     told += _until_prompt(monitor)
+                return told
         except OSError as error:
             return f"its QEMU does not say where it stands: {error}"
-        words = ("CPU", "RIP", "EFL", "TIMER", "LVTT", "Timer", "IRR", "ISR", "TPR", "ESR")
+
+    def stands(self):
+        """Where its processors are, twice, and what waits for them: whether one has gone to sleep for ever."""
+        told = self._ask(*(2 * ("info cpus", "info registers -a", "info lapic 0", "info lapic 1")))
+        words = ("QEMU", "CPU", "RIP", "EFL", "TIMER", "LVTT", "Timer", "IRR", "ISR", "TPR", "ESR")
         return "\n".join(line.rstrip() for line in told.splitlines() if any(word in line for word in words))
 
     def close(self):

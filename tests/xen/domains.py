@@ -172,3 +172,9 @@ class Domain:
         if self.background and "to die" in self.xl_log():
             wait_for_end(self.xl_pid())
         self.store.close()
+
+
+def says_asked(verdict, transition, **members):
+    """By way of control/shutdown: certain, unless the guest had taken it before it could be read."""
+    requests = [item["data"]["request"] for item in evidence_of(verdict, "control-request")]
+    says(verdict, transition, "operator", "xen-control", True, confidence="likely" if requests[-1] == "unseen" else "certain", **members)

@@ -86,7 +86,7 @@ def _(world):
     xl("shutdown", orphan.name)
     orphan.wait_gone()
     verdict = told_once(world, daemon, orphan)
-    says(verdict, "poweroff", "operator", "xen-control", True, left="off", decision=("on_poweroff", "destroy", "done"))
+    says_asked(verdict, "poweroff", left="off", decision=("on_poweroff", "destroy", "done"))
 
 
 if __name__ == "__main__":
