@@ -258,15 +258,6 @@ def decisions(history):
     return [(v["decision"] or {}).get("action") and (v["decision"]["action"], v["decision"]["result"]) for v in history]
 
 
-def wait_listed(world, name, condition=lambda told: told):
-    """Wait until the daemon lists it so."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition(told := listed(world, name)):
-        assert time.monotonic() < deadline, told
-        time.sleep(0.02)
-    return told
-
-
 def wait_decided(world, name, *expected):
     """Wait until what was decided has come to that."""
     deadline = time.monotonic() + PATIENCE

@@ -296,6 +296,15 @@ def listed(world, name):
     return found[0] if found else None
 
 
+def wait_listed(world, name, condition=lambda told: told):
+    """Wait until the daemon lists it so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition(told := listed(world, name)):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.02)
+    return told
+
+
 def rows(world, statement, *arguments):
     """What is in the database, and nothing is judged by looking."""
     connection = sqlite3.connect(f"file:{os.path.join(world.state, 'vmpower.db')}?mode=ro", uri=True)

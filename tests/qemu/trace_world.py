@@ -41,14 +41,6 @@ def held(world, *words, action):
     return vm
 
 
-def wait_listed(world, name):
-    deadline = time.monotonic() + PATIENCE
-    while not (vm := listed(world, name)):
-        assert time.monotonic() < deadline, f"{name} is not found"
-        time.sleep(0.05)
-    return vm
-
-
 def a_guest_goes(world, watching, action, row, rule, left):
     """It tells by its ports alone."""
     vm = held(world, action=action)

@@ -13,14 +13,6 @@ def helper_of(daemon):
     return pid
 
 
-def wait_listed(world, domain):
-    deadline = time.monotonic() + PATIENCE
-    while not (vm := listed(world, domain.name)):
-        assert time.monotonic() < deadline, f"{domain.name} is not listed"
-        time.sleep(0.1)
-    return vm
-
-
 def told_once(world, daemon, domain):
     """Once what was decided has come to something."""
     daemon.wait_told(domain.name)
@@ -40,7 +32,7 @@ def _(world):
     ours = Domain(world, "ours", action="poweroff", background=False, extra="vmpower.delay=2").create()
     xls = Domain(world, "xls").create()
     for domain in (ours, xls):
-        wait_listed(world, domain)
+        wait_listed(world, domain.name)
     pid = helper_of(daemon)
     os.kill(pid, signal.SIGSTOP)
     ours.wait_state("s")
@@ -60,7 +52,7 @@ def _(world):
 def _(world):
     daemon = Daemon(world)
     domain = Domain(world, "meanwhile", action="reboot", background=False, on_reboot="preserve", extra="vmpower.delay=2").create()
-    wait_listed(world, domain)
+    wait_listed(world, domain.name)
     helper = helper_of(daemon)
     daemon.kill()
     wait_for_end(helper)
@@ -79,7 +71,7 @@ def _(world):
     orphan.wait_booted()
     daemon = Daemon(world)
     daemon.wait_told(crashed.name)
-    assert wait_listed(world, orphan)["state"] == "running" and wait_listed(world, crashed)["state"] == "off"
+    assert wait_listed(world, orphan.name)["state"] == "running" and wait_listed(world, crashed.name)["state"] == "off"
     says(world.why(crashed.name), "crash", "guest", "xen-shutdown", False, left="off")
     os.kill(orphan.xl_pid(), signal.SIGKILL)
     orphan.background = False

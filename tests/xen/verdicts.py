@@ -51,11 +51,7 @@ class Host:
 
     def wait_listed(self, domain):
         """As the daemon lists it."""
-        deadline = time.monotonic() + PATIENCE
-        while not (vm := listed(self.world, domain.name)) or vm["instance"].split(":")[1] != f"xen{domain.id}":
-            assert time.monotonic() < deadline, vm
-            time.sleep(0.1)
-        return vm
+        return wait_listed(self.world, domain.name, lambda vm: vm and vm["instance"].split(":")[1] == f"xen{domain.id}")
 
 
 HOST = Host()
