@@ -41,7 +41,10 @@ static int connect_to(const char *path) {
         return take_fd(&fd);
 }
 
-/* As Xen's own library looks for it: the daemon's socket, else (xenstored is in another domain) the kernel's device. */
+/*
+ * As Xen's own library looks for it: the daemon's socket, else (xenstored is in another domain) the kernel's device.  But a socket that is named is that one: the
+ * device goes to this host's xenstored, past whatever stands in between.
+ */
 static int find(void) {
         const char *path = getenv("XENSTORED_PATH"), *directory = getenv("XENSTORED_RUNDIR");
         char socket_path[256];
@@ -50,7 +53,7 @@ static int find(void) {
         snprintf(socket_path, sizeof(socket_path), "%s/socket", directory ? directory : "/run/xenstored");
         fd = connect_to(path ? path : socket_path);
         error = fd;
-        if (fd == -ENOENT) {
+        if (fd == -ENOENT && !path) {
                 fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
                 if (fd < 0)
                         return error;
