@@ -199,6 +199,41 @@ def _(world):
         os.unlink(core)
 
 
+@test("xl's and nobody's: a soft reset is done to no domain but HVM: xl destroys what libxl does not begin anew, and so does vmpower")
+def _(world):
+    xls, own = Domain(world, "reset").create("-p"), Domain(world, "own-reset", background=False).create("-p")
+    for domain, decision in ((xls, ("on_soft_reset", "leave", "none")), (own, ("on_soft_reset", "soft-reset", "failed"))):
+        HOST.wait_listed(domain)
+        shut_down(domain.id, SOFT_RESET)
+        domain.wait_gone()
+        (verdict,) = HOST.told(domain.name)
+        says(verdict, "reboot", "guest", "xen-shutdown", None, rule="xen-soft-reset", left="off", decision=decision)
+    xl_says(xls, SOFT_RESET, "soft-reset")
+    assert xls.find() is own.find() is None
+    assert "own-reset: on_soft_reset is not carried out: only an HVM domain can be begun anew in its place" in HOST.daemon.stderr.text()
+
+
+@test("xl's and nobody's: what xl config-update has stored is what the next one is made by")
+def _(world):
+    xls, own = Domain(world, "updated").create("-p"), Domain(world, "own-updated", background=False).create("-p")
+    for domain in (xls, own):
+        HOST.wait_listed(domain)
+        with open(domain.configuration, encoding="utf-8") as file:
+            updated = file.read().replace(f"memory = {MEMORY_MIB}", f"memory = {MEMORY_MIB + 16}") + "on_crash = 'preserve'\n"
+        xl("config-update", domain.name, world.write(domain.name + "-2.cfg", updated))
+        shut_down(domain.id, REBOOT)
+    for domain in (xls, own):
+        domain.wait_restarted()
+        room = domain.path("memory/static-max")
+        assert domain.store.wait_until(lambda: domain.store.read(room), room, "it is made") == str((MEMORY_MIB + 16) << 10)
+    assert '"xl" configuration found, using it' in xls.xl_log(), xls.xl_log()
+    HOST.told(own.name)
+    shut_down(own.id, CRASH_CODE)
+    reboot, crash = HOST.told(own.name, 2)
+    says(reboot, "reboot", "guest", "xen-shutdown", None, decision=("on_reboot", "restart", "done"))
+    says(crash, *CRASH, decision=("on_crash", "preserve", "none"))
+
+
 @test("nobody's: reboot is restarted, with its configuration: again it is nobody's, and restarted")
 def _(world):
     domain = Domain(world, "own-reboot", action="reboot", background=False, extra="vmpower.delay=1").create()

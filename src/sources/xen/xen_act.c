@@ -1,20 +1,27 @@
 #include "sources/xen/xen_act.h"
+
+#include "basics/cleanup.h"
 #include "sources/xen/xen_domain.h"
 
 #include <libxl.h>
 #include <libxl_utils.h>
 
+#include <errno.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
         CREATE_TRIES = 4,
         CREATE_AGAIN_S = 2, /* Xen takes a domain's memory back a while after it is gone; xl waits as long */
+        XL_JSON_MAX = 4 << 20,
 };
 
 struct actor_of_libxl {
@@ -29,10 +36,62 @@ static int failed(const char *what, int rc) {
         return rc;
 }
 
-/* The configuration that libxl keeps of the domain, as it is now: what a new one is made by. */
-static int load(struct actor_of_libxl *a) {
-        int rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
+/* An xl that is not to make a domain says in JSON what that configuration means.  Owned, a string; NULL: it does not. */
+static char *have_xl_read(const uint8_t *words, size_t n_words) {
+        char *argv[] = { (char *)"xl", (char *)"create", (char *)"-n", (char *)"-q", (char *)"/proc/self/fd/0", NULL };
+        cleanup(close_fd) int in = memfd_create("xl-config", MFD_CLOEXEC), out = memfd_create("xl-json", MFD_CLOEXEC);
+        posix_spawn_file_actions_t actions;
+        cleanup(freep) char *json = NULL;
+        struct stat stat;
+        int r, status;
+        pid_t pid;
 
+        if (in < 0 || out < 0 || write(in, words, n_words) != (ssize_t)n_words)
+                return NULL;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+        r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+        if (r)
+                return NULL;
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return NULL;
+        if (status || fstat(out, &stat) || stat.st_size > XL_JSON_MAX)
+                return NULL;
+        json = calloc(1, (size_t)stat.st_size + 1);
+        if (!json || pread(out, json, (size_t)stat.st_size, 0) != stat.st_size)
+                return NULL;
+        return take_pointer(json);
+}
+
+/* What `xl config-update` has stored for the next one, in xl's own words: once, as xl takes it.  False: nothing is, or it cannot be read. */
+static bool load_update(struct actor_of_libxl *a) {
+        cleanup(freep) uint8_t *words = NULL;
+        cleanup(freep) char *json = NULL;
+        int n = 0;
+
+        if (libxl_userdata_retrieve(a->ctx, a->domid, "xl", &words, &n) || !words || n <= 0)
+                return false;
+        json = have_xl_read(words, (size_t)n);
+        if (json && !libxl_domain_config_from_json(a->ctx, &a->config, json)) {
+                libxl_userdata_unlink(a->ctx, a->domid, "xl");
+                return true;
+        }
+        printf("what xl config-update has stored cannot be read (xl create -n): it is made as it was\n");
+        libxl_domain_config_dispose(&a->config);
+        libxl_domain_config_init(&a->config);
+        return false;
+}
+
+/* The configuration that a new one is made by: the stored one, as it is now. */
+static int load(struct actor_of_libxl *a) {
+        int rc;
+
+        if (load_update(a))
+                return 0;
+        rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
         return rc ? failed("its stored configuration cannot be read", rc) : 0;
 }
 
@@ -116,7 +175,13 @@ static int soft_reset(struct actor_of_libxl *a) {
         rc = libxl_domain_soft_reset(a->ctx, &a->config, a->domid, NULL, NULL);
         if (!rc)
                 rc = libxl_domain_unpause(a->ctx, a->domid, NULL);
-        return rc ? failed("it cannot be begun anew in its place", rc) : 0;
+        if (!rc)
+                return 0;
+        failed(a->config.b_info.type == LIBXL_DOMAIN_TYPE_HVM ? "it cannot be begun anew in its place, and is destroyed, as xl does"
+                                                              : "only an HVM domain can be begun anew in its place: it is destroyed, as xl does",
+               rc);
+        libxl_domain_destroy(a->ctx, a->domid, NULL);
+        return rc;
 }
 
 static int resume(struct actor_of_libxl *a) {

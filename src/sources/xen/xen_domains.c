@@ -89,9 +89,11 @@ static void find_policy(struct domain *domain) {
         const struct source *source = domain->source;
 
         domain->policy[0] = '\0';
+        domain->is_policy_written = false;
         if (!domain->is_ours)
                 return;
         read_policy(source, domain->domid, domain->policy, sizeof(domain->policy));
+        domain->is_policy_written = domain->policy[0];
         for (size_t i = 0; i < RESTARTS_KEPT && !domain->policy[0]; i++)
                 if (is_recent_restart(source, i, domain->name))
                         memcpy(domain->policy, source->restarts[i].policy, sizeof(domain->policy));
@@ -403,7 +405,7 @@ void domains_share_out(struct source *source) {
                 if (!domain || domain->seen.is_gone)
                         continue;
                 is_ours = is_alone(domain);
-                if (is_ours == domain->is_ours && (!is_ours || domain->policy[0]))
+                if (is_ours == domain->is_ours && (!is_ours || domain->is_policy_written))
                         continue;
                 memcpy(policy, domain->policy, sizeof(policy));
                 domain->is_ours = is_ours;

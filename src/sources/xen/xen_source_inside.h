@@ -48,6 +48,7 @@ struct domain {
         struct xen_domain seen;
         bool is_ours; /* nobody else looks after it */
         char policy[sizeof(((struct wire_vm *)0)->policy)]; /* what its own configuration wants then; "": it has none */
+        bool is_policy_written; /* it is its own, and not that of the one before it */
         unsigned n_events[NODES];
         int64_t waits_for; /* the request that its guest has yet to take; 0: none */
         sd_event_source *patience; /* for that */

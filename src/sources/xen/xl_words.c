@@ -74,11 +74,12 @@ int xl_log_name(char ret_name[static XL_NAME_MAX], const char *path) {
 
 struct xl_making xl_making(char *const *arguments, size_t n_arguments) {
         struct xl_making making = { .is_making = false };
+        bool only_tries = false;
         size_t i = 1;
 
         /* xl's own options: -v, -f, -N, -t, -T. */
-        while (i < n_arguments && arguments[i][0] == '-')
-                i++;
+        for (; i < n_arguments && arguments[i][0] == '-'; i++)
+                only_tries = only_tries || strchr(arguments[i], 'N');
         if (i >= n_arguments)
                 return making;
         making.is_making = !strcmp(arguments[i], "create") || !strcmp(arguments[i], "restore") || !strcmp(arguments[i], "migrate-receive");
@@ -88,8 +89,12 @@ struct xl_making xl_making(char *const *arguments, size_t n_arguments) {
                 const char *word = arguments[i];
 
                 if (word[0] == '-' && word[1] != '-') {
+                        /* What follows -f is its file. */
+                        only_tries = only_tries || memchr(word, 'n', strcspn(word, "f"));
                         if (!strcmp(word, "-f") && i + 1 < n_arguments)
                                 making.config = arguments[++i];
+                } else if (!strcmp(word, "--dryrun")) {
+                        only_tries = true;
                 } else if (!strncmp(word, "--defconfig=", strlen("--defconfig="))) {
                         making.config = word + strlen("--defconfig=");
                 } else if (!strncmp(word, "name", 4) && strchr(word, '=')) {
@@ -98,7 +103,7 @@ struct xl_making xl_making(char *const *arguments, size_t n_arguments) {
                         making.config = word;
                 }
         }
-        return making;
+        return only_tries ? (struct xl_making){ .is_making = false } : making;
 }
 
 int xl_config_name(char ret_name[static XL_NAME_MAX], const char *text, size_t n_text) {

@@ -25,7 +25,7 @@ int xl_log_name(char ret_name[static XL_NAME_MAX], const char *path);
 
 /* What a process makes domains by. */
 struct xl_making {
-        bool is_making;     /* create, restore, migrate-receive: it makes a domain, and may look after it then */
+        bool is_making;     /* create, restore, migrate-receive: it makes a domain, and may look after it then; not one that only tries (-n) */
         const char *config; /* its configuration's file; NULL: none, or not known.  Of the arguments */
         const char *name;   /* name=… among its arguments, with its quotes; NULL */
 };
