@@ -127,7 +127,8 @@ static const struct evidence *commanding(const struct scene *s) {
                 if (commands[i].effect != s->cause->kind)
                         continue;
                 request = scene_last_before(s, EVIDENCE_REQUEST, commands[i].request, s->cause, REQUEST_ACTS_WITHIN_NS);
-                return request && request->actor ? request : scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause, UINT64_MAX);
+                return request && request->actor ? request : scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause,
+                                                                                      HYPERCALL_ACTS_WITHIN_NS);
         }
         return NULL;
 }

@@ -15,6 +15,9 @@
 /* A request that vmpower passed on shows its effect within this, or something else caused that effect. */
 #define REQUEST_ACTS_WITHIN_NS (10 * SECOND_NS)
 
+/* So does a hypercall; but that a domain is gone, or paused, may be told by a helper that was away, which it is for a minute at most. */
+#define HYPERCALL_ACTS_WITHIN_NS (120 * SECOND_NS)
+
 /* QEMU's line about a signal is read so long after what the signal did, at most. */
 #define SIGNAL_READ_WITHIN_NS SECOND_NS
 

@@ -24,7 +24,7 @@ bool is_asked_by_going_down(struct scene *s) {
 }
 
 static const struct evidence *destroying(const struct scene *s) {
-        return scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, UINT64_MAX);
+        return scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, HYPERCALL_ACTS_WITHIN_NS);
 }
 
 /* The first word after its name that is no option. */

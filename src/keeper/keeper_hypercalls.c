@@ -91,10 +91,27 @@ static void look_later(struct helping *helping, pid_t pid) {
                 on_ended(NULL, -1, 0, look);
 }
 
+/* Some were lost, of whichever domain. */
+static void tell_all(const struct keeper *keeper, struct evidence *gap) {
+        for (const struct helping *helping = keeper->helpings; helping; helping = helping->next)
+                for (const struct helped *helped = helping->first; helped; helped = helped->next) {
+                        struct evidence copy;
+
+                        if (helped->domid >= 0 && !helped->has_ended && !helped->kept->is_over && !evidence_copy(&copy, gap))
+                                source_report(engine_vm_sink(helped->kept->vm), &copy);
+                }
+        evidence_deinit(gap);
+}
+
 static void on_called(void *userdata, struct evidence *evidence) {
         struct keeper *keeper = userdata;
-        struct helped *helped = find(keeper, evidence->number);
+        struct helped *helped;
 
+        if (evidence->kind == EVIDENCE_GAP) {
+                tell_all(keeper, evidence);
+                return;
+        }
+        helped = find(keeper, evidence->number);
         if (!helped) {
                 evidence_deinit(evidence);
                 return;

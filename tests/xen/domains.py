@@ -3,6 +3,7 @@
 A domain is Debian's stock kernel with our init (guests/init.c), which does its action and, if that is idle, what Xen's tools ask for.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -91,13 +92,27 @@ def xl(*words, status=0, timeout=PATIENCE):
 REBOOT, CRASH_CODE, SOFT_RESET = 1, 3, 5  # xen/include/public/sched.h
 
 
-def shut_down(id, reason):
-    """As its guest may, with that code, and without waiting for its boot: SCHEDOP_remote_shutdown."""
+@contextlib.contextmanager
+def interface_of_xen():
+    """Xen's own library, and its first argument."""
     xenctrl = ctypes.CDLL("libxenctrl.so.4.17")
     xenctrl.xc_interface_open.restype = ctypes.c_void_p
     interface = ctypes.c_void_p(xenctrl.xc_interface_open(None, None, 0))
-    assert xenctrl.xc_domain_shutdown(interface, ctypes.c_uint32(id), reason) == 0, (id, reason)
+    yield xenctrl, interface
     xenctrl.xc_interface_close(interface)
+
+
+def shut_down(id, reason):
+    """As its guest may, with that code, and without waiting for its boot: SCHEDOP_remote_shutdown."""
+    with interface_of_xen() as (xenctrl, interface):
+        assert xenctrl.xc_domain_shutdown(interface, ctypes.c_uint32(id), reason) == 0, (id, reason)
+
+
+def pause_nobody(times):
+    """Ask Xen for the pause of a domain that there is not."""
+    with interface_of_xen() as (xenctrl, interface):
+        for _ in range(times):
+            assert xenctrl.xc_domain_pause(interface, ctypes.c_uint32(0x7000)) < 0
 
 
 class Domain:

@@ -78,12 +78,27 @@ def by_itself(world, daemon):
     assert (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["actor"]) == ("poweroff", "guest", "xen-shutdown", None), verdict
 
 
+def by_nobody_knows_whom(world, daemon):
+    """The daemon does not read for a while, and who destroys a domain then finds no room."""
+    domain = Domain(world, "crowd", background=False).create("-p")
+    wait_listed(world, domain.name)
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    pause_nobody(1000)
+    xl("destroy", domain.name)
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    daemon.wait_told(domain.name)
+    (verdict,) = history(world, domain.name)
+    assert (verdict["transition"], verdict["mechanism"], verdict["actor"]) == ("destroy", "xen-destroy", None), verdict
+    (gap,) = [item for item in verdict["evidence"] if (item["source"], item["kind"]) == ("trace", "gap")]
+    assert re.fullmatch(r"\d+ of the kernel's records of hypercalls were lost", gap["data"]["reason"]), gap
+
+
 # One daemon for all: to load its programs takes longer here than the rest.
-@test("xl pause, unpause and destroy, and vmpower's: who did it is known; and a poweroff that xl cleans up after is its guest's")
+@test("xl pause, unpause and destroy, and vmpower's: who did it is known; a poweroff that xl cleans up after is its guest's; where some were lost, that is known")
 def _(world):
     world.environment["VMPOWER_TRACE"] = "yes"
     daemon = Daemon(world)
-    for happens in (by_xl, by_vmpower, by_itself):
+    for happens in (by_xl, by_vmpower, by_itself, by_nobody_knows_whom):
         happens(world, daemon)
     daemon.stop()
 

@@ -25,6 +25,8 @@ struct heard {
         struct evidence facts[FACTS_MAX];
         size_t n_facts;
         unsigned n_unknown; /* said to be of an interface that is not known */
+        bool is_counting;   /* hypercalls are no more than counted */
+        size_t n_calls;
 };
 
 /* As in Xen's own headers: xen-sys/Linux/privcmd.h, domctl.h, sched.h. */
@@ -82,6 +84,11 @@ static void on_called(void *userdata, struct evidence *evidence) {
 
         if (!evidence) {
                 heard->n_unknown++;
+                return;
+        }
+        if (heard->is_counting && evidence->kind == EVIDENCE_HYPERCALL) {
+                heard->n_calls++;
+                evidence_deinit(evidence);
                 return;
         }
         assert_true(heard->n_facts < FACTS_MAX);
@@ -262,6 +269,31 @@ static void what_xen_was_told_while_nobody_read_is_heard_by_the_next(void **stat
         heard_free(next);
 }
 
+/* Nobody reads for a while, and there is no room for as many. */
+static void that_some_were_lost_is_told_once(void **state) {
+        struct domctl *domctl = lock_memory(sizeof(*domctl));
+        struct heard *heard = hear_dom0(STAND_IN);
+        const struct evidence *gap;
+
+        *domctl = (struct domctl){ .cmd = 27, .interface_version = XEN_4_17, .domain = 5 };
+        heard->is_counting = true;
+        for (size_t i = 0; i < 2000; i++)
+                assert_int_equal(ask(STAND_IN, 36, (uint64_t)(uintptr_t)domctl, 0), -ENOTTY);
+        drain(heard);
+        assert_int_equal(heard->n_facts, 1);
+        gap = &heard->facts[0];
+        assert_int_equal(gap->kind, EVIDENCE_GAP);
+        assert_int_equal(gap->source, SOURCE_TRACE);
+        assert_int_equal(strtoul(gap->text, NULL, 10) + heard->n_calls, 2000);
+        assert_true(heard->n_calls > 50);
+        for (size_t i = 0; i < 10; i++)
+                assert_int_equal(ask(STAND_IN, 36, (uint64_t)(uintptr_t)domctl, 0), -ENOTTY);
+        drain(heard);
+        assert_int_equal(heard->n_facts, 1);
+        munmap(domctl, sizeof(*domctl));
+        heard_free(heard);
+}
+
 static void who_is_no_dom0_hears_of_no_hypercall(void **state) {
         struct heard *heard;
 
@@ -307,6 +339,7 @@ int main(void) {
                 cmocka_unit_test_teardown(a_device_models_restricted_file_is_not_heard, leave_dom0),
                 cmocka_unit_test_teardown(a_version_of_the_interface_that_is_not_known_is_said_once, leave_dom0),
                 cmocka_unit_test_teardown(what_xen_was_told_while_nobody_read_is_heard_by_the_next, leave_dom0),
+                cmocka_unit_test_teardown(that_some_were_lost_is_told_once, leave_dom0),
                 cmocka_unit_test_teardown(who_is_no_dom0_hears_of_no_hypercall, leave_dom0),
                 cmocka_unit_test_teardown(what_is_tried_is_told_as_it_was_answered, leave_dom0),
         };

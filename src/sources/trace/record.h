@@ -129,6 +129,9 @@ struct trace_hypercall {
         struct trace_sender sender;
 };
 
+/* The key of what is about no process: under it the hypercalls are counted that found no room. */
+#define TRACE_HYPERCALLS_LOST 0
+
 /* Who is watched: the key is a tgid.  Written by the reader, but for n_lost. */
 struct trace_watched {
         uint64_t start_ns; /* 0: not known; in clock ticks' precision else */

@@ -530,10 +530,17 @@ static __always_inline void take_hypercall(struct file *file, unsigned long argu
         if (!is_heard(file) || bpf_probe_read_user(&hypercall, sizeof(hypercall), (void *)argument) || !read_call(&call, &hypercall))
                 return;
         tgid = tgid_of(task);
-        /* Another task may take its turn on this CPU: no place of the CPU's own. */
-        record = tgid ? bpf_ringbuf_reserve(&records, sizeof(*record), 0) : 0;
-        if (!record)
+        if (!tgid)
                 return;
+        /* Another task may take its turn on this CPU: no place of the CPU's own. */
+        record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+        if (!record) {
+                struct trace_watched *about = find_watched(TRACE_HYPERCALLS_LOST);
+
+                if (about)
+                        __sync_fetch_and_add(&about->n_lost, 1);
+                return;
+        }
         begin(&record->head, TRACE_RECORD_HYPERCALL, tgid, task);
         record->operation = call.operation;
         record->command = call.command;

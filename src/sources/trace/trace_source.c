@@ -25,6 +25,7 @@ struct trace_source {
         void *born_userdata;
         void (*called)(void *userdata, struct evidence *evidence); /* NULL: nobody asked */
         void *called_userdata;
+        bool counts_calls; /* those that are lost */
         bool lacks_right; /* to programs in the kernel */
         bool is_draining;
         bool is_taking_over;       /* whom the process before watched is not known yet: */
@@ -276,6 +277,8 @@ static bool is_watched(void *userdata, pid_t pid) {
         const struct trace_source *source = userdata;
         struct table_link *link = table_first(&source->watches, hash_of(pid));
 
+        if (pid == TRACE_HYPERCALLS_LOST)
+                return source->counts_calls;
         while (link && ((struct trace_watch *)link->owner)->pid != pid)
                 link = table_next(link);
         return link;
@@ -287,8 +290,29 @@ void trace_source_on_birth(struct trace_source *source, void (*born)(void *userd
 }
 
 void trace_source_on_hypercall(struct trace_source *source, void (*called)(void *userdata, struct evidence *evidence), void *userdata) {
+        uint32_t none;
+
         source->called = called;
         source->called_userdata = userdata;
+        source->counts_calls = called && xen_dom0_is_here() && !trace_source_lacks(source, TRACE_HYPERCALLS) &&
+                               !source->way->ops->watch(source->way, TRACE_HYPERCALLS_LOST, 0, &none);
+}
+
+/* Whoever was about to destroy what domain: a gap is evidence.  Once. */
+static void report_lost_calls(struct trace_source *source) {
+        const struct trace_way_ops *ops = source->way->ops;
+        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
+        uint32_t n = source->counts_calls ? ops->count_lost(source->way, TRACE_HYPERCALLS_LOST) : 0, none;
+        char text[64];
+        int n_text;
+
+        if (!n)
+                return;
+        ops->unwatch(source->way, TRACE_HYPERCALLS_LOST);
+        ops->watch(source->way, TRACE_HYPERCALLS_LOST, 0, &none);
+        n_text = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records of hypercalls were lost", n);
+        evidence_set_text(&gap, text, (size_t)n_text);
+        source->called(source->called_userdata, &gap);
 }
 
 void trace_source_drain(struct trace_source *source) {
@@ -297,6 +321,7 @@ void trace_source_drain(struct trace_source *source) {
                 return;
         source->is_draining = true;
         source->way->ops->drain(source->way);
+        report_lost_calls(source);
         source->is_draining = false;
 }
 

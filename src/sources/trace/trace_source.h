@@ -80,7 +80,7 @@ void trace_source_on_birth(struct trace_source *source, void (*born)(void *userd
 
 /*
  * Hear of those who tell Xen to destroy, pause, unpause, resume or shut down a domain, from now on: before it has been done, or refused.  None of vmpower's own
- * helpers.  `evidence`: EVIDENCE_HYPERCALL, theirs from then on; NULL, once: the interface that is spoken here is not known, as TRACE_HYPERCALLS' lack says.  Not for TRACE_ONE.
+ * helpers.  `evidence`: EVIDENCE_HYPERCALL, theirs from then on; EVIDENCE_GAP, of whichever domain: some were lost; NULL, once: the interface that is spoken here is not known, as TRACE_HYPERCALLS' lack says.  Not for TRACE_ONE.
  */
 void trace_source_on_hypercall(struct trace_source *source, void (*called)(void *userdata, struct evidence *evidence), void *userdata);
 
