@@ -12,6 +12,9 @@
 
 struct tracing {
         struct trace_source *source; /* NULL: it does not work here */
+        char absent[TRACE_WHY_MAX]; /* why not */
+        struct handover *handover; /* NULL: nobody keeps anything */
+        bool is_kept[TRACE_DESCRIPTORS];
         void (*say)(void *userdata, const char *line); /* NULL: nobody wants to know */
         void *say_userdata;
         void (*called)(void *userdata, struct evidence *evidence);
@@ -38,6 +41,17 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_HYPERCALLS] = "who destroys, pauses or resumes a domain of Xen's is not seen",
 };
 
+static const char *const names[_TRACE_PART_N] = {
+        [TRACE_SIGNALS] = "trace-signals",
+        [TRACE_OOM] = "trace-oom",
+        [TRACE_EXITS] = "trace-exits",
+        [TRACE_PORTS] = "trace-ports",
+        [TRACE_KVM_EXITS] = "trace-kvm-exits",
+        [TRACE_BIRTHS] = "trace-births",
+        [TRACE_SENDERS] = "trace-senders",
+        [TRACE_HYPERCALLS] = "trace-hypercalls",
+};
+
 /* Their names say which programs they are: those of another vmpower are not gone on with. */
 static void name_descriptor(char ret_name[static HANDOVER_NAME_MAX], size_t i) {
         handover_name(ret_name, 't', (uint64_t)trace_source_version() * TRACE_DESCRIPTORS + i);
@@ -52,16 +66,24 @@ static void take_descriptors(struct trace_descriptors *ret_descriptors, struct h
         }
 }
 
-static void keep_descriptors(struct tracing *tracing, struct handover *handover) {
+/* What has come since is kept, and what has gone is not any more. */
+static void keep_descriptors(struct tracing *tracing) {
         struct trace_descriptors descriptors;
         char name[HANDOVER_NAME_MAX];
 
         trace_source_descriptors(tracing->source, &descriptors);
-        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
-                if (descriptors.fds[i] >= 0) {
-                        name_descriptor(name, i);
-                        handover_keep(handover, name, descriptors.fds[i]);
-                }
+        for (size_t i = 0; tracing->handover && i < TRACE_DESCRIPTORS; i++) {
+                const bool is_there = descriptors.fds[i] >= 0;
+
+                if (is_there == tracing->is_kept[i])
+                        continue;
+                name_descriptor(name, i);
+                if (is_there)
+                        handover_keep(tracing->handover, name, descriptors.fds[i]);
+                else
+                        handover_drop(tracing->handover, name);
+                tracing->is_kept[i] = is_there;
+        }
 }
 
 static void say_lack(struct tracing *tracing, enum trace_part part) {
@@ -78,23 +100,30 @@ int tracing_new(struct tracing **ret_tracing, sd_event *event, struct handover *
         struct tracing *tracing = calloc(1, sizeof(*tracing));
         const char *wanted = getenv("VMPOWER_TRACE");
         struct trace_descriptors handed;
-        char line[TRACE_WHY_MAX + 128], why[TRACE_WHY_MAX] = "";
+        char line[TRACE_WHY_MAX + 128];
         int r = 0;
 
         if (!tracing)
                 return -ENOMEM;
         tracing->say = say;
         tracing->say_userdata = userdata;
+        tracing->handover = handover;
         *ret_tracing = tracing;
-        if (wanted && !strcmp(wanted, "no"))
+        if (wanted && !strcmp(wanted, "no")) {
+                strcpy(tracing->absent, "$VMPOWER_TRACE switches it off");
                 return 0;
+        }
         if (handover)
                 take_descriptors(&handed, handover);
-        r = trace_source_open(&tracing->source, event, handover ? TRACE_HOST : TRACE_ONE, handover ? &handed : NULL, why);
-        if (!r && handover)
-                keep_descriptors(tracing, handover);
+        for (size_t i = 0; handover && i < TRACE_DESCRIPTORS; i++)
+                tracing->is_kept[i] = handed.fds[i] >= 0;
+        r = trace_source_open(&tracing->source, event, handover ? TRACE_HOST : TRACE_ONE, handover ? &handed : NULL, tracing->absent);
+        if (!r)
+                keep_descriptors(tracing);
+        if (r && !*tracing->absent)
+                snprintf(tracing->absent, sizeof(tracing->absent), "%s", strerror(-r));
         if (r && say) {
-                snprintf(line, sizeof(line), "trace_absent: %s; so %s", *why ? why : strerror(-r), costs[TRACE_SIGNALS]);
+                snprintf(line, sizeof(line), "trace_absent: %s; so %s", tracing->absent, costs[TRACE_SIGNALS]);
                 say(userdata, line);
         }
         for (size_t i = 0; tracing->source && i < _TRACE_PART_N; i++)
@@ -124,6 +153,27 @@ bool tracing_saw_end(struct tracing *tracing, const char *instance) {
 
 bool tracing_is_by_perf(const struct tracing *tracing) {
         return tracing->source && trace_source_lacks(tracing->source, TRACE_SENDERS);
+}
+
+void tracing_look_again(struct tracing *tracing) {
+        if (tracing->source && trace_source_look_again(tracing->source))
+                keep_descriptors(tracing);
+}
+
+bool tracing_lacks(const struct tracing *tracing, size_t i, struct tracing_lack *ret_lack) {
+        if (!tracing->source) {
+                *ret_lack = (struct tracing_lack){ "trace", tracing->absent, costs[TRACE_SIGNALS] };
+                return i == 0;
+        }
+        for (size_t part = 0; part < _TRACE_PART_N; part++) {
+                const char *why = trace_source_lacks(tracing->source, (enum trace_part)part);
+
+                if (!why || i--)
+                        continue;
+                *ret_lack = (struct tracing_lack){ names[part], why, costs[part] };
+                return true;
+        }
+        return false;
 }
 
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata) {

@@ -32,6 +32,17 @@ bool tracing_saw_end(struct tracing *tracing, const char *instance);
 /* By perf: then it takes the right to that as long as it goes on (CAP_PERFMON), for CPUs that come. */
 bool tracing_is_by_perf(const struct tracing *tracing);
 
+/* KVM has been seen to be there: what waited for it alone works from now on, and over a restart. */
+void tracing_look_again(struct tracing *tracing);
+
+struct tracing_lack {
+        const char *part; /* "trace-ports", as the doctor calls it; "trace": all of them */
+        const char *why, *costs;
+};
+
+/* The i-th part that does not work.  False past the end: nothing else is lacking. */
+bool tracing_lacks(const struct tracing *tracing, size_t i, struct tracing_lack *ret_lack);
+
 /* Hear of processes that may be new QEMUs, from now on (trace_source.h). */
 void tracing_on_birth(struct tracing *tracing, void (*born)(void *userdata, pid_t pid), void *userdata);
 

@@ -93,10 +93,13 @@ static void suspect_new(struct discovery *discovery, pid_t pid, bool is_kvm_user
 }
 
 static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *uevent) {
+        struct discovery *discovery = userdata;
+
+        discovery->events.kvm_used(discovery->events.userdata);
         if (pid <= 0)
                 return;
-        look_at(userdata, pid, true, false);
-        suspect_new(userdata, pid, true);
+        look_at(discovery, pid, true, false);
+        suspect_new(discovery, pid, true);
 }
 
 void discovery_born(struct discovery *discovery, pid_t pid) {

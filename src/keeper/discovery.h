@@ -15,6 +15,8 @@ struct discovery;
 struct discovery_events {
         /* A VM.  Its command line may be taken over (set it to NULL). */
         void (*found)(void *userdata, struct survey_vmm *vmm);
+        /* A VM was made with KVM: that is there, whether it was before or not. */
+        void (*kvm_used)(void *userdata);
         /* What the user has to know: something is not seen, and why. */
         void (*trouble)(void *userdata, const char *line);
         void *userdata;

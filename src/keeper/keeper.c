@@ -125,6 +125,10 @@ static void on_blind(void *userdata, const char *line) {
         keeper_say(userdata, "%s", line);
 }
 
+static void on_kvm_used(void *userdata) {
+        tracing_look_again(((struct keeper *)userdata)->tracing);
+}
+
 static void on_birth(void *userdata, pid_t pid) {
         struct keeper *keeper = userdata;
 
@@ -373,7 +377,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         }
         /* What is born while it looks is looked at later. */
         if (r >= 0)
-                r = discovery_new(&keeper->discovery, keeper->event, &(struct discovery_events){ on_found, on_blind, keeper });
+                r = discovery_new(&keeper->discovery, keeper->event, &(struct discovery_events){ on_found, on_kvm_used, on_blind, keeper });
         if (r >= 0) {
                 tracing_on_birth(keeper->tracing, on_birth, keeper);
                 keeper_look_at_host(keeper);

@@ -90,6 +90,11 @@ int perf_points_learn(struct perf_points *points, enum trace_scope scope, char l
         return works ? 0 : first;
 }
 
+bool perf_points_learn_again(struct perf_points *points, enum perf_point point) {
+        points->is_wanted[point] = !read_format(&points->formats[point], point);
+        return points->is_wanted[point];
+}
+
 int perf_points_open(const struct perf_points *points, enum perf_point point, int cpu) {
         struct perf_event_attr attributes = {
                 .type = PERF_TYPE_TRACEPOINT,

@@ -49,6 +49,9 @@ const char *perf_point_name(enum perf_point point);
  */
 int perf_points_learn(struct perf_points *ret_points, enum trace_scope scope, char lacks[static _TRACE_PART_N][TRACE_WHY_MAX]);
 
+/* One that was not there is, by now: it is wanted. */
+bool perf_points_learn_again(struct perf_points *points, enum perf_point point);
+
 /* One that is wanted, on one CPU; disabled still.  A descriptor; -ENODEV: there is no such CPU now; -errno. */
 int perf_points_open(const struct perf_points *points, enum perf_point point, int cpu);
 

@@ -329,6 +329,37 @@ static int open_cpu(struct trace_perf *perf, size_t number) {
         return 0;
 }
 
+/* Those of KVM, which may be a module that comes later.  The same ring takes them. */
+static bool look_again(struct trace_way *way) {
+        static const enum perf_point of_module[] = { AT_PORT, AT_KVM_EXIT };
+        struct trace_perf *perf = (struct trace_perf *)way;
+        bool works = false;
+
+        for (size_t k = 0; k < N_ELEMENTS(of_module); k++) {
+                enum perf_point point = of_module[k];
+                int r = 0;
+
+                if (perf->points.is_wanted[point] || !perf_points_learn_again(&perf->points, point))
+                        continue;
+                for (size_t i = 0; !r && i < perf->n_cpus; i++) {
+                        int owner = -1;
+
+                        for (size_t other = 0; owner < 0 && other < _PERF_POINT_N; other++)
+                                owner = perf->cpus[i].fds[other];
+                        if (perf->cpus[i].page)
+                                r = open_point(perf, i, point, &owner);
+                        r = r == -ENODEV ? 0 : r;
+                }
+                perf->points.is_wanted[point] = !r;
+                works = works || !r;
+                if (r)
+                        snprintf(way->lacks[perf_point_part(point)], TRACE_WHY_MAX, "%s cannot be read by perf: %s", perf_point_name(point), strerror(-r));
+                else
+                        way->lacks[perf_point_part(point)][0] = '\0';
+        }
+        return works;
+}
+
 /* What was opened on a CPU that went does nothing any more, and must be opened anew when it is back. */
 static void reopen_cpu(struct trace_perf *perf, size_t number) {
         struct cpu *cpu = &perf->cpus[number];
@@ -444,6 +475,7 @@ static const struct trace_way_ops ops = {
         .take_stranger = take_stranger,
         .descriptors = descriptors,
         .forget_others = forget_others,
+        .look_again = look_again,
 };
 
 /* --- its beginning ------------------------------------------------------------------------------------------------ */

@@ -21,14 +21,16 @@ enum {
         TRACE_FD_WATCHED,
         TRACE_FD_STRANGERS,
         TRACE_FD_LINKS,
+        TRACE_FD_WAITING = TRACE_FD_LINKS + TRACE_PROGRAMS,
+        TRACE_WAITING = 2,
 };
 
 struct trace_programs {
         struct trace_way way; /* first */
         struct ring_buffer *ring;
         struct trace_bpf *bpf; /* owned; NULL: they were handed over */
-        struct bpf_link *links[TRACE_PROGRAMS]; /* each owned; NULL: it is left out */
-        struct trace_descriptors fds; /* the same ones; owned where they were handed over */
+        struct bpf_link *links[TRACE_PROGRAMS]; /* each owned; NULL: it is left out, or came later */
+        struct trace_descriptors fds; /* the same ones; owned where they were handed over, or came later */
 };
 
 enum program {
@@ -46,7 +48,10 @@ enum program {
 };
 
 static_assert((int)_PROGRAM_N == (int)TRACE_PROGRAMS, "links");
-static_assert((int)TRACE_FD_LINKS + (int)TRACE_PROGRAMS == (int)TRACE_DESCRIPTORS, "descriptors");
+static_assert((int)TRACE_FD_WAITING + (int)TRACE_WAITING == (int)TRACE_DESCRIPTORS, "descriptors");
+
+/* Of a module that may come later: such a program is in the kernel, and waits for its tracepoint. */
+static const enum program of_module[TRACE_WAITING] = { ON_PORT, ON_KVM_EXIT };
 
 static const struct {
         enum trace_part part;
@@ -225,6 +230,14 @@ static int load_what_works(struct trace_programs *programs, bool wanted[static _
         return n_working ? load_with(&programs->bpf, wanted, scope) : first;
 }
 
+/* Its descriptor among those that wait; NULL: it is of no module. */
+static int *waiting_of(struct trace_programs *programs, enum program program) {
+        for (size_t i = 0; i < TRACE_WAITING; i++)
+                if (of_module[i] == program)
+                        return &programs->fds.fds[TRACE_FD_WAITING + i];
+        return NULL;
+}
+
 static size_t attach(struct trace_programs *programs, const bool wanted[static _PROGRAM_N]) {
         size_t n = 0;
 
@@ -236,6 +249,10 @@ static size_t attach(struct trace_programs *programs, const bool wanted[static _
                         continue;
                 link = bpf_program__attach(program);
                 if (!link) {
+                        int *waiting = waiting_of(programs, (enum program)i);
+
+                        if (waiting)
+                                *waiting = bpf_program__fd(program);
                         snprintf(programs->way.lacks[programs_of[i].part], TRACE_WHY_MAX, "cannot attach to %s: %s",
                                  programs_of[i].tracepoint, what_of(errno));
                         continue;
@@ -253,8 +270,11 @@ static void close_programs(struct trace_way *way) {
         struct trace_programs *programs = (struct trace_programs *)way;
 
         ring_buffer__free(programs->ring);
-        for (size_t i = 0; i < TRACE_PROGRAMS; i++)
+        for (size_t i = 0; i < TRACE_PROGRAMS; i++) {
+                if (programs->bpf && !programs->links[i])
+                        close_fd(&programs->fds.fds[TRACE_FD_LINKS + i]);
                 bpf_link__destroy(programs->links[i]);
+        }
         for (size_t i = 0; !programs->bpf && i < TRACE_DESCRIPTORS; i++)
                 close_fd(&programs->fds.fds[i]);
         if (programs->bpf)
@@ -326,6 +346,32 @@ static void forget_others(struct trace_way *way) {
         }
 }
 
+/* It takes no right: who has the program may attach it.  (A link pins the module; a program that waits does not.) */
+static bool look_again(struct trace_way *way) {
+        struct trace_programs *programs = (struct trace_programs *)way;
+        bool works = false;
+
+        for (size_t i = 0; i < TRACE_WAITING; i++) {
+                int *waiting = &programs->fds.fds[TRACE_FD_WAITING + i], link;
+
+                if (*waiting < 0)
+                        continue;
+                link = bpf_raw_tracepoint_open(programs_of[of_module[i]].tracepoint, *waiting);
+                if (link < 0) {
+                        snprintf(way->lacks[programs_of[of_module[i]].part], TRACE_WHY_MAX, "cannot attach to %s: %s",
+                                 programs_of[of_module[i]].tracepoint, what_of(errno));
+                        continue;
+                }
+                programs->fds.fds[TRACE_FD_LINKS + of_module[i]] = link;
+                if (!programs->bpf)
+                        close(*waiting);
+                *waiting = -1;
+                way->lacks[programs_of[of_module[i]].part][0] = '\0';
+                works = true;
+        }
+        return works;
+}
+
 static const struct trace_way_ops ops = {
         .close = close_programs,
         .drain = drain,
@@ -335,6 +381,7 @@ static const struct trace_way_ops ops = {
         .take_stranger = take_stranger,
         .descriptors = descriptors,
         .forget_others = forget_others,
+        .look_again = look_again,
 };
 
 static int on_record(void *userdata, void *record, size_t n) {
@@ -393,6 +440,8 @@ bool trace_programs_take(struct trace_way **ret_way, struct trace_descriptors *h
         if (works)
                 programs->way.is_at_each_call = programs->fds.fds[TRACE_FD_LINKS + ON_SYSTEM_CALL] >= 0;
         works = works && !read_ring(programs);
+        if (works)
+                look_again(&programs->way);
         if (works)
                 *ret_way = &programs->way;
         else if (programs)

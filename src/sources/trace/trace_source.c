@@ -490,6 +490,10 @@ bool trace_source_lacks_right(const struct trace_source *source) {
         return source->lacks_right;
 }
 
+bool trace_source_look_again(struct trace_source *source) {
+        return source->way->ops->look_again(source->way);
+}
+
 bool trace_source_is_at_each_call(const struct trace_source *source) {
         return source->way->is_at_each_call;
 }

@@ -35,7 +35,7 @@ extern uint64_t trace_record_wait_usec;
 /*
  * What keeps the programs at work, and what they have written, while nobody reads: given to the next process, which goes on where this one stopped.
  */
-enum { TRACE_DESCRIPTORS = 13 };
+enum { TRACE_DESCRIPTORS = 15 };
 struct trace_descriptors {
         int fds[TRACE_DESCRIPTORS]; /* -1: none */
 };
@@ -66,6 +66,9 @@ struct trace_source *trace_source_close(struct trace_source *source);
 
 /* Why this part does not work; NULL: it does. */
 const char *trace_source_lacks(const struct trace_source *source, enum trace_part part);
+
+/* KVM is there from now on, or may be: what waited for its tracepoints is tried.  Does something work now that did not?  Cheap when nothing waits. */
+bool trace_source_look_again(struct trace_source *source);
 
 /* Are hypercalls looked for at each system call of the host, so that each takes a little longer? */
 bool trace_source_is_at_each_call(const struct trace_source *source);

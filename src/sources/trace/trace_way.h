@@ -32,6 +32,8 @@ struct trace_way_ops {
         void (*descriptors)(const struct trace_way *way, struct trace_descriptors *ret_descriptors);
         /* Those whom nobody watches any more are of no interest. */
         void (*forget_others)(struct trace_way *way);
+        /* A module has come since: what of `lacks` waited for it alone is tried.  Does something work now that did not? */
+        bool (*look_again)(struct trace_way *way);
 };
 
 struct trace_way {
