@@ -173,6 +173,11 @@ const char *keeper_helper_program(const struct keeper *keeper, size_t i, pid_t *
         return i < 2 ? "vmpower-source-xen" : NULL;
 }
 
+bool keeper_lacks(const struct keeper *keeper, size_t i, struct tracing_lack *ret_lack) {
+        *ret_lack = (struct tracing_lack){ "trace-ports", "there is no such tracepoint", "that is not seen" };
+        return i == 0;
+}
+
 /* And the outbox. */
 
 void outbox_each(const struct outbox *outbox, void (*each)(const struct outbox_state *state, void *userdata), void *userdata) {

@@ -79,6 +79,16 @@ static json_t *helpers_to_json(const struct keeper *keeper) {
         return helpers;
 }
 
+/* [{"part", "why", "costs"}]: what the kernel does not tell the daemon. */
+static json_t *lacks_to_json(const struct keeper *keeper) {
+        json_t *lacks = json_array();
+        struct tracing_lack lack;
+
+        for (size_t i = 0; keeper_lacks(keeper, i, &lack); i++)
+                json_array_append_new(lacks, json_pack("{s:s, s:o, s:s}", "part", lack.part, "why", text_to_json(lack.why), "costs", lack.costs));
+        return lacks;
+}
+
 void answer_health(struct request *request) {
         cleanup(json_decrefp) json_t *states = json_object(), *store = NULL;
         struct seen seen = { .peer = request->peer, .states = states };
@@ -95,9 +105,9 @@ void answer_health(struct request *request) {
         }
         keeper_each_vm(request->keeper, count_visible, &seen);
         request_answer(request, 200,
-                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:o, s:b, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
+                       json_pack("{s:s, s:s?, s:I, s:o, s:I, s:O, s:I, s:o, s:o, s:b, s:I, s:O, s:{s:I, s:s}}", "status", "ok", "version",
                                  request->config->version, "pid", (json_int_t)getpid(), "since", time_or_null(request->config->began_ns),
                                  "vms", seen.n, "states", states, "monitors", seen.n_monitors, "helpers",
-                                 helpers_to_json(request->keeper), "descriptors_kept", request->config->descriptors_kept, "last_number", (json_int_t)last, "store",
-                                 store, "you", "uid", (json_int_t)request->peer->uid, "rights", rights_of(request->peer)));
+                                 helpers_to_json(request->keeper), "lacks", lacks_to_json(request->keeper), "descriptors_kept",
+                                 request->config->descriptors_kept, "last_number", (json_int_t)last, "store", store, "you", "uid", (json_int_t)request->peer->uid, "rights", rights_of(request->peer)));
 }

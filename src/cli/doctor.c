@@ -82,6 +82,36 @@ static const char *repair_of_daemon(void) {
         return geteuid() ? "systemctl --user enable --now vmpowerd.socket vmpowerd" : "systemctl enable --now vmpowerd.socket vmpowerd";
 }
 
+/* Does the doctor itself see that? */
+static bool is_seen_here(const struct examination *examination, const char *name) {
+        const json_t *check;
+        size_t i;
+
+        json_array_foreach(examination->checks, i, check)
+                if (!strcmp(json_string_value(json_object_get(check, "name")), strcmp(name, "trace") ? name : "trace-signals"))
+                        return json_is_true(json_object_get(check, "works"));
+        return false;
+}
+
+/* What it tries is what can be seen here and now; the daemon may have been started in other times. */
+static void tell_lacks(struct examination *examination, const json_t *health) {
+        const json_t *lack;
+        size_t i;
+
+        json_array_foreach(json_object_get(health, "lacks"), i, lack) {
+                const char *part = json_string_value(json_object_get(lack, "part")) ?: "", *costs = json_string_value(json_object_get(lack, "costs"));
+                struct doctor_finding finding = { .costs_certainty = true };
+                const char *repair = !is_seen_here(examination, part) ? "" : geteuid() ? "systemctl --user restart vmpowerd" : "systemctl restart vmpowerd";
+                char name[64];
+
+                snprintf(name, sizeof(name), "daemon-%.32s", !strncmp(part, "trace-", 6) ? part + 6 : part);
+                finding.name = name;
+                found_say(finding.found, 0, "vmpowerd says: %.240s", json_string_value(json_object_get(lack, "why")) ?: "");
+                finish(&finding, false, costs ?: "", repair);
+                tell_finding(&finding, examination);
+        }
+}
+
 static void look_at_daemon(struct examination *examination) {
         struct doctor_finding daemon = { .name = "daemon", .costs_certainty = true };
         struct doctor_finding store = { .name = "descriptor-store", .costs_certainty = true };
@@ -103,6 +133,7 @@ static void look_at_daemon(struct examination *examination) {
                           (long long)json_integer_value(json_object_get(health, "pid")));
         finish(&daemon, !r, "VMs that were not started by `vmpower run` are not looked after", repair_of_daemon());
         tell_finding(&daemon, examination);
+        tell_lacks(examination, health);
 
         if (r) {
                 found_say(store.found, r, "there is no vmpowerd to have one");

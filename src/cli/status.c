@@ -22,7 +22,7 @@ static const char *text(const json_t *json, const char *key) {
 
 static void print_daemon(const json_t *daemon, const char *socket) {
         const char *separator = ": ", *state;
-        json_t *n, *helper;
+        json_t *n, *helper, *lack;
         size_t i;
 
         printf("daemon    vmpowerd %s answers at %s, as pid %" PRIu64, text(daemon, "version") ?: "", socket, number(daemon, "pid"));
@@ -39,6 +39,8 @@ static void print_daemon(const json_t *daemon, const char *socket) {
                         printf("helper    %s, as pid %" PRIu64 "\n", text(helper, "program") ?: "", number(helper, "pid"));
                 else
                         printf("helper    %s does not run just now: its VMs are not looked after\n", text(helper, "program") ?: "");
+        json_array_foreach(json_object_get(daemon, "lacks"), i, lack)
+                printf("lacks     %s: %s; so %s\n", text(lack, "part") ?: "", text(lack, "why") ?: "", text(lack, "costs") ?: "");
 }
 
 static void print_retention(const json_t *store) {
@@ -175,7 +177,7 @@ const struct verb verb_status = {
         .summary = "is a daemon there, and what is kept?",
         .help = "Usage: vmpower status [--json] [--system | --user]\n"
                 "\n"
-                "Tells which daemon answers, how many VMs it looks after, what is kept and for how long, and whether the disk takes it.\n"
+                "Tells which daemon answers, how many VMs it looks after, what it lacks, what is kept and for how long, and whether the disk takes it.\n"
                 "Without a daemon it tells what the state directory tells.\n"
                 "\n"
                 "  --json      print {\"socket\", \"daemon\", \"store\"}; what is not there is null\n" DAEMON_HELP

@@ -134,6 +134,7 @@ def left_behind(world):
 @test("as root, with a daemon that a service manager looks after, everything of this host works, and the verdicts are right")
 def _(world):
     needs_root()
+    world.environment["VMPOWER_TRACE"] = "yes"
     manager = ServiceManager(world)
     daemon = manager.start()
     told = Told(world)

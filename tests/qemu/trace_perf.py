@@ -16,8 +16,6 @@ import time
 
 from trace_world import *
 
-# In a mount namespace of its own, where there is no BTF.
-HIDING = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
 # The rights that perf takes, and not those that programs in the kernel take.
 NO_BPF = ("setpriv", "--bounding-set=-bpf,-sys_admin", "--inh-caps=-bpf,-sys_admin")
 LINE = "its tracepoints are read by perf; so who sends a signal and is gone at once may be known by his pid alone"
