@@ -309,6 +309,18 @@ def _(world):
     daemon.stop()
 
 
+@test("what a daemon does not see of the kernel's tracepoints is said, though whoever asks sees it")
+def _(world):
+    needs_root()
+    daemon = Daemon(world)  # $VMPOWER_TRACE=no
+    told = Told(world, "--quick")
+    sees = told.checks["trace-signals"]["works"]
+    told.lacks("daemon-trace", "vmpowerd says: $VMPOWER_TRACE switches it off", "who sends a signal", "systemctl restart vmpowerd" if sees else None)
+    assert told.whole["works"] is False
+    assert "\nlacks     trace: $VMPOWER_TRACE switches it off; so who sends a signal is not seen\n" in world.vmpower("status").stdout.decode()
+    daemon.stop()
+
+
 @test("without KVM's device the kernel has nothing to announce; in another network namespace it is not heard")
 def _(world):
     needs_root()
