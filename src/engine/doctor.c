@@ -12,6 +12,7 @@
 #include "sources/qemu/qemu_try.h"
 #include "sources/qemu/socket_try.h"
 #include "sources/trace/trace_try.h"
+#include "sources/xen/xen_try.h"
 #include "sources/xen_dom0.h"
 #include "store/store_try.h"
 
@@ -159,6 +160,23 @@ static void look_at_host(const struct doctor *doctor) {
         tell(doctor, &lock, found.lock, found.lock_found, repair);
 }
 
+static void look_at_xen(const struct doctor *doctor) {
+        static const struct check check = { "xen", true, "Xen's domains are not seen, and nothing is done to those that nobody else looks after" };
+        struct doctor_finding none = { .name = check.name, .works = TRISTATE_NULL };
+        char repair[DOCTOR_REPAIR_MAX];
+        char found[FOUND_MAX];
+        int r = xen_try(found);
+
+        /* Which costs nothing. */
+        if (r == -ENXIO) {
+                memcpy(none.found, found, sizeof(none.found));
+                doctor->tell(&none, doctor->userdata);
+                return;
+        }
+        repair_xen(r, repair);
+        tell(doctor, &check, r, found, repair);
+}
+
 /* --- what is kept, and told -------------------------------------------------------------------------------------- */
 
 static void look_at_store(const struct doctor *doctor) {
@@ -292,7 +310,7 @@ void doctor_look(void (*tell_finding)(const struct doctor_finding *finding, void
         look_at_host(&doctor);
         tell_not_built(&doctor, "console", "what a guest says last on its console is not heard");
         tell_not_built(&doctor, "libvirt", "what was asked of libvirt is not known; its VMs are watched by process and kernel");
-        tell_not_built(&doctor, "xen", "Xen's domains are not seen");
+        look_at_xen(&doctor);
         look_at_store(&doctor);
         look_at_run_directory(&doctor);
         look_at_outlets(&doctor);

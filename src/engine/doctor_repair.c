@@ -83,6 +83,16 @@ void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
                 SAY("%s", "");
 }
 
+/* Xen's own boot script loads its modules and starts xenstored. */
+void repair_xen(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (error == -EPERM)
+                SAY("%s", repair_system_daemon());
+        else if (error == -ENOENT)
+                SAY("%sapt install libxen-dev, and build and install vmpower again", sudo());
+        else
+                SAY("%ssystemctl start xen", sudo());
+}
+
 void repair_directory(const char *variable, const char *path, mode_t mode, int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
         switch (-error) {
         case 0:

@@ -19,6 +19,7 @@ void repair_cgroup(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 void repair_kvm(const char *device, int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 void repair_bus(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 void repair_logind(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
+void repair_xen(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 /* A directory that is to be ours, of that mode; `variable` names another one. */
 void repair_directory(const char *variable, const char *path, mode_t mode, int error, char ret_repair[static DOCTOR_REPAIR_MAX]);

@@ -29,9 +29,6 @@ struct helper_events {
         void *userdata;
 };
 
-/* The program: in $VMPOWER_LIBEXEC_DIR, beside this one, or in the directory that it is built for.  0; -ENOENT. */
-int helper_find(char ret_path[static PATH_MAX], const char *program);
-
 /* Start it, from the loop; `began` follows.  0 or -errno. */
 int helper_new(struct helper **ret_helper, sd_event *event, const char *path, const struct helper_events *events);
 /* Kills what has not ended.  Nobody is told.  Accepts NULL. */

@@ -1,4 +1,5 @@
 #include "keeper/helper.h"
+#include "sources/libexec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -250,12 +251,12 @@ static void it_is_looked_for_where_the_environment_says(void **state) {
 
         begin(&world, "");
         setenv("VMPOWER_LIBEXEC_DIR", world.directory, 1);
-        assert_int_equal(helper_find(path, "vmpower-source-test"), 0);
+        assert_int_equal(libexec_find(path, "vmpower-source-test"), 0);
         assert_string_equal(path, world.path);
-        assert_int_equal(helper_find(path, "vmpower-source-psychic"), -ENOENT);
+        assert_int_equal(libexec_find(path, "vmpower-source-psychic"), -ENOENT);
         unsetenv("VMPOWER_LIBEXEC_DIR");
-        assert_int_equal(helper_find(path, "vmpower-source-test"), -ENOENT);
-        assert_int_equal(helper_find(path, "helper_test"), 0);
+        assert_int_equal(libexec_find(path, "vmpower-source-test"), -ENOENT);
+        assert_int_equal(libexec_find(path, "helper_test"), 0);
         end(&world);
 }
 

@@ -4,6 +4,7 @@
 #include "engine/recover.h"
 #include "engine/tracing.h"
 #include "keeper/keeper_health.h"
+#include "sources/libexec.h"
 #include "sources/xen_dom0.h"
 
 #include <errno.h>
@@ -442,7 +443,7 @@ void keeper_start_helpers(struct keeper *keeper) {
         for (struct helping *helping = keeper->helpings; helping; helping = helping->next) {
                 const struct helper_events events = { on_began, on_said, on_ended, on_trouble, helping };
                 char path[PATH_MAX];
-                int r = helper_find(path, helping->kind->program);
+                int r = libexec_find(path, helping->kind->program);
 
                 if (!r)
                         r = helper_new(&helping->helper, keeper->event, path, &events);

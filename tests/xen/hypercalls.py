@@ -31,11 +31,22 @@ def is_verdict(verdict, transition, mechanism):
     assert got == (transition, "operator", mechanism, "certain"), verdict
 
 
-@test("vmpower doctor has Xen refuse a hypercall, and sees who made it")
+def doctor(world, *names, **environment):
+    """What it says of these."""
+    world.environment.update(environment)
+    checks = {check["name"]: check for check in json.loads(world.vmpower("doctor", "--quick", "--json").stdout)["checks"]}
+    return [checks[name] for name in names]
+
+
+@test("vmpower doctor has Xen refuse a hypercall, and sees who made it; its helper sees the domains, or says why not, and what helps")
 def _(world):
-    world.environment["VMPOWER_TRACE"] = "yes"
-    (check,) = [check for check in json.loads(world.vmpower("doctor", "--quick", "--json").stdout)["checks"] if check["name"] == "trace-hypercalls"]
-    assert check["works"] and "was seen" in check["found"] and "each system call" not in check["found"], check
+    Domain(world, "seen", background=False).create("-p")
+    calls, domains = doctor(world, "trace-hypercalls", "xen", VMPOWER_TRACE="yes")
+    assert calls["works"] and "was seen" in calls["found"] and "each system call" not in calls["found"], calls
+    assert domains["works"] and re.fullmatch(r"vmpower-source-xen sees [1-9]\d* domains?", domains["found"]), domains
+    (deaf,) = doctor(world, "xen", VMPOWER_TRACE="no", XENSTORED_PATH=world.path("nobody"))
+    assert (deaf["works"], deaf["repair"]) == (False, "systemctl start xen") and "libxl does not work here" in deaf["found"], deaf
+    assert "are not seen" in deaf["costs"], deaf
 
 
 def by_xl(world, daemon):
