@@ -7,6 +7,7 @@
 #include "outlets/hook_directory.h"
 #include "outlets/journald_outlet.h"
 #include "sources/host/host_try.h"
+#include "sources/process/cgroup_try.h"
 #include "sources/process/kvm_try.h"
 #include "sources/process/process_try.h"
 #include "sources/qemu/qemu_try.h"
@@ -46,10 +47,10 @@ static void tell(const struct doctor *doctor, const struct check *check, int res
         doctor->tell(&finding, doctor->userdata);
 }
 
-static void tell_not_built(const struct doctor *doctor, const char *name, const char *costs) {
+static void tell_none(const struct doctor *doctor, const char *name, const char *found, const char *costs) {
         struct doctor_finding finding = { .name = name, .works = TRISTATE_NULL, .costs = costs };
 
-        snprintf(finding.found, sizeof(finding.found), "not built yet");
+        snprintf(finding.found, sizeof(finding.found), "%s", found);
         doctor->tell(&finding, doctor->userdata);
 }
 
@@ -129,14 +130,19 @@ static void look_at_trace(const struct doctor *doctor) {
                         "who destroys, pauses or resumes a domain of Xen's is not seen, and of one that is gone it may be likely only that it was destroyed" },
         };
         const char *wanted = getenv("VMPOWER_TRACE");
-        char repair[DOCTOR_REPAIR_MAX];
+        char repair[DOCTOR_REPAIR_MAX], cgroup[PATH_MAX], why[FOUND_MAX];
         struct trace_try found;
 
-        if (wanted && !strcmp(wanted, "no"))
+        if (wanted && !strcmp(wanted, "no")) {
                 for (size_t i = 0; i < _TRACE_PART_N; i++)
                         found.results[i] = found_say(found.found[i], -ECANCELED, "$VMPOWER_TRACE switches it off");
-        else
-                trace_try(&found);
+        } else {
+                int r = cgroup_try_make(cgroup, why);
+
+                trace_try(&found, r ? NULL : cgroup, why);
+                if (!r)
+                        cgroup_try_remove(cgroup);
+        }
         for (size_t i = 0; i < _TRACE_PART_N; i++) {
                 if (i == TRACE_HYPERCALLS && !xen_dom0_is_here())
                         continue;
@@ -308,8 +314,9 @@ void doctor_look(void (*tell_finding)(const struct doctor_finding *finding, void
         look_at_kvm(&doctor);
         look_at_trace(&doctor);
         look_at_host(&doctor);
-        tell_not_built(&doctor, "console", "what a guest says last on its console is not heard");
-        tell_not_built(&doctor, "libvirt", "what was asked of libvirt is not known; its VMs are watched by process and kernel");
+        tell_none(&doctor, "console", "vmpower reads no console; whoever does may tell its lines on the wire (docs/wire.md), and they are judged",
+                  "without them it is not known of a guest that has halted whether it did so in order");
+        tell_none(&doctor, "libvirt", "not built yet", "what was asked of libvirt is not known; its VMs are watched by process and kernel");
         look_at_xen(&doctor);
         look_at_store(&doctor);
         look_at_run_directory(&doctor);

@@ -59,7 +59,7 @@ LAYERS = {
     "sources/qemu": source(),
     "sources/process": source(libraries={"kvm"}),  # its try makes a VM
     "sources/wire": source("json"),  # evidence as JSON lines, between processes
-    "sources/trace": source(libraries={"bpf"}),
+    "sources/trace": source(libraries={"bpf", "kvm"}),  # its try runs a guest
     "sources/host": source(),
     "sources/libvirt": source("json", libraries={"libvirt"}),  # a helper program each: evidence as JSON lines
     "sources/xen": source("json", "sources/wire", libraries={"xen"}),

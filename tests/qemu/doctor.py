@@ -9,7 +9,7 @@ CHECKS = [
     "trace-ports", "trace-kvm-exits", "trace-births", "trace-senders", "host", "host-lock", "console", "libvirt", "xen", "store", "run-directory", "sock-diag", "journald", "hooks",
     "rights", "daemon", "descriptor-store",
 ]  # fmt: skip
-NOT_BUILT = ["console", "libvirt"]
+NONE = {"console": "vmpower reads no console", "libvirt": "not built yet"}
 # By the way in which the VM is ended.
 VERDICTS = {
     "poweroff": ("poweroff", "guest", "acpi-s5"),
@@ -141,15 +141,19 @@ def _(world):
     assert list(told.checks) == CHECKS, list(told.checks)
     told.works("qmp", "stderr", "process", "process-of-others", "store", "run-directory", "sock-diag", "hooks", "rights", "daemon",
                "descriptor-store")
-    for name in NOT_BUILT:
-        assert told.checks[name]["works"] is None and told.checks[name]["found"] == "not built yet", told.checks[name]
+    for name, found in NONE.items():
+        assert told.checks[name]["works"] is None and told.checks[name]["found"].startswith(found), told.checks[name]
     assert told.checks["xen"] == {"name": "xen", "works": None, "found": "this is no dom0 of Xen's", "costs": None, "repair": None}, told.checks["xen"]
     traced = told.checks["trace-signals"]["works"]
     has_types = os.path.exists("/sys/kernel/btf/vmlinux")
     assert traced or not has_types, told.checks["trace-signals"]
     assert told.checks["trace-senders"]["works"] == has_types, told.checks["trace-senders"]
+    tried = {"trace-births": "was started, and seen to be"}
     if kvm_is_usable():
         told.works("kvm", "kvm-uevents")
+        tried |= {"trace-ports": "reset port, and was seen to", "trace-kvm-exits": "triple fault, and was seen to"}
+    for name, found in tried.items():
+        assert not traced or told.checks[name]["found"].endswith(found), told.checks[name]
     are_right(told, ("tcg", "kvm") if kvm_is_usable() else ("tcg",), ("kill -9", "kill -TERM") if traced else ("kill -TERM",))
     assert not left_behind(world) and sorted(os.listdir(world.state))[0] == "vmpower.db", os.listdir(world.state)
     missing = [name for name, check in told.checks.items() if check["works"] is False]
@@ -332,6 +336,8 @@ def _(world):
     told = Told(world, "--quick", before=hidden)
     told.lacks("kvm", "/dev/kvm: No such file", "software emulation", "modprobe kvm_intel")
     told.lacks("kvm-uevents", "nothing to hear", "VMs that start after vmpowerd", "modprobe kvm_intel")
+    if told.checks["trace-ports"]["works"]:
+        assert told.checks["trace-ports"]["found"].endswith("; not tried: /dev/kvm: No such file or directory"), told.checks["trace-ports"]
     apart = ["unshare", "--user", "--map-root-user", "--net"]
     if popen([*apart, "true"], stderr=subprocess.DEVNULL).wait():
         raise Skip("no network namespace of another user namespace can be made")
@@ -370,6 +376,8 @@ def _(world):
         raise Skip("no mount namespace can be made")
     told = Told(world, "--quick", before=hidden)
     told.lacks("cgroup-oom", "no memory cgroup", "OOM killer", "systemd-run --scope -p MemoryAccounting=yes")
+    if told.checks["trace-oom"]["works"]:
+        assert "; not tried: no memory cgroup can be made" in told.checks["trace-oom"]["found"], told.checks["trace-oom"]
 
 
 @test("it is interrupted in the middle of a trial: nothing is left of that")

@@ -171,15 +171,12 @@ static int read_kills(int fd, uint64_t *ret_kills) {
         return cgroup_oom_parse(ret_kills, text, (size_t)n);
 }
 
-int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid) {
+int cgroup_oom_find(char ret_path[static PATH_MAX], pid_t pid) {
         cleanup(freep) char *mountinfo = NULL;
         char cgroup[CGROUP_TEXT_MAX];
-        char path[PATH_MAX];
-        struct cgroup_oom counter = { .fd = -1 };
+        char path[64];
         ssize_t n_cgroup, n_mountinfo;
-        int r;
 
-        *ret = counter;
         mountinfo = malloc(MOUNTINFO_TEXT_MAX);
         if (!mountinfo)
                 return -ENOMEM;
@@ -190,7 +187,15 @@ int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid) {
         n_mountinfo = proc_read("/proc/self/mountinfo", mountinfo, MOUNTINFO_TEXT_MAX);
         if (n_mountinfo < 0)
                 return (int)n_mountinfo;
-        r = cgroup_oom_path(path, sizeof(path), cgroup, (size_t)n_cgroup, mountinfo, (size_t)n_mountinfo);
+        return cgroup_oom_path(ret_path, PATH_MAX, cgroup, (size_t)n_cgroup, mountinfo, (size_t)n_mountinfo);
+}
+
+int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid) {
+        struct cgroup_oom counter = { .fd = -1 };
+        char path[PATH_MAX];
+        int r = cgroup_oom_find(path, pid);
+
+        *ret = counter;
         if (r)
                 return r;
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,9 @@ struct cgroup_oom {
  */
 int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid);
 void cgroup_oom_close(struct cgroup_oom *counter);
+
+/* Where the counter of the process's cgroup is, whether it is there or not.  0 or -errno; -ENOENT: no memory cgroup is in sight. */
+int cgroup_oom_find(char ret_path[static PATH_MAX], pid_t pid);
 
 /* How many were killed since it was opened.  0 or -errno; -ENODEV: the cgroup was removed since. */
 int cgroup_oom_rise(const struct cgroup_oom *counter, uint64_t *ret_kills);

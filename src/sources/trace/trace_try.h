@@ -11,5 +11,9 @@ struct trace_try {
         char found[_TRACE_PART_N][FOUND_MAX];
 };
 
-/* Load the programs, kill a process of our own, and see who is said to have done so.  The other parts are loaded, and wait for their event. */
-void trace_try(struct trace_try *ret_try);
+/*
+ * Load the programs, and do what each is there to see: kill a process of our own, start a program that is called like a QEMU, have a guest of our own reset
+ * itself, have the OOM killer take somebody out of `cgroup`, which has next to no memory (NULL: there is none, for the reason `cgroup_why`).  What cannot be done
+ * here is said not to have been tried.
+ */
+void trace_try(struct trace_try *ret_try, const char *cgroup, const char *cgroup_why);
