@@ -42,6 +42,43 @@ ExecStart=/lib/systemd/systemd --user
 """
 
 
+# In the place of Xen's helper: what it may do there.  A domain's own files; what the scripts for its networks and disks do, in namespaces of its own.
+HELPER = """#!/bin/sh
+read -r configure
+try() {
+        name=$1
+        shift
+        if "$@" >/dev/null 2>&1; then echo $name; fi
+}
+{
+        grep CapEff /proc/self/status >/tmp/effective
+        try state touch /var/lib/xen/userdata /var/log/xen/log /run/xen/history
+        try namespace unshare -mn true
+        try link unshare -n ip link set lo up
+        try variable unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+        try mount unshare -m mount -t tmpfs none /tmp
+        try image touch /home/image
+        try everywhere touch /usr/local/image
+        try modules sh -c 'read -r _ capabilities && [ $((0x$capabilities >> 16 & 1)) = 1 ]' </tmp/effective
+} >/run/xen-may.new
+mv /run/xen-may.new /run/xen-may
+exec cat
+"""
+XEN = """[Service]
+Environment=VMPOWER_LIBEXEC_DIR=/run/libexec
+ExecStart=
+ExecStart=%s --xen=yes
+"""
+# The kernel of a dom0 says so, beside what it says else.
+BECOME_DOM0 = """
+mount -t tmpfs -o mode=755 none /mnt
+for directory in /sys/*; do mkdir "/mnt${directory#/sys}" && mount --rbind "$directory" "/mnt${directory#/sys}"; done
+mkdir -p /mnt/hypervisor/properties
+echo 00000c05 >/mnt/hypervisor/properties/features
+mount --rbind /mnt /sys
+"""
+
+
 host = None
 
 
@@ -183,6 +220,38 @@ def what_happens_while_it_is_dead_is_known():
            if not any(fact["source"] == "qmp" and fact["kind"] == "shutdown" for fact in verdict["evidence"]) else [])
 
 
+def xen_may():
+    """What the helper of a vmpowerd that is started anew may do."""
+    host("rm", "-f", "/run/xen-may")
+    host("systemctl", "daemon-reload")
+    host("systemctl", "restart", "vmpowerd")
+    deadline = time.monotonic() + PATIENCE
+    while not (may := host("sh", "-c", "cat /run/xen-may && echo .", status=None)):
+        if time.monotonic() > deadline:
+            raise Failed("no helper was started")
+        time.sleep(0.05)
+    return may.split()[:-1]
+
+
+@booted
+def a_xen_helper_may_do_what_making_domains_takes_in_a_dom0_and_nowhere_else():
+    generator = host("sh", "-c", "ls /usr/local/lib/systemd/system-generators/vmpower-xen-generator", status=None)
+    if not generator:
+        raise Skip("vmpower was built without libxl")
+    vmpowerd = re.search(r"path=(\S+)", host.shows("vmpowerd", "ExecStart"))[1]
+    host("sh", "-c", "mkdir -p /run/libexec /var/lib/xen /var/log/xen /run/xen /mnt /etc/systemd/system/vmpowerd.service.d")
+    for path, text in (("/run/libexec/vmpower-source-xen", HELPER), ("/etc/systemd/system/vmpowerd.service.d/test.conf", XEN % vmpowerd)):
+        host("sh", "-c", f"cat >{path} <<'END'\n{text}END\nchmod 755 {path}")
+    may = xen_may()
+    expect([f"where there is no Xen, it may {may}"] if may != ["state"] else [])
+    host("sh", "-c", BECOME_DOM0)
+    may = xen_may()
+    expect([f"in a dom0 it may {may}"] if may != ["state", "namespace", "link", "variable", "mount", "image", "everywhere", "modules"] else [])
+    status = host("cat", f"/proc/{host.shows('vmpowerd', 'MainPID')}/status")
+    effective = int(re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)[1], 16)
+    expect(["vmpowerd itself keeps CAP_SYS_ADMIN"] if effective >> 21 & 1 else [])
+
+
 TESTS = (
     systemd_boots,
     what_the_readme_says_starts_it,
@@ -195,6 +264,7 @@ TESTS = (
     stopped_it_comes_when_it_is_asked,
     a_users_own_manager_runs_a_users_own_daemon,
     what_happens_while_it_is_dead_is_known,
+    a_xen_helper_may_do_what_making_domains_takes_in_a_dom0_and_nowhere_else,
 )
 
 try:

@@ -57,7 +57,8 @@ def expected():
         f"{at['bindir']}/vmpower-vmm": PROGRAM,
         f"{at['sbindir']}/vmpowerd": PROGRAM,
         # Where it was built with libxl.
-        **{f"{at['libexecdir']}/vmpower/{name}": PROGRAM for name in TARGETS if name == "vmpower-source-xen"},
+        **({f"{at['libexecdir']}/vmpower/vmpower-source-xen": PROGRAM, f"{units}/system-generators/vmpower-xen-generator": PROGRAM}
+           if "vmpower-source-xen" in TARGETS else {}),
         f"{at['includedir']}/vmpower/client.h": FILE,
         f"{at['includedir']}/vmpower/judge.h": FILE,
         **{f"{at['includedir']}/vmpower/{name}.h": FILE for name in MACHINE_HEADERS},
@@ -111,7 +112,7 @@ def everything_is_installed_and_nothing_else():
 
 def the_programs_run_from_there():
     files = expected()
-    for path in (path for path, mode in files.items() if mode == PROGRAM and not path.startswith(LIB) and "/libexec/" not in path):
+    for path in (path for path, mode in files.items() if mode == PROGRAM and os.path.dirname(path).endswith("bin")):
         name = os.path.basename(path)
         if output_of(installed(path), "--version") != f"{name} {VERSION}\n":
             raise Failed(f"{name} --version says something else")
