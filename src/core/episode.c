@@ -199,6 +199,9 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
                 return !follows(episode, cause, e);
         if (cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
                 return !ends_a_domain(cause, e);
+        /* Its domain is there still, and what becomes of that is somebody's deed. */
+        if (evidence_ends_device_model(cause))
+                return true;
         /* A reboot that QEMU made a shutdown of is as final as a power-off. */
         if (is_final(episode->told.transition) || cause->kind == EVIDENCE_SHUTDOWN)
                 return runs_again(episode, e);
@@ -212,6 +215,7 @@ static bool is_about_button(const struct evidence *e) {
         return e->kind == EVIDENCE_POWERDOWN || e->kind == EVIDENCE_CONTROL_REQUEST || e->kind == EVIDENCE_CONTROL_ACKNOWLEDGED ||
                (e->kind == EVIDENCE_REQUEST && (!strcmp(e->word, "system_powerdown") || !strcmp(e->word, "power-button") || !strcmp(e->word, "shutdown") ||
                                                 !strcmp(e->word, "reboot") || !strcmp(e->word, "suspend"))) ||
+               (e->kind == EVIDENCE_HYPERCALL && !strcmp(e->word, "power-button")) ||
                (e->kind == EVIDENCE_MONITOR_CLIENT && !strcmp(e->word, evidence_kind_info(EVIDENCE_POWERDOWN)->name));
 }
 

@@ -50,6 +50,10 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_DOMAIN_UNPAUSED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_DOMAIN_RESUMED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_HYPERCALL] = { .fades = true },
+        [EVIDENCE_DEVICE_MODEL] = { .stays = true },
+        [EVIDENCE_DEVICE_MODEL_EXITED] = { .changes_vm = true, .is_complete = true },
+        [EVIDENCE_DEVICE_MODEL_KILLED] = { .changes_vm = true, .is_complete = true },
+        [EVIDENCE_DEVICE_MODEL_VANISHED] = { .changes_vm = true, .is_complete = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 
@@ -64,6 +68,11 @@ bool evidence_changes_vm(const struct evidence *evidence) {
 
 bool evidence_ends_process(const struct evidence *evidence) {
         return traits[evidence->kind].ends_process;
+}
+
+bool evidence_ends_device_model(const struct evidence *evidence) {
+        return evidence->kind == EVIDENCE_DEVICE_MODEL_EXITED || evidence->kind == EVIDENCE_DEVICE_MODEL_KILLED ||
+               evidence->kind == EVIDENCE_DEVICE_MODEL_VANISHED;
 }
 
 struct evidence evidence_make(enum evidence_source source, enum evidence_kind kind) {

@@ -21,6 +21,8 @@ const struct evidence_traits *evidence_traits(enum evidence_kind kind);
 /* Does this fact change the VM?  (Registers do only if they show it halted.) */
 bool evidence_changes_vm(const struct evidence *evidence);
 bool evidence_ends_process(const struct evidence *evidence);
+/* Is a domain left without its device model?  It is not gone by that. */
+bool evidence_ends_device_model(const struct evidence *evidence);
 
 /* A fact of this source and kind; all else is empty.  Fill in the members that the kind names. */
 struct evidence evidence_make(enum evidence_source source, enum evidence_kind kind);

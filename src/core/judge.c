@@ -45,6 +45,9 @@ static enum left left_after(const struct scene *s, enum transition transition) {
                 return left_after_crash(s, gone);
         case TRANSITION_FAILURE:
         case TRANSITION_MIGRATE:
+                /* Its guest goes on until it asks for a device that is not Xen's own. */
+                if (evidence_ends_device_model(cause))
+                        return LEFT_RUNNING;
                 if (cause->kind == EVIDENCE_STOP)
                         return LEFT_PAUSED;
                 return gone ? LEFT_GONE : LEFT_OFF;
@@ -154,6 +157,8 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                                 return s->proof[i];
         if (rule->initiator != INITIATOR_OPERATOR)
                 return NULL;
+        if (rule->mechanism == MECHANISM_SIGNAL && evidence_ends_device_model(s->cause))
+                return proven(s, EVIDENCE_SIGNAL);
         if (rule->mechanism == MECHANISM_SIGNAL)
                 return s->cause->kind == EVIDENCE_CONTINUED ? scene_signal(s, SIGCONT)
                        : s->cause->kind == EVIDENCE_KILLED || s->cause->kind == EVIDENCE_STOPPED
@@ -166,10 +171,12 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                 return asking(s, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause, REQUEST_ACTS_WITHIN_NS);
         if (rule->mechanism == MECHANISM_XEN_CONTROL)
                 return controlling(s);
+        if (rule->mechanism == MECHANISM_XEN_TOOLSTACK && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
+                return proven(s, EVIDENCE_HYPERCALL);
         if (rule->mechanism == MECHANISM_XEN_DESTROY || rule->mechanism == MECHANISM_XEN_TOOLSTACK)
                 return commanding(s);
         if (rule->mechanism == MECHANISM_POWER_BUTTON && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
-                return proven(s, EVIDENCE_REQUEST);
+                return proven(s, EVIDENCE_REQUEST) ? proven(s, EVIDENCE_REQUEST) : proven(s, EVIDENCE_HYPERCALL);
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
                 if (commands[i].mechanism == rule->mechanism) {
                         const struct evidence *effect = s->cause;
@@ -199,6 +206,9 @@ static const struct evidence *rival(const struct scene *s, const struct rule_inf
                 bool ends = (e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number)) ||
                             (e->kind == EVIDENCE_REQUEST && (says(e, "quit") || says(e, "system_reset")));
 
+                /* A domain is not ended by what ends its device model, which goes when its toolstack is done with it. */
+                if (ends && guest->kind == EVIDENCE_DOMAIN_SHUTDOWN && !evidence_is_before(e, guest))
+                        continue;
                 if (ends && e->source != guest->source && apart_ns(e, guest) < ORDER_CERTAIN_NS &&
                     (!found || evidence_is_before(e, found)))
                         found = e;

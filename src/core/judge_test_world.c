@@ -398,6 +398,57 @@ static void world_xen_control_suspend(struct world *w) {
         shut_down(w, 5.1, "suspend");
         gone(w, 7.1, TRISTATE_FALSE);
 }
+static void model(struct world *w, double at, enum evidence_kind kind, int64_t number) {
+        world_add(w, at, SOURCE_PROCESS, kind)->number = number;
+}
+static void world_xen_remote_poweroff(struct world *w) {
+        model(w, 1, EVIDENCE_DEVICE_MODEL, 77);
+        called(w, 4.99, "shutdown", "python3");
+        shut_down(w, 5, "poweroff");
+}
+static void world_xen_remote_reboot(struct world *w) {
+        called(w, 4.99, "shutdown", "python3");
+        shut_down(w, 5, "reboot");
+}
+static void world_xen_remote_suspend(struct world *w) {
+        called(w, 4.99, "shutdown", "xl");
+        shut_down(w, 5, "suspend");
+}
+static void world_xen_remote_crash(struct world *w) {
+        called(w, 4.99, "shutdown", "python3");
+        shut_down(w, 5, "crash");
+}
+static void world_xen_device_model_oom(struct world *w) {
+        world_add(w, 4.99, SOURCE_TRACE, EVIDENCE_OOM_KILL)->number = 1;
+        sent(w, 4.99, SOURCE_TRACE, SIGKILL, "qemu-system-i38");
+        model(w, 5, EVIDENCE_DEVICE_MODEL_KILLED, SIGKILL);
+}
+static void world_xen_device_model_host_shutdown(struct world *w) {
+        going_down(w, 1, "systemctl");
+        sent(w, 4.99, SOURCE_TRACE, SIGTERM, "systemd");
+        model(w, 5, EVIDENCE_DEVICE_MODEL_EXITED, 0);
+}
+static void world_xen_device_model_oom_cgroup(struct world *w) {
+        world_add(w, 4.99, SOURCE_PROCESS, EVIDENCE_OOM_KILL)->number = 1;
+        model(w, 5, EVIDENCE_DEVICE_MODEL_KILLED, SIGKILL);
+}
+static void world_xen_device_model_signal(struct world *w) {
+        model(w, 1, EVIDENCE_DEVICE_MODEL, 77);
+        sent(w, 4.99, SOURCE_TRACE, SIGKILL, "kill");
+        model(w, 5, EVIDENCE_DEVICE_MODEL_KILLED, SIGKILL);
+}
+static void world_xen_device_model_fault(struct world *w) {
+        model(w, 5, EVIDENCE_DEVICE_MODEL_KILLED, SIGSEGV);
+}
+static void world_xen_device_model_kill_unseen(struct world *w) {
+        model(w, 5, EVIDENCE_DEVICE_MODEL_KILLED, SIGKILL);
+}
+static void world_xen_device_model_failed(struct world *w) {
+        model(w, 5, EVIDENCE_DEVICE_MODEL_EXITED, 1);
+}
+static void world_xen_device_model_unexplained(struct world *w) {
+        model(w, 5, EVIDENCE_DEVICE_MODEL_VANISHED, 0);
+}
 static void world_xen_poweroff(struct world *w) {
         xen(w, 4, EVIDENCE_CONTROL_REQUEST, "poweroff");
         shut_down(w, 5, "poweroff");
@@ -519,6 +570,10 @@ const struct rule_world rule_worlds[] = {
         { "xen-control-reboot", world_xen_control_reboot, LEFT_OFF, "xenstore-write" },
         { "xen-control-reboot-slow", world_xen_control_reboot_slow, LEFT_OFF },
         { "xen-control-suspend", world_xen_control_suspend, LEFT_SUSPENDED },
+        { "xen-remote-poweroff", world_xen_remote_poweroff, LEFT_OFF, "python3" },
+        { "xen-remote-reboot", world_xen_remote_reboot, LEFT_OFF, "python3" },
+        { "xen-remote-suspend", world_xen_remote_suspend, LEFT_SUSPENDED, "xl" },
+        { "xen-remote-crash", world_xen_remote_crash, LEFT_OFF, "python3" },
         { "xen-poweroff", world_xen_poweroff, LEFT_OFF },
         { "xen-reboot", world_xen_reboot, LEFT_OFF },
         { "xen-crash", world_xen_crash, LEFT_OFF },
@@ -529,6 +584,14 @@ const struct rule_world rule_worlds[] = {
         { "xen-pause", world_xen_pause, LEFT_PAUSED, "vmpower" },
         { "xen-unpause", world_xen_unpause, LEFT_RUNNING, "xl" },
         { "xen-resume", world_xen_resume, LEFT_RUNNING, "vmpower" },
+        { "xen-device-model-oom", world_xen_device_model_oom, LEFT_RUNNING },
+        { "xen-device-model-host-shutdown", world_xen_device_model_host_shutdown, LEFT_RUNNING, "systemctl" },
+        { "xen-device-model-oom-cgroup", world_xen_device_model_oom_cgroup, LEFT_RUNNING },
+        { "xen-device-model-signal", world_xen_device_model_signal, LEFT_RUNNING, "kill" },
+        { "xen-device-model-fault", world_xen_device_model_fault, LEFT_RUNNING },
+        { "xen-device-model-kill-unseen", world_xen_device_model_kill_unseen, LEFT_RUNNING },
+        { "xen-device-model-failed", world_xen_device_model_failed, LEFT_RUNNING },
+        { "xen-device-model-unexplained", world_xen_device_model_unexplained, LEFT_RUNNING },
         { "xen-destroy", world_xen_destroy, LEFT_GONE, "xl" },
         { "xen-destroy-unseen", world_xen_destroy_unseen, LEFT_GONE },
         { "xen-gone", world_xen_gone, LEFT_GONE },

@@ -21,12 +21,6 @@
 /* A guest's write ends in QEMU's event at once; a loaded host may take its time. */
 #define WRITE_ACTS_WITHIN_NS SECOND_NS
 
-/* A large VMM takes its time to die; its cgroup's counter may be read before or after. */
-#define OOM_KILLS_WITHIN_NS (10 * SECOND_NS)
-
-/* Whom a signal has told to end, and who is gone then. */
-#define SIGNAL_ENDS_WITHIN_NS (10 * SECOND_NS)
-
 static bool is_shutdown_because(struct scene *s, const char *reason) {
         return cause_is(s, EVIDENCE_SHUTDOWN) && says(s->cause, reason);
 }
@@ -41,12 +35,6 @@ static bool is_guest_reset_request(struct scene *s) {
         if (cause_is(s, EVIDENCE_RESET))
                 return s->cause->flag != TRISTATE_FALSE;
         return is_shutdown_because(s, "guest-reset");
-}
-
-/* Signals that a program's own fault raises. */
-static bool is_fault(int64_t signal) {
-        return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
-               signal == SIGTRAP || signal == SIGSYS || signal == SIGPIPE || signal == SIGXCPU || signal == SIGXFSZ;
 }
 
 
@@ -112,10 +100,6 @@ static bool is_host_shutdown_obeyed(struct scene *s) {
                prove(s, button_of_going_down(s, s->settings->button_likely_ns));
 }
 
-static bool is_sent_shortly_before(const struct scene *s, const struct evidence *signal) {
-        return signal && signal->at_ns <= s->cause->at_ns && s->cause->at_ns - signal->at_ns <= SIGNAL_ENDS_WITHIN_NS;
-}
-
 /* Somebody on the host told the VMM to end, and it did: by its monitor, or by a signal. */
 static bool is_ended_from_host(struct scene *s) {
         if (cause_is(s, EVIDENCE_SHUTDOWN))
@@ -125,17 +109,18 @@ static bool is_ended_from_host(struct scene *s) {
         /* QEMU's handler ran, though its monitor could not tell: it exits with 0, or how it did was not seen. */
         if (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0)
                 return prove(s, scene_signal(s, 0));
-        return cause_is(s, EVIDENCE_VANISHED) && is_sent_shortly_before(s, scene_signal(s, 0)) && prove(s, scene_signal(s, 0));
+        return cause_is(s, EVIDENCE_VANISHED) && scene_is_sent_shortly_before(s, scene_signal(s, 0)) && prove(s, scene_signal(s, 0));
 }
 
 static bool is_host_shutdown_ended(struct scene *s) {
         return (is_ended_from_host(s) || is_domain_destroyed(s)) && prove(s, scene_going_down(s, s->cause));
 }
 
-/* The device model has a power button, too; it is pressed by a hypercall that no source sees, unless vmpower did it. */
+/* An HVM domain has a power button, too; it is pressed by a hypercall. */
 static bool is_button_pressed_within(struct scene *s, uint64_t within_ns) {
         if (s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
-                return prove(s, scene_last_before(s, EVIDENCE_REQUEST, "power-button", s->cause, within_ns));
+                return prove(s, scene_last_before(s, EVIDENCE_REQUEST, "power-button", s->cause, within_ns)) ||
+                       prove(s, scene_last_before(s, EVIDENCE_HYPERCALL, "power-button", s->cause, within_ns));
         return prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, within_ns));
 }
 
@@ -417,13 +402,9 @@ static bool is_killed_by(struct scene *s, int64_t signal) {
         return cause_is(s, EVIDENCE_KILLED) && s->cause->number == signal;
 }
 
-static bool is_oom_kill_traced(const struct evidence *e) {
-        return e->kind == EVIDENCE_OOM_KILL && e->source == SOURCE_TRACE;
-}
-
 /* The trace names the victim; a cgroup's counter only says that one of its processes was. */
 static bool is_oom_victim(struct scene *s) {
-        return is_killed_by(s, SIGKILL) && prove(s, scene_earliest(s, is_oom_kill_traced));
+        return is_killed_by(s, SIGKILL) && prove(s, scene_oom_mark(s));
 }
 
 static bool is_oom_in_cgroup(struct scene *s) {
@@ -433,7 +414,6 @@ static bool is_oom_in_cgroup(struct scene *s) {
                prove(s, scene_nearest(s, EVIDENCE_OOM_KILL, s->cause, OOM_KILLS_WITHIN_NS));
 }
 
-/* A daemon that frees memory before the kernel must: earlyoom sends SIGTERM first, systemd-oomd SIGKILL. */
 static bool is_oom_daemon(struct scene *s) {
         const struct evidence *sender;
 
@@ -443,8 +423,7 @@ static bool is_oom_daemon(struct scene *s) {
                 sender = scene_signal(s, 0);
         else
                 return false;
-        return sender && sender->actor &&
-               (!strcmp(sender->actor->comm, "systemd-oomd") || !strcmp(sender->actor->comm, "earlyoom")) && prove(s, sender);
+        return is_by_oom_daemon(sender) && prove(s, sender);
 }
 
 /* A signal whose sender is known, and is not the VMM itself. */
@@ -462,7 +441,7 @@ static bool is_kill_unseen(struct scene *s) {
 }
 
 static bool is_vmm_fault(struct scene *s) {
-        if (!cause_is(s, EVIDENCE_KILLED) || !is_fault(s->cause->number))
+        if (!cause_is(s, EVIDENCE_KILLED) || !signal_is_a_fault(s->cause->number))
                 return false;
         prove(s, last_words(s));
         return true;
@@ -614,6 +593,10 @@ const struct rule judge_rules[] = {
         RULE("xen-control-reboot",     REBOOT,    OPERATOR, XEN_CONTROL,    TRUE,  CERTAIN, is_asked_reboot),
         RULE("xen-control-reboot-slow", REBOOT,   OPERATOR, XEN_CONTROL,    TRUE,  LIKELY,  is_asked_reboot_later),
         RULE("xen-control-suspend",    SUSPEND,   OPERATOR, XEN_CONTROL,    TRUE,  CERTAIN, is_asked_suspend),
+        RULE("xen-remote-poweroff",    POWEROFF,  OPERATOR, XEN_TOOLSTACK,  FALSE, CERTAIN, is_remote_poweroff),
+        RULE("xen-remote-reboot",      REBOOT,    OPERATOR, XEN_TOOLSTACK,  FALSE, CERTAIN, is_remote_reboot),
+        RULE("xen-remote-suspend",     SUSPEND,   OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_remote_suspend),
+        RULE("xen-remote-crash",       CRASH,     OPERATOR, XEN_TOOLSTACK,  FALSE, CERTAIN, is_remote_crash),
         RULE("xen-poweroff",           POWEROFF,  GUEST,    XEN_SHUTDOWN,   TRUE,  CERTAIN, is_domain_poweroff),
         RULE("xen-reboot",             REBOOT,    GUEST,    XEN_SHUTDOWN,   NULL,  CERTAIN, is_domain_reboot),
         RULE("xen-crash",              CRASH,     GUEST,    XEN_SHUTDOWN,   FALSE, CERTAIN, is_domain_crash),
@@ -624,6 +607,14 @@ const struct rule judge_rules[] = {
         RULE("xen-pause",              PAUSE,     OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_pause),
         RULE("xen-unpause",            RESUME,    OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_unpause),
         RULE("xen-resume",             WAKE,      OPERATOR, XEN_TOOLSTACK,  NULL,  CERTAIN, is_domain_resume),
+        RULE("xen-device-model-oom",   FAILURE,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_device_model_oom_victim),
+        RULE("xen-device-model-host-shutdown", FAILURE, HOST, HOST_SHUTDOWN, FALSE, CERTAIN, is_device_model_going_down),
+        RULE("xen-device-model-oom-cgroup", FAILURE, HOST,  OOM_KILL,       FALSE, LIKELY,  is_device_model_oom_in_cgroup),
+        RULE("xen-device-model-signal", FAILURE,  OPERATOR, SIGNAL,         FALSE, CERTAIN, is_device_model_signal),
+        RULE("xen-device-model-fault", FAILURE,   VMM,      SIGNAL,         FALSE, LIKELY,  is_device_model_fault),
+        RULE("xen-device-model-kill-unseen", FAILURE, OPERATOR, SIGNAL,     FALSE, LIKELY,  is_device_model_kill),
+        RULE("xen-device-model-failed", FAILURE,  VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_device_model_failure),
+        RULE("xen-device-model-unexplained", FAILURE, UNKNOWN, UNSEEN,      FALSE, GUESS,   is_device_model_end),
         RULE("xen-destroy",            DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, CERTAIN, is_domain_destroyed),
         RULE("xen-destroy-unseen",     DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, LIKELY,  is_domain_gone_alive_most_likely),
         RULE("xen-gone",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_domain_gone),

@@ -89,6 +89,27 @@ uint64_t apart_ns(const struct evidence *a, const struct evidence *b) {
         return a->at_ns > b->at_ns ? a->at_ns - b->at_ns : b->at_ns - a->at_ns;
 }
 
+bool signal_is_a_fault(int64_t signal) {
+        return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+               signal == SIGTRAP || signal == SIGSYS || signal == SIGPIPE || signal == SIGXCPU || signal == SIGXFSZ;
+}
+
+bool scene_is_sent_shortly_before(const struct scene *s, const struct evidence *signal) {
+        return signal && signal->at_ns <= s->cause->at_ns && s->cause->at_ns - signal->at_ns <= SIGNAL_ENDS_WITHIN_NS;
+}
+
+static bool is_oom_mark(const struct evidence *e) {
+        return e->kind == EVIDENCE_OOM_KILL && e->source == SOURCE_TRACE;
+}
+
+const struct evidence *scene_oom_mark(const struct scene *s) {
+        return scene_earliest(s, is_oom_mark);
+}
+
+bool is_by_oom_daemon(const struct evidence *signal) {
+        return signal && signal->actor && (!strcmp(signal->actor->comm, "systemd-oomd") || !strcmp(signal->actor->comm, "earlyoom"));
+}
+
 bool prove(struct scene *s, const struct evidence *e) {
         if (!e)
                 return false;

@@ -18,6 +18,12 @@
 /* So does a hypercall; but that a domain is gone, or paused, may be told by a helper that was away, which it is for a minute at most. */
 #define HYPERCALL_ACTS_WITHIN_NS (120 * SECOND_NS)
 
+/* Whom a signal has told to end, and who is gone then. */
+#define SIGNAL_ENDS_WITHIN_NS (10 * SECOND_NS)
+
+/* A large VMM takes its time to die; its cgroup's counter may be read before or after. */
+#define OOM_KILLS_WITHIN_NS (10 * SECOND_NS)
+
 /* QEMU's line about a signal is read so long after what the signal did, at most. */
 #define SIGNAL_READ_WITHIN_NS SECOND_NS
 
@@ -81,6 +87,18 @@ const struct evidence *scene_signal(const struct scene *s, int64_t signal);
 
 /* Would this signal end a process that has no handler, without being the mark of its own fault? */
 bool signal_is_an_end(int64_t signal);
+
+/* Signals that a program's own fault raises. */
+bool signal_is_a_fault(int64_t signal);
+
+/* Whoever it was sent to has ended soon enough after it. */
+bool scene_is_sent_shortly_before(const struct scene *s, const struct evidence *signal);
+
+/* The kernel's mark of the OOM killer's victim; NULL. */
+const struct evidence *scene_oom_mark(const struct scene *s);
+
+/* A daemon that frees memory before the kernel must: earlyoom sends SIGTERM first, systemd-oomd SIGKILL. */
+bool is_by_oom_daemon(const struct evidence *signal);
 
 /* Note a fact as proof and say whether there is one: `return prove(s, x) && prove(s, y)`. */
 bool prove(struct scene *s, const struct evidence *evidence);

@@ -101,6 +101,20 @@ static const struct {
         { "xen-pause", "{name} was paused from the host by {who}." },
         { "xen-unpause", "{name} was let run on from the host by {who}." },
         { "xen-resume", "{name} was resumed from the host by {who}." },
+        { "xen-remote-poweroff", "{name} was powered off from the host: {who} told the hypervisor that it is off; its guest was not asked." },
+        { "xen-remote-reboot", "{name} was reset from the host: {who} told the hypervisor that it reboots; its guest was not asked." },
+        { "xen-remote-suspend", "{name} was suspended from the host by {who}; its guest was not asked." },
+        { "xen-remote-crash", "{name} was crashed from the host: {who} told the hypervisor that it has crashed." },
+        { "xen-device-model-oom", "{name}'s device model was killed{by} because the host was short of memory; its guest stands still when it asks for a device." },
+        { "xen-device-model-host-shutdown", "{name}'s device model was ended because the host was shutting down{asked}." },
+        { "xen-device-model-oom-cgroup",
+          "{name}'s device model was killed, most likely by the host's OOM killer; its guest stands still when it asks for a device." },
+        { "xen-device-model-signal", "{name}'s device model is gone: {who} sent {signal} to it; its guest stands still when it asks for a device." },
+        { "xen-device-model-fault", "{name}'s device model crashed ({signal}); its guest stands still when it asks for a device." },
+        { "xen-device-model-kill-unseen",
+          "{name}'s device model is gone: somebody sent {signal} to it, who did was not seen; its guest stands still when it asks for a device." },
+        { "xen-device-model-failed", "{name}'s device model failed (exit status {status}); its guest stands still when it asks for a device." },
+        { "xen-device-model-unexplained", "{name}'s device model is gone, and why was not seen; its guest stands still when it asks for a device." },
         { "xen-destroy", "{name} was destroyed from the host by {who}: it had not shut down." },
         { "xen-destroy-unseen", "{name} was destroyed from the host, most likely: it is gone, and was not seen to shut down before." },
         { "xen-gone", "{name} is gone; it had shut down before, and why was not seen." },
@@ -163,7 +177,7 @@ static void describe_span(uint64_t span_ns, char *ret, size_t n_ret) {
 }
 
 static void describe_signal(const struct verdict *verdict, const struct evidence *items, char *ret, size_t n_ret) {
-        static const enum evidence_kind kinds[] = { EVIDENCE_KILLED, EVIDENCE_STOPPED, EVIDENCE_SIGNAL };
+        static const enum evidence_kind kinds[] = { EVIDENCE_KILLED, EVIDENCE_DEVICE_MODEL_KILLED, EVIDENCE_STOPPED, EVIDENCE_SIGNAL };
 
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
                 const struct evidence *e = proof_of_kind(verdict, items, kinds[i]);
@@ -248,6 +262,8 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
                         e = proof_of_kind(verdict, items, EVIDENCE_CONTROL_REQUEST);
                 if (!e)
                         e = proof_of_kind(verdict, items, EVIDENCE_REQUEST);
+                if (!e)
+                        e = proof_of_kind(verdict, items, EVIDENCE_HYPERCALL);
                 describe_span(e && verdict->at_ns > e->at_ns ? verdict->at_ns - e->at_ns : 0, ret, n_ret);
                 return 8;
         }

@@ -1,5 +1,7 @@
 #include "core/xen_rules.h"
 
+#include <signal.h>
+
 bool is_domain_shutdown_because(struct scene *s, const char *reason) {
         return cause_is(s, EVIDENCE_DOMAIN_SHUTDOWN) && says(s->cause, reason);
 }
@@ -113,6 +115,36 @@ bool is_asked_suspend(struct scene *s) {
                (is_domain_suspend(s) && prove(s, scene_last_before(s, EVIDENCE_REQUEST, "suspend", s->cause, REQUEST_ACTS_WITHIN_NS)));
 }
 
+/*
+ * A program of dom0's told the hypervisor that the domain has shut down (SCHEDOP_remote_shutdown).  Its device model does so too, for its guest: a QEMU
+ * whose kernel has no better way for that.
+ */
+static bool is_remote(struct scene *s, const char *reason) {
+        const struct evidence *hypercall, *device_model;
+
+        if (!is_domain_shutdown_because(s, reason))
+                return false;
+        hypercall = scene_last_before(s, EVIDENCE_HYPERCALL, "shutdown", s->cause, HYPERCALL_ACTS_WITHIN_NS);
+        device_model = scene_last_before(s, EVIDENCE_DEVICE_MODEL, NULL, s->cause, UINT64_MAX);
+        return hypercall && hypercall->actor && !(device_model && device_model->number == hypercall->actor->pid) && prove(s, hypercall);
+}
+
+bool is_remote_poweroff(struct scene *s) {
+        return is_remote(s, "poweroff");
+}
+
+bool is_remote_reboot(struct scene *s) {
+        return is_remote(s, "reboot");
+}
+
+bool is_remote_suspend(struct scene *s) {
+        return is_remote(s, "suspend");
+}
+
+bool is_remote_crash(struct scene *s) {
+        return is_remote(s, "crash") || is_remote(s, "watchdog");
+}
+
 bool is_domain_poweroff(struct scene *s) {
         return is_domain_shutdown_because(s, "poweroff");
 }
@@ -147,4 +179,66 @@ bool is_domain_unpause(struct scene *s) {
 
 bool is_domain_resume(struct scene *s) {
         return cause_is(s, EVIDENCE_DOMAIN_RESUMED);
+}
+
+/* --- its device model -------------------------------------------------------------------------------------------- */
+
+bool is_device_model_end(struct scene *s) {
+        return s->cause && evidence_ends_device_model(s->cause) && prove(s, s->cause);
+}
+
+/* Of those that QEMU has a handler for it exits with 0, or how it did was not seen. */
+static const struct evidence *signal_to_device_model(const struct scene *s) {
+        const struct evidence *sent;
+
+        if (s->cause->kind == EVIDENCE_DEVICE_MODEL_KILLED)
+                return scene_signal(s, s->cause->number);
+        sent = scene_signal(s, 0);
+        return scene_is_sent_shortly_before(s, sent) && s->cause->number == 0 ? sent : NULL;
+}
+
+static bool is_device_model_killed_by(struct scene *s, int64_t signal) {
+        return is_device_model_end(s) && s->cause->kind == EVIDENCE_DEVICE_MODEL_KILLED && s->cause->number == signal;
+}
+
+bool is_device_model_oom_victim(struct scene *s) {
+        if (is_device_model_killed_by(s, SIGKILL) && prove(s, scene_oom_mark(s)))
+                return true;
+        return is_device_model_end(s) && is_by_oom_daemon(signal_to_device_model(s)) && prove(s, signal_to_device_model(s));
+}
+
+bool is_device_model_going_down(struct scene *s) {
+        if (!is_device_model_end(s) || (s->cause->kind == EVIDENCE_DEVICE_MODEL_KILLED ? !signal_is_an_end(s->cause->number) : s->cause->number != 0))
+                return false;
+        return prove(s, scene_going_down(s, s->cause));
+}
+
+bool is_device_model_oom_in_cgroup(struct scene *s) {
+        const struct evidence *sender;
+
+        if (!is_device_model_killed_by(s, SIGKILL))
+                return false;
+        sender = scene_signal(s, SIGKILL);
+        return !(sender && sender->actor) && prove(s, scene_nearest(s, EVIDENCE_OOM_KILL, s->cause, OOM_KILLS_WITHIN_NS));
+}
+
+bool is_device_model_signal(struct scene *s) {
+        const struct evidence *sender;
+
+        if (!is_device_model_end(s))
+                return false;
+        sender = signal_to_device_model(s);
+        return sender && sender->actor && prove(s, sender);
+}
+
+bool is_device_model_fault(struct scene *s) {
+        return is_device_model_end(s) && s->cause->kind == EVIDENCE_DEVICE_MODEL_KILLED && signal_is_a_fault(s->cause->number);
+}
+
+bool is_device_model_kill(struct scene *s) {
+        return is_device_model_end(s) && s->cause->kind == EVIDENCE_DEVICE_MODEL_KILLED;
+}
+
+bool is_device_model_failure(struct scene *s) {
+        return is_device_model_end(s) && s->cause->kind == EVIDENCE_DEVICE_MODEL_EXITED && s->cause->number != 0;
 }

@@ -2,3 +2,13 @@
  5.000  vmpower  web1 request power-button pid=501 comm=vmpower user=anna
  8.000  xen      web1 domain-shutdown poweroff
  8.000  expect   web1 poweroff by operator, power-button, graceful, certain, left off, actor vmpower
+# By another tool: the hypercall tells who.
+ 5.000  trace    web2 hypercall command=power-button domid=4 pid=501 comm=xl user=root
+50.000  xen      web2 domain-shutdown poweroff
+50.000  expect   web2 poweroff by operator, power-button, graceful, certain, left off, actor xl
+# A pause in between does not make it forgotten; the time does.
+ 5.000  trace    web3 hypercall command=power-button domid=5 pid=501 comm=xl user=root
+ 6.000  xen      web3 domain-paused
+ 7.000  xen      web3 domain-unpaused
+ 5m     xen      web3 domain-shutdown poweroff
+ 5m     expect   web3 poweroff by operator, power-button, likely, actor xl

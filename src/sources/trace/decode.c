@@ -51,6 +51,7 @@ static const char *command_of(const struct trace_hypercall *record) {
                 { XEN_DOMCTL, XEN_DOMCTL_PAUSEDOMAIN, "pausedomain" },
                 { XEN_DOMCTL, XEN_DOMCTL_UNPAUSEDOMAIN, "unpausedomain" },
                 { XEN_DOMCTL, XEN_DOMCTL_RESUMEDOMAIN, "resumedomain" },
+                { XEN_DOMCTL, XEN_DOMCTL_SENDTRIGGER, "power-button" },
                 { XEN_SCHED_OP, XEN_SCHEDOP_REMOTE_SHUTDOWN, "shutdown" },
         };
 

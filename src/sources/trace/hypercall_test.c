@@ -79,6 +79,18 @@ static int ask_domctl(const char *device, uint32_t command, uint32_t version, ui
         return r;
 }
 
+static int trigger_domain(uint64_t trigger, uint16_t domid) {
+        struct domctl *domctl = lock_memory(sizeof(*domctl));
+        int r;
+
+        if (!domctl)
+                return -errno;
+        *domctl = (struct domctl){ .cmd = 28, .interface_version = XEN_4_17, .domain = domid, .rest = { trigger } };
+        r = ask(STAND_IN, 36, (uint64_t)(uintptr_t)domctl, 0);
+        munmap(domctl, sizeof(*domctl));
+        return r;
+}
+
 static void on_called(void *userdata, struct evidence *evidence) {
         struct heard *heard = userdata;
 
@@ -195,8 +207,13 @@ static void each_command_is_told_with_its_domain_and_no_other_is(void **state) {
                 if (op != 36 && op != 29)
                         assert_int_equal(ask(STAND_IN, op, 4, (uint64_t)(uintptr_t)shutdown), -ENOTTY);
         munmap(shutdown, sizeof(*shutdown));
+        /* Of a domain's buttons there is one. */
+        for (uint64_t trigger = 0; trigger < 6; trigger++)
+                assert_int_equal(trigger_domain(trigger, 78), -ENOTTY);
         drain(heard);
-        assert_int_equal(heard->n_facts, N_ELEMENTS(commands) + 1);
+        assert_int_equal(heard->n_facts, N_ELEMENTS(commands) + 2);
+        assert_string_equal(heard->facts[heard->n_facts - 1].word, "power-button");
+        assert_int_equal(heard->facts[heard->n_facts - 1].number, 78);
         for (; n < N_ELEMENTS(commands); n++) {
                 assert_string_equal(heard->facts[n].word, commands[n].word);
                 assert_int_equal(heard->facts[n].number, commands[n].command + 1);

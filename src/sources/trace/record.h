@@ -113,6 +113,8 @@ enum {
         XEN_DOMCTL_PAUSEDOMAIN = 3,
         XEN_DOMCTL_UNPAUSEDOMAIN = 4,
         XEN_DOMCTL_RESUMEDOMAIN = 27,
+        XEN_DOMCTL_SENDTRIGGER = 28, /* this one alone is recorded: */
+        XEN_DOMCTL_SENDTRIGGER_POWER = 3,
         XEN_DOMID_FIRST_RESERVED = 0x7ff0, /* from here on it is no domain */
         XEN_DOMID_INVALID = 0x7ff4,
         XEN_DOMCTL_VERSION_FIRST = 0x6, /* Xen 4.0 */

@@ -474,7 +474,8 @@ struct privcmd_hypercall {
 /* The beginnings of what these hypercalls are told. */
 struct xen_domctl {
         uint32_t cmd, interface_version;
-        uint16_t domain;
+        uint16_t domain, padding[3];
+        uint32_t trigger; /* of XEN_DOMCTL_SENDTRIGGER */
 };
 struct xen_sched_remote_shutdown {
         uint16_t domain_id;
@@ -496,6 +497,8 @@ static __always_inline bool read_call(struct call *call, const struct privcmd_hy
                 call->command = domctl.cmd;
                 call->version = domctl.interface_version;
                 call->domid = domctl.domain;
+                if (domctl.cmd == XEN_DOMCTL_SENDTRIGGER)
+                        return domctl.trigger == XEN_DOMCTL_SENDTRIGGER_POWER;
                 return domctl.cmd == XEN_DOMCTL_DESTROYDOMAIN || domctl.cmd == XEN_DOMCTL_PAUSEDOMAIN ||
                        domctl.cmd == XEN_DOMCTL_UNPAUSEDOMAIN || domctl.cmd == XEN_DOMCTL_RESUMEDOMAIN;
         }

@@ -1,0 +1,12 @@
+# Whoever ends a domain's device model has not ended the domain: it runs on, without its devices.
+ 1.000  xen      web1 device-model pid=77
+ 5.000  trace    web1 signal SIGKILL pid=501 comm=kill user=anna
+ 5.010  process  web1 device-model-killed SIGKILL
+ 5.010  expect   web1 failure by operator, signal, not graceful, certain, left running, actor kill, rule xen-device-model-signal
+# What becomes of the domain then is another story.
+ 9.000  xen      web1 domain-paused
+ 9.000  expect   web1 pause by operator, xen-toolstack
+10.000  xen      web1 domain-gone true
+10.000  expect   web1 destroy by operator, xen-destroy, certain, left gone
+11.000  expect   web1 3 verdicts
+11.000  expect   web1 0 revisions
