@@ -37,6 +37,7 @@ static void check_vm(const struct wire_vm *vm) {
         check_text(vm->policy, sizeof(vm->policy));
         check_text(vm->monitor, sizeof(vm->monitor));
         check_text(vm->state, sizeof(vm->state));
+        check_text(vm->device_model, sizeof(vm->device_model));
         law(vm->pid >= 0 && vm->pid <= INT32_MAX && vm->n_restarts >= 0 && vm->domid >= 0 && vm->domid <= INT32_MAX);
         if (vm->command_line)
                 check_text(vm->command_line, WIRE_COMMAND_MAX);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "keeper/device_model.h"
 #include "keeper/helper.h"
 #include "keeper/keeper_inside.h"
 #include "keeper/known_facts.h"
@@ -50,6 +51,7 @@ struct helped {
         bool was_missed; /* nobody told of it for a while */
         bool has_ended;  /* by what was told */
         struct known_facts known;
+        struct device_model *device_model; /* NULL: it has none, or needs none any more */
         char decided_id[VERDICT_ID_MAX]; /* the verdict whose decision is to be carried out; "": none */
         struct decision decision;
         uint64_t decided_ns; /* UTC */

@@ -74,6 +74,7 @@ static void helped_free(struct helped *helped) {
         helped->kept->helped = NULL;
         helped_hear_no_hypercalls(helped);
         known_facts_deinit(&helped->known);
+        device_model_free(helped->device_model);
         sd_event_source_disable_unref(helped->delay);
         free(helped);
 }
@@ -198,6 +199,21 @@ static void note_identity(struct helped *helped, const struct wire_vm *told) {
         vm_list_update(&keeper->vms, kept);
 }
 
+/* Whether it needs its device model still: then its helper tells of it once more. */
+static void ask_for_device_model(void *userdata) {
+        struct helped *helped = userdata;
+        struct wire_message look = { .kind = WIRE_LOOK };
+
+        memcpy(look.of, kept_instance(helped->kept)->identity.instance, sizeof(look.of));
+        helper_say(helped->helping->helper, &look);
+}
+
+static void note_device_model(struct helped *helped, const struct wire_vm *told) {
+        const struct device_model_events events = { ask_for_device_model, helped };
+
+        device_model_tell(&helped->device_model, helped->kept, helped->helping->keeper->store, told->device_model, &events);
+}
+
 static int keep(struct helping *helping, const struct wire_vm *told, struct helped **ret_helped) {
         struct policy policy = policy_default(false);
         struct store_vm instance;
@@ -240,6 +256,7 @@ static void on_hello(struct helping *helping, const struct wire_hello *hello) {
         helped = find_told(helping, told->instance);
         if (helped) {
                 note_identity(helped, told);
+                note_device_model(helped, told);
                 return;
         }
         r = keep(helping, told, &helped);
@@ -260,6 +277,7 @@ static void on_hello(struct helping *helping, const struct wire_hello *hello) {
         note_identity(helped, told);
         note_policy(helped, told->policy);
         note_state(helped->kept, told->state);
+        note_device_model(helped, told);
         helped->n_told = (unsigned)told->n_restarts;
         helped->told_ns = source_now_ns();
         if (helped->decided_id[0])
@@ -336,6 +354,7 @@ static void on_surveyed(struct helping *helping) {
 static void on_vm(struct helped *helped, const struct wire_vm *told) {
         note_identity(helped, told);
         note_policy(helped, told->policy);
+        note_device_model(helped, told);
 }
 
 static void on_said(void *userdata, struct wire_message *message) {

@@ -30,6 +30,7 @@ class Domain:
         self.instance = f"{boot_id()}:xen{domid}:{1700000000000000 + domid}"
         self.reason = None  # that it shut down for
         self.state = "running"
+        self.device_model = None  # that it needs, as an instance
 
 
 class Life:
@@ -61,6 +62,8 @@ class Life:
               "state": "off" if domain.reason else domain.state, "restarts": self.xen.says_restarts}
         if domain.policy:
             vm["policy"] = domain.policy
+        if domain.device_model and not domain.reason:
+            vm["device_model"] = domain.device_model
         hello = {"protocol": 1, "program": "vmpower-source-xen", "sources": ["xen"], "vm": {**vm, **more}}
         self.say(hello=hello)
 
@@ -82,6 +85,7 @@ class Xen:
         self.lives, self.ended, self.life = 0, 0, None
         self.requests, self.configured, self.refused = [], [], []
         self.on_request, self.says_restarts = None, 0
+        self.tells_again = True  # when it is asked to
         self.holds_on = False  # told to end, it takes its time
         directory = world.path("libexec")
         os.mkdir(directory)
@@ -141,6 +145,8 @@ class Xen:
             self.configured.append(message["configure"])
         if "refused" in message:
             self.refused.append((message.get("of"), message["refused"]))
+        if "look" in message and self.tells_again:
+            self.tell_again(life, message.get("of"))
         if "request" in message:
             request = message["request"]
             self.requests.append(request)
@@ -148,6 +154,12 @@ class Xen:
                 self.on_request(life, request)
             elif self.carries_out:
                 self.carry_out(life, request)
+
+    def tell_again(self, life, instance):
+        for domain in self.domains:
+            if domain.instance == instance:
+                model = {"device_model": domain.device_model} if domain.device_model and not domain.reason else {}
+                life.say(instance, vm={"name": domain.name, "instance": instance, "policy": domain.policy or "", **model})
 
     def carry_out(self, life, request):
         domain = next((one for one in self.domains if one.instance == request["of"]), None)
@@ -177,9 +189,10 @@ class Xen:
 
     # What happens to domains, whether somebody tells of it or not.
 
-    def _born(self, name, policy):
+    def _born(self, name, policy, device_model=None):
         self.n_domids += 1
         domain = Domain(self.n_domids, name, policy)
+        domain.device_model = device_model
         self.domains.append(domain)
         if self.life:
             self.life.hello(domain)
@@ -196,9 +209,9 @@ class Xen:
             self.life.fact(domain, "domain-gone", alive=alive)
             self.life.say(domain.instance, gone=True)
 
-    def born(self, name, policy=OWN):
+    def born(self, name, policy=OWN, device_model=None):
         with self.lock:
-            return self._born(name, policy)
+            return self._born(name, policy, device_model)
 
     def shut_down(self, domain, reason):
         with self.lock:

@@ -61,6 +61,7 @@ static int read_vm(const json_t *json, struct wire_vm *vm) {
             text_from_json(json, "policy", vm->policy, sizeof(vm->policy)) ||
             text_from_json(json, "monitor", vm->monitor, sizeof(vm->monitor)) ||
             text_from_json(json, "state", vm->state, sizeof(vm->state)) ||
+            text_from_json(json, "device_model", vm->device_model, sizeof(vm->device_model)) ||
             integer_from_json(json, "domid", 0, INT32_MAX, 0, &vm->domid) ||
             integer_from_json(json, "pid", 0, INT32_MAX, 0, &vm->pid) ||
             integer_from_json(json, "restarts", 0, INT32_MAX, 0, &vm->n_restarts) || read_time(json, "began", &vm->began_ns))
@@ -276,6 +277,7 @@ static json_t *write_vm(const struct wire_vm *vm) {
             json_object_set_new(json, "instance", text_to_json(vm->instance)) ||
             json_object_set_new(json, "pid", vm->pid ? json_integer(vm->pid) : json_null()) ||
             (vm->domid && json_object_set_new(json, "domid", json_integer(vm->domid))) ||
+            (vm->device_model[0] && json_object_set_new(json, "device_model", text_to_json(vm->device_model))) ||
             (vm->state[0] && json_object_set_new(json, "state", text_to_json(vm->state))) ||
             json_object_set_new(json, "began", time_to_json(vm->began_ns)) ||
             json_object_set_new(json, "policy", text_to_json(vm->policy)) ||

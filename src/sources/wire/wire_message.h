@@ -47,6 +47,7 @@ struct wire_vm {
         char state[16];      /* in which it was found: running, paused, suspended, off … */
         int64_t pid;         /* 0: it has none */
         int64_t domid;       /* Xen's number for it; 0: none */
+        char device_model[WIRE_INSTANCE_MAX]; /* the process that it needs, as an instance; "": none */
         int64_t n_restarts; /* that policy has made of this name lately */
         uint64_t began_ns;  /* UTC */
         char *command_line; /* secrets masked; owned; NULL: not known */

@@ -123,12 +123,13 @@ static void small_messages_are_read_as_they_were_written(void **state) {
 static void a_helpers_words_are_read_as_they_were_written(void **state) {
         struct wire_message message = { .kind = WIRE_HELLO, .hello = { .protocol = 1,
                                         .vm = { .name = "web-1", .backend = "xen", .instance = "BOOT:xen5:170000", .domid = 5,
-                                                .state = "running" } } }, back;
+                                                .state = "running", .device_model = "BOOT:77:123" } } }, back;
 
         back = over_the_wire(&message);
         assert_int_equal(back.hello.vm.pid, 0);
         assert_int_equal(back.hello.vm.domid, 5);
         assert_string_equal(back.hello.vm.state, "running");
+        assert_string_equal(back.hello.vm.device_model, "BOOT:77:123");
         wire_message_deinit(&back);
         message = (struct wire_message){ .kind = WIRE_GONE, .of = "BOOT:xen5:170000" };
         back = over_the_wire(&message);

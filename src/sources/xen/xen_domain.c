@@ -158,6 +158,35 @@ bool xen_is_set(const char *value, size_t n_value) {
         return n_value == 1 && *value == '1';
 }
 
+/* --- its device model -------------------------------------------------------------------------------------------- */
+
+int xen_pid(int64_t *ret_pid, const char *value, size_t n_value) {
+        int64_t pid = 0;
+
+        if (!n_value || n_value > 9)
+                return -EINVAL;
+        for (size_t i = 0; i < n_value; i++) {
+                if (!isdigit((unsigned char)value[i]))
+                        return -EINVAL;
+                pid = pid * 10 + (value[i] - '0');
+        }
+        if (pid <= 1)
+                return -EINVAL;
+        *ret_pid = pid;
+        return 0;
+}
+
+bool xen_is_device_model(char *const *arguments, size_t n_arguments, uint32_t domid) {
+        char number[16];
+
+        /* libxl__build_device_model_args_new() */
+        snprintf(number, sizeof(number), "%" PRIu32, domid);
+        for (size_t i = 0; i + 1 < n_arguments; i++)
+                if (!strcmp(arguments[i], "-xen-domid") && !strcmp(arguments[i + 1], number))
+                        return true;
+        return false;
+}
+
 /* --- who it is --------------------------------------------------------------------------------------------------- */
 
 void xen_uuid_text(char ret_text[static XEN_UUID_TEXT_MAX], const uint8_t uuid[static 16]) {

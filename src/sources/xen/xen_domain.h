@@ -77,6 +77,11 @@ int xen_uuid_of_path(char ret_text[static XEN_UUID_TEXT_MAX], const char *path, 
  */
 void xen_creation(char ret_text[static XEN_CREATION_MAX], uint64_t *ret_began_ns, const char *start_time, size_t n_start_time, const char *uuid);
 
+/* A process's number as it stands in xenstore.  0 or -EINVAL. */
+int xen_pid(int64_t *ret_pid, const char *value, size_t n_value);
+/* Is that the command line of this domain's device model? */
+bool xen_is_device_model(char *const *arguments, size_t n_arguments, uint32_t domid);
+
 /* Does the guest's node say that a driver of its listens (feature-poweroff)? */
 bool xen_is_set(const char *value, size_t n_value);
 

@@ -344,6 +344,24 @@ static void a_uuid_is_written_and_read(void **state) {
         assert_string_equal(again, text);
 }
 
+static void a_device_model_is_a_process_that_says_so(void **state) {
+        static const char *const no_pids[] = { "", "0", "1", "-7", "7 ", "0x7", "seven", "1234567890" };
+        char *of_another[] = { "qemu-system-i386", "-xen-domid", "12" }, *no_domain[] = { "qemu-system-i386", "-name", "1", "-xen-domid" };
+        char *own[] = { "/usr/libexec/xen-qemu-system-i386", "-xen-domid", "1", "-no-shutdown" };
+        int64_t pid = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(no_pids); i++)
+                assert_int_equal(xen_pid(&pid, no_pids[i], strlen(no_pids[i])), -EINVAL);
+        assert_int_equal(pid, 0);
+        assert_int_equal(xen_pid(&pid, "4711", 4), 0);
+        assert_int_equal(pid, 4711);
+        assert_true(xen_is_device_model(own, N_ELEMENTS(own), 1));
+        assert_false(xen_is_device_model(own, N_ELEMENTS(own), 12));
+        assert_false(xen_is_device_model(of_another, N_ELEMENTS(of_another), 1));
+        assert_false(xen_is_device_model(no_domain, N_ELEMENTS(no_domain), 1));
+        assert_false(xen_is_device_model(NULL, 0, 1));
+}
+
 static void a_driver_listens_if_it_says_so(void **state) {
         assert_true(xen_is_set("1", 1));
         assert_false(xen_is_set("", 0));
@@ -381,6 +399,7 @@ int main(void) {
                 cmocka_unit_test(what_a_guest_writes_itself_is_no_more_than_a_word),
                 cmocka_unit_test(the_start_time_tells_two_domains_apart),
                 cmocka_unit_test(a_uuid_is_written_and_read),
+                cmocka_unit_test(a_device_model_is_a_process_that_says_so),
                 cmocka_unit_test(a_driver_listens_if_it_says_so),
                 cmocka_unit_test(each_action_has_the_policys_word),
         };

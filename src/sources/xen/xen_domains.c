@@ -1,3 +1,4 @@
+#include "basics/cleanup.h"
 #include "core/text.h"
 #include "sources/source.h"
 #include "sources/xen/xen_source_inside.h"
@@ -16,6 +17,11 @@
 #define RESTARTS_WINDOW_NS (60 * SECOND_NS)
 
 const char *const xen_nodes[NODES] = { [NODE_CONTROL] = "control/shutdown", [NODE_NAME] = "name", [NODE_VM] = "vm" };
+
+/* Its toolstack makes this before it starts the device model, and removes it before it ends it (libxl__destroy_device_model()). */
+static void device_model_path(char ret_path[static NODE_PATH_MAX], uint32_t domid) {
+        snprintf(ret_path, NODE_PATH_MAX, "/local/domain/0/device-model/%" PRIu32, domid);
+}
 
 /* --- what is said ------------------------------------------------------------------------------------------------ */
 
@@ -99,6 +105,19 @@ static void find_policy(struct domain *domain) {
                         memcpy(domain->policy, source->restarts[i].policy, sizeof(domain->policy));
 }
 
+/* Its toolstack is about to be done with it. */
+static bool is_dismissed(const struct domain *domain) {
+        char path[NODE_PATH_MAX], value[XENSTORE_PAYLOAD_MAX + 1];
+        size_t n;
+
+        device_model_path(path, domain->domid);
+        return domain->device_model[0] && domain->source->store && xenstore_read(domain->source->store, path, value, &n) == -ENOENT;
+}
+
+static bool needs_device_model(const struct domain *domain) {
+        return domain->device_model[0] && !domain->seen.has_shut_down && !domain->seen.is_gone && !is_dismissed(domain);
+}
+
 static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
         memcpy(ret_vm->name, domain->name, sizeof(ret_vm->name));
         memcpy(ret_vm->uuid, domain->uuid, sizeof(domain->uuid));
@@ -106,10 +125,11 @@ static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
         memcpy(ret_vm->instance, domain->instance, sizeof(ret_vm->instance));
         ret_vm->domid = domain->domid;
         memcpy(ret_vm->policy, domain->policy, sizeof(ret_vm->policy));
+        if (needs_device_model(domain))
+                memcpy(ret_vm->device_model, domain->device_model, sizeof(ret_vm->device_model));
 }
 
-/* It goes by another name, or is to have another policy. */
-static void tell_vm(struct domain *domain) {
+static void tell(struct domain *domain) {
         struct wire_message message = { .kind = WIRE_VM };
 
         describe(domain, &message.vm);
@@ -159,6 +179,32 @@ static void read_name(struct domain *domain) {
                 text_copy(domain->name, sizeof(domain->name), value, n);
 }
 
+static bool is_device_model(pid_t pid, uint32_t domid) {
+        cleanup(freep) char **arguments = NULL;
+        size_t n;
+
+        return !proc_arguments(&arguments, &n, pid) && xen_is_device_model(arguments, n, domid);
+}
+
+/* A pid is anybody's once its process is gone, and libxl's before it has begun: whoever does not say that he is this domain's is not. */
+static void read_device_model(struct domain *domain) {
+        char value[XENSTORE_PAYLOAD_MAX + 1], told[WIRE_INSTANCE_MAX];
+        struct proc_instance known;
+        int64_t pid;
+        size_t n;
+
+        /* What it was stays known: the node goes with the domain's own. */
+        if (domain_read_node(domain, "image/device-model-pid", value, &n) || xen_pid(&pid, value, n))
+                return;
+        if (!proc_instance_parse(&known, domain->device_model) && known.pid == pid)
+                return;
+        domain->device_model[0] = '\0';
+        if (!proc_instance((pid_t)pid, told) && is_device_model((pid_t)pid, domain->domid))
+                memcpy(domain->device_model, told, sizeof(told));
+        else if (!domain->making)
+                snprintf(domain->device_model, sizeof(domain->device_model), "%s:%" PRId64 ":0", domain->source->boot_id, pid);
+}
+
 /* What tells it from others moves on with it: a domain that is kept under another uuid, or begun anew in its place, is still the same. */
 static void keep_creation(struct domain *domain) {
         char value[XENSTORE_PAYLOAD_MAX + 1], path[NODE_PATH_MAX];
@@ -178,7 +224,10 @@ static void watch_nodes(struct domain *domain, bool on) {
                 uint64_t token = TOKENS_OF_DOMAINS + (uint64_t)domain->domid * 4 + node;
                 char path[NODE_PATH_MAX];
 
-                domain_path(path, domain->domid, xen_nodes[node]);
+                if (node == NODE_DEVICE_MODEL)
+                        device_model_path(path, domain->domid);
+                else
+                        domain_path(path, domain->domid, xen_nodes[node]);
                 if (!on) {
                         xenstore_unwatch(source->store, path, token);
                         continue;
@@ -205,17 +254,19 @@ void domain_read_nodes(struct domain *domain) {
                 if (!r || r == -ENOENT)
                         xen_domain_control(&domain->seen, r ? NULL : value, n, n_events[NODE_CONTROL], source_now_ns(), &to);
         }
-        if (n_events[NODE_NAME] || n_events[NODE_VM]) {
-                char name[sizeof(domain->name)], uuid[sizeof(domain->uuid)];
+        if (n_events[NODE_NAME] || n_events[NODE_VM] || n_events[NODE_DEVICE_MODEL]) {
+                char name[sizeof(domain->name)], uuid[sizeof(domain->uuid)], device_model[sizeof(domain->device_model)];
 
                 memcpy(name, domain->name, sizeof(name));
                 memcpy(uuid, domain->uuid, sizeof(uuid));
+                memcpy(device_model, domain->device_model, sizeof(device_model));
                 read_name(domain);
                 read_uuid(domain);
+                read_device_model(domain);
                 if (strcmp(uuid, domain->uuid))
                         keep_creation(domain);
-                if (strcmp(name, domain->name) || strcmp(uuid, domain->uuid))
-                        tell_vm(domain);
+                if (strcmp(name, domain->name) || strcmp(uuid, domain->uuid) || strcmp(device_model, domain->device_model))
+                        tell(domain);
         }
 }
 
@@ -227,11 +278,21 @@ static void domain_free(struct domain *domain) {
         free(domain);
 }
 
+/* Of one that may say nothing of itself to xenstored (dm_restrict) no event tells. */
+static void look_for_device_model(struct domain *domain) {
+        if (domain->device_model[0])
+                return;
+        read_device_model(domain);
+        if (domain->device_model[0])
+                tell(domain);
+}
+
 static int on_made(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct domain *domain = userdata;
 
         domain->making = sd_event_source_disable_unref(domain->making);
         xen_domain_is_made(&domain->seen);
+        look_for_device_model(domain);
         domains_share_out(domain->source);
         return 0;
 }
@@ -286,6 +347,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         xen_domain_init(&domain->seen, &first, is_being_made);
         domain->is_ours = is_alone(domain);
         find_policy(domain);
+        read_device_model(domain);
         source->domains[info->domid] = domain;
 
         text_set(message.hello.program, sizeof(message.hello.program), "vmpower-source-xen");
@@ -359,6 +421,9 @@ void domains_look(struct source *source, bool is_unwatched) {
                 to = domain_report(domain);
                 is_there = find_look(source, domain, &now);
                 had_shut_down = domain->seen.has_shut_down;
+                /* What is about to be destroyed is paused for that alone. */
+                if (is_there && now.is_paused && !domain->seen.is_paused && is_dismissed(domain))
+                        now.is_paused = false;
                 if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
                         end(domain);
                 else if (had_shut_down && !domain->seen.has_shut_down)
@@ -411,7 +476,7 @@ void domains_share_out(struct source *source) {
                 domain->is_ours = is_ours;
                 find_policy(domain);
                 if (strcmp(policy, domain->policy))
-                        tell_vm(domain);
+                        tell(domain);
         }
 }
 
@@ -431,6 +496,12 @@ void domains_watch_again(struct source *source) {
                         source->domains[domid]->seen.n_own_writes = 0;
                         watch_nodes(source->domains[domid], true);
                 }
+}
+
+void domain_tell(struct domain *domain) {
+        if (needs_device_model(domain))
+                domains_look(domain->source, false);
+        tell(domain);
 }
 
 struct domain *domains_find(const struct source *source, const char *instance) {

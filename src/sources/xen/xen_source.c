@@ -70,7 +70,7 @@ int source_take_events(struct source *source) {
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
 
-                if (domain && (domain->n_events[NODE_CONTROL] || domain->n_events[NODE_NAME] || domain->n_events[NODE_VM]))
+                if (domain && (domain->n_events[NODE_CONTROL] || domain->n_events[NODE_NAME] || domain->n_events[NODE_VM] || domain->n_events[NODE_DEVICE_MODEL]))
                         domain_read_nodes(domain);
         }
         return r < 0 ? r : xenstore_is_lost(source->store) ? -ECONNRESET : 0;
@@ -157,7 +157,10 @@ static void on_said(void *userdata, const struct wire_message *message) {
                 source_carry_out(source, &message->request);
                 break;
         case WIRE_LOOK:
-                source->is_due = true;
+                if (!message->of[0])
+                        source->is_due = true;
+                else if (domains_find(source, message->of))
+                        domain_tell(domains_find(source, message->of));
                 break;
         case WIRE_HELLO:
         case WIRE_VM:

@@ -31,6 +31,7 @@ enum token {
         NODE_CONTROL = 0,
         NODE_NAME,
         NODE_VM,
+        NODE_DEVICE_MODEL,
         NODES,
 };
 extern const char *const xen_nodes[NODES];
@@ -45,6 +46,7 @@ struct domain {
         char start_time[24]; /* as it stands in xenstore; "": it does not */
         char uuid[XEN_UUID_TEXT_MAX];
         char name[256];
+        char device_model[WIRE_INSTANCE_MAX]; /* its process; "": it has none */
         struct xen_domain seen;
         bool is_ours; /* nobody else looks after it */
         char policy[sizeof(((struct wire_vm *)0)->policy)]; /* what its own configuration wants then; "": it has none */
@@ -99,6 +101,9 @@ void domains_watch_again(struct source *source);
 /* A node of the domain's own tree.  0 or -errno. */
 void domain_path(char ret_path[static NODE_PATH_MAX], uint32_t domid, const char *node);
 int domain_read_node(const struct domain *domain, const char *node, char ret_value[static XENSTORE_PAYLOAD_MAX + 1], size_t *ret_n);
+
+/* Tell of it once more: it may have shut down since, or be about to be destroyed. */
+void domain_tell(struct domain *domain);
 
 /* Read those nodes of which events told. */
 void domain_read_nodes(struct domain *domain);
