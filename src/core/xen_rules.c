@@ -45,12 +45,19 @@ static bool is_cleaning_up(const struct evidence *hypercall) {
         return xl && !strcmp(xl->comm, "xl") && (was_told_to(xl, "create") || was_told_to(xl, "restore") || was_told_to(xl, "migrate-receive"));
 }
 
+/* A process that libxl made of a thread of its caller's, for that alone, goes by the thread's name. */
+static bool runs(const struct actor *actor, const char *program) {
+        const char *slash = strrchr(actor->exe, '/');
+
+        return !strcmp(actor->comm, program) || (slash && !strcmp(slash + 1, program));
+}
+
 /* One that does both: what it is told to, and that. */
 static bool may_be_cleaning_up(const struct evidence *hypercall) {
         static const char *const daemons[] = { "libvirtd", "virtxend", "xenopsd-xc" };
 
         for (size_t i = 0; hypercall->actor && i < sizeof(daemons) / sizeof(daemons[0]); i++)
-                if (!strcmp(hypercall->actor->comm, daemons[i]))
+                if (runs(hypercall->actor, daemons[i]))
                         return true;
         return is_cleaning_up(hypercall);
 }

@@ -187,6 +187,8 @@ static int read_value(struct evidence *evidence, struct actor *actor, bool *has_
                 text_set(actor->user, sizeof(actor->user), value);
         } else if (!strcmp(key, "comm")) {
                 text_set(actor->comm, sizeof(actor->comm), value);
+        } else if (!strcmp(key, "exe")) {
+                text_set(actor->exe, sizeof(actor->exe), value);
         } else {
                 return -EINVAL;
         }

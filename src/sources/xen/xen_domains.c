@@ -297,9 +297,36 @@ static int on_made(sd_event_source *timer, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/*
+ * Is it one of libvirt's?  Its libxl driver stores a domain's XML before it lets the domain run, and looks for it when it begins (libxlDomainStart(),
+ * libxlReconnectDomain()).
+ */
+static bool is_libvirts(const struct domain *domain) {
+        uint8_t *xml = NULL;
+        int n = 0;
+        bool has = !libxl_userdata_retrieve(domain->source->libxl, domain->domid, "libvirt-xml", &xml, &n) && n > 0;
+
+        free(xml);
+        return has;
+}
+
 /* Whether its own configuration is its policy; nothing is said of it. */
 static bool is_alone(const struct domain *domain) {
-        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name);
+        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name) && !is_libvirts(domain);
+}
+
+/* Whose is it now, and what does it want? */
+static void share_out(struct domain *domain) {
+        bool is_ours = is_alone(domain);
+        char policy[sizeof(domain->policy)];
+
+        if (is_ours == domain->is_ours && (!is_ours || domain->is_policy_written))
+                return;
+        memcpy(policy, domain->policy, sizeof(policy));
+        domain->is_ours = is_ours;
+        find_policy(domain);
+        if (strcmp(policy, domain->policy))
+                tell(domain);
 }
 
 static void to_look(struct xen_look *ret_look, const libxl_dominfo *info) {
@@ -424,6 +451,9 @@ void domains_look(struct source *source, bool is_unwatched) {
                 /* What is about to be destroyed is paused for that alone. */
                 if (is_there && now.is_paused && !domain->seen.is_paused && is_dismissed(domain))
                         now.is_paused = false;
+                /* Whoever made it may have said only since that it is his; what is done now rests on that. */
+                if (is_there && now.has_shut_down && !had_shut_down)
+                        share_out(domain);
                 if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
                         end(domain);
                 else if (had_shut_down && !domain->seen.has_shut_down)
@@ -464,19 +494,9 @@ void domains_share_out(struct source *source) {
         xen_keepers_look(source->keepers);
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
-                char policy[sizeof(domain->policy)];
-                bool is_ours;
 
-                if (!domain || domain->seen.is_gone)
-                        continue;
-                is_ours = is_alone(domain);
-                if (is_ours == domain->is_ours && (!is_ours || domain->is_policy_written))
-                        continue;
-                memcpy(policy, domain->policy, sizeof(policy));
-                domain->is_ours = is_ours;
-                find_policy(domain);
-                if (strcmp(policy, domain->policy))
-                        tell(domain);
+                if (domain && !domain->seen.is_gone)
+                        share_out(domain);
         }
 }
 

@@ -210,15 +210,8 @@ void xen_keepers_look(struct xen_keepers *keepers) {
         }
 }
 
-static bool is_libvirts(const char *name) {
-        char path[512];
-
-        /* libxl's driver keeps a file for each domain that runs (src/libxl/libxl_conf.h). */
-        return !strchr(name, '/') && snprintf(path, sizeof(path), "/run/libvirt/libxl/%s.xml", name) < (int)sizeof(path) && !access(path, F_OK);
-}
-
 bool xen_keepers_has(const struct xen_keepers *keepers, uint32_t domid, const char *name) {
-        if (keepers->has_other || is_libvirts(name))
+        if (keepers->has_other)
                 return true;
         for (const struct keeper *keeper = keepers->first; keeper; keeper = keeper->next) {
                 if (keeper->domid == domid)
