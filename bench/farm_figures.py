@@ -13,7 +13,7 @@ from measured import BUILD, HERE, VMS_MAX, Daemon, cpu_ns, now_ns, rss_kib, spre
 
 os.environ.setdefault("FARM", os.path.join(BUILD, "tests/farm/farm"))
 sys.path.insert(0, os.path.join(HERE, "..", "tests/farm"))
-from farm import Farm
+from farm import Farm, Farms
 
 FILL = os.path.join(BUILD, "bench/fill_history")
 OURS = b'"name":"vm-'  # in a verdict of the farm's
@@ -28,7 +28,7 @@ class Host:
     def __init__(self, n, threads=0, state=None):
         # On a disk the sockets would cost the file system more than they cost anyone else.
         self.directory = tempfile.mkdtemp(prefix="vmpower-farm-", dir="/dev/shm")
-        self.farm = Farm(self.directory, n, threads=threads, patience=120)
+        self.farm = (Farm if n <= Farms.MOST else Farms)(self.directory, n, threads=threads, patience=120)
         self.daemon = Daemon(state=state)
         self.n = 0
 

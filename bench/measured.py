@@ -26,13 +26,13 @@ libc = ctypes.CDLL(None)
 now_ns = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-# A VM costs the daemon up to four descriptors: its monitor, the socket that it is shared by, its process, its cgroup's counter.
-# Where not even root may have so many, fewer VMs fit.
+# A VM costs the daemon up to four descriptors: its monitor, the socket that it is shared by, its process, its cgroup's counter.  Those of the farm cost
+# two, and one where descriptors are short (the last 1024) and monitors not shared any more.  Where not even root may have so many, fewer VMs fit.
 try:
     resource.setrlimit(resource.RLIMIT_NOFILE, (100000, 100000))
 except ValueError:
     pass
-VMS_MAX = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2
+VMS_MAX = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] + 1024 - 256 - 256) // 2
 
 
 def die_with_us():

@@ -53,7 +53,7 @@ static void on_trouble(const char *line, void *userdata) {
         say(SD_WARNING, line);
 }
 
-/* A VM costs two descriptors (its process, its cgroup's counter), with a monitor three. */
+/* A VM costs two descriptors (its process, its cgroup's counter), with a monitor, which is shared, four. */
 static void raise_file_limit(void) {
         struct rlimit limit;
 

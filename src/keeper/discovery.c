@@ -57,18 +57,24 @@ static struct suspect *suspect_free(struct suspect *suspect) {
         return NULL;
 }
 
-static void look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, bool is_settled) {
+/* 0, or -errno: there was no descriptor to look with. */
+static int look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, bool is_settled) {
         struct survey_vmm vmm = { 0 };
+        int r = survey_process(&vmm, pid, is_kvm_user);
 
-        if (!survey_process(&vmm, pid, is_kvm_user) && (vmm.is_qemu || vmm.is_vmpower_vmm || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
+        if (!r && (vmm.is_qemu || vmm.is_vmpower_vmm || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
                 discovery->events.found(discovery->events.userdata, &vmm);
         survey_vmm_deinit(&vmm);
+        return r == -EMFILE || r == -ENFILE ? r : 0;
 }
+
+static void suspect_new(struct discovery *discovery, pid_t pid, bool is_kvm_user);
 
 static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct suspect *suspect = userdata;
 
-        look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true);
+        if (look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true))
+                suspect_new(suspect->discovery, suspect->pid, suspect->is_kvm_user);
         suspect_free(suspect);
         return 0;
 }

@@ -1,5 +1,6 @@
 #include "keeper/keeper_inside.h"
 #include "basics/cleanup.h"
+#include "basics/descriptors.h"
 #include "keeper/discovery.h"
 #include "keeper/stale_sockets.h"
 #include "engine/tracing.h"
@@ -18,6 +19,9 @@
 
 /* A VM that is born while the disk is sick holds up nobody else for longer: it is looked for again. */
 #define ADD_PATIENCE_MS 1000
+
+/* So long after descriptors were short. */
+#define MISSED_USEC 10000000
 
 #define TIDY_USEC 5000000
 #define TIDY_ACCURACY_USEC 1000000
@@ -103,6 +107,37 @@ void keeper_tidy_soon(struct keeper *keeper) {
         sd_event_source_set_enabled(keeper->tidying, SD_EVENT_ONESHOT);
 }
 
+/* --- descriptors ------------------------------------------------------------------------------------------------- */
+
+bool keeper_has_descriptors(void) {
+        return descriptors_left() > descriptors_last() / 4;
+}
+
+void keeper_miss(struct keeper *keeper) {
+        if (!keeper->is_short)
+                keeper_say(keeper, "there are no descriptors for one VM more (at most %zu may be open: LimitNOFILE=, ulimit -n); those that are not "
+                                   "looked after are tried again every %d seconds",
+                           descriptors_limit(), MISSED_USEC / 1000000);
+        keeper->is_short = true;
+        if (sd_event_source_get_enabled(keeper->missed, NULL) > 0)
+                return;
+        sd_event_source_set_time_relative(keeper->missed, MISSED_USEC);
+        sd_event_source_set_enabled(keeper->missed, SD_EVENT_ONESHOT);
+}
+
+/* Watching goes before sharing. */
+static bool on_may_share(void *userdata) {
+        struct keeper *keeper = userdata;
+        bool is_short = descriptors_left() <= descriptors_last();
+
+        if (is_short && !keeper->is_unsharing)
+                keeper_say(keeper, "descriptors are short (at most %zu may be open: LimitNOFILE=, ulimit -n): monitors that are opened from now on are "
+                                   "held, and not shared",
+                           descriptors_limit());
+        keeper->is_unsharing = is_short;
+        return !is_short;
+}
+
 /* --- finding ----------------------------------------------------------------------------------------------------- */
 
 static void on_found(void *userdata, struct survey_vmm *vmm) {
@@ -110,9 +145,13 @@ static void on_found(void *userdata, struct survey_vmm *vmm) {
         const char *monitor = keeper_find_monitor(keeper, vmm);
         struct store_vm instance;
         struct kept *kept;
+        int r;
 
         keeper_describe(keeper, vmm, &instance);
-        if (!keeper_keep(keeper, &instance, &kept)) {
+        r = keeper_keep(keeper, &instance, &kept);
+        if (r == -EMFILE)
+                keeper_miss(keeper);
+        if (!r) {
                 if (!kept->could_attach && monitor)
                         kept->could_attach = strdup(monitor);
                 if (monitor)
@@ -136,10 +175,11 @@ static void on_birth(void *userdata, pid_t pid) {
                 discovery_born(keeper->discovery, pid);
 }
 
-/* VMs that were born while nothing could be written down. */
+/* VMs that were born while nothing could be written down, or nobody watched. */
 static int on_missed(sd_event_source *source, uint64_t usec, void *userdata) {
         struct keeper *keeper = userdata;
 
+        keeper_watch_again(keeper);
         if (keeper->discovery)
                 discovery_look(keeper->discovery);
         return 0;
@@ -405,7 +445,8 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
         keeper->config = *config;
         keeper->events = *events;
         keeper->home = (struct kept_home){ .event = event, .handover = config->handover, .halt_after_ns = config->halt_after_ns,
-                                           .changed = on_changed, .say = on_say, .userdata = keeper };
+                                           .changed = on_changed, .say = on_say, .may_share = on_may_share,
+                                           .userdata = keeper };
         r = start(keeper, ret_why);
         if (r < 0) {
                 if (!*ret_why)

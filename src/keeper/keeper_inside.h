@@ -34,6 +34,8 @@ struct keeper {
         sd_event_source *missed; /* a VM could not be written down: it is looked for again, until it can */
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
+        bool is_short;        /* of descriptors: not every VM that is there is looked after, which was said */
+        bool is_unsharing;    /* monitors are shared no more, which was said */
         struct socket_looks *looks;
         struct opening *openings;
         struct giving_back *given_back; /* monitors, but that is not on record yet */
@@ -55,14 +57,25 @@ void keeper_say(struct keeper *keeper, const char *format, ...) __attribute__((f
 /* A VM has come or gone: what lies free in between goes back to the system, once for all of a few seconds. */
 void keeper_tidy_soon(struct keeper *keeper);
 
+/*
+ * Are there descriptors for one VM more?  The last ones are for whoever asks, and for looking at what becomes of the others.  Where there are none,
+ * what is missed is looked for again later; that is said, once.
+ */
+bool keeper_has_descriptors(void);
+void keeper_miss(struct keeper *keeper);
+
 /* keeper_records.c */
+
+/* Watch its process; where that cannot be, it is tried again later. */
+void keeper_watch(struct keeper *keeper, struct kept *kept);
+void keeper_watch_again(struct keeper *keeper);
 
 /* What the survey saw, as an instance; its command line is taken over. */
 void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct store_vm *ret_instance);
 
 /*
  * The VM as the keeper has it, or has it from now on: as it is on record, or newly written down.  0; -EBUSY: it is another vmpower's, or it
- * has ended; -errno, said already.
+ * has ended; -EMFILE: there are no descriptors for it; -errno, said already.
  */
 int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **ret_kept);
 

@@ -16,6 +16,8 @@
 /* So often, so far apart, a monitor of ours is looked at that still seems to have a client. */
 #define OPEN_TRIES      20
 #define OPEN_RETRY_USEC 100000
+/* So long after there were no descriptors for one. */
+#define OPEN_SHORT_USEC 10000000
 
 /* A monitor that is being opened: asked for by somebody, or taken up by ourselves. */
 struct opening {
@@ -132,9 +134,13 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
         if (*ret_kept)
                 return 0;
         r = look_at_owner(keeper, check->pid, &vmm, &is_vm);
-        if (r) {
+        if (r == -ESRCH) {
                 snprintf(ret_why, STORE_WHY_MAX, "pid %d has gone", (int)check->pid);
-                return -ESRCH;
+                return r;
+        }
+        if (r) {
+                snprintf(ret_why, STORE_WHY_MAX, "it cannot be seen what pid %d is: %s", (int)check->pid, strerror(-r));
+                return r;
         }
         keeper_describe(keeper, &vmm, &instance);
         if (!is_vm) {
@@ -155,7 +161,8 @@ static int find_target(struct keeper *keeper, const struct monitor_check *check,
                 snprintf(ret_why, STORE_WHY_MAX, "another vmpower looks after pid %d, or it has ended", (int)check->pid);
                 r = -ESRCH;
         } else if (r) {
-                snprintf(ret_why, STORE_WHY_MAX, "cannot look after pid %d: %s", (int)check->pid, strerror(-r));
+                snprintf(ret_why, STORE_WHY_MAX, "cannot look after pid %d: %s", (int)check->pid,
+                         r == -EMFILE ? "vmpowerd has no descriptors for one VM more" : strerror(-r));
         }
         store_vm_deinit(&instance);
         return r;
@@ -190,6 +197,10 @@ static int hold(struct opening *opening, struct kept *kept, char ret_why[static 
         struct qemu_source_past past = { 0 };
         int r;
 
+        if (!keeper_has_descriptors()) {
+                snprintf(ret_why, STORE_WHY_MAX, "vmpowerd has no descriptors for the monitor of %.200s", kept_name(kept));
+                return -EMFILE;
+        }
         fd = attachment_take(opening->attachment, &greeting, &past.n_greeting);
         past.greeting = greeting;
         r = fd < 0 ? fd : kept_hold_monitor(kept, attachment_check(opening->attachment)->path, fd, &past, -1);
@@ -240,15 +251,13 @@ static uint64_t inode_of(const struct kept *kept) {
 
 static int on_retry(sd_event_source *timer, uint64_t usec, void *userdata);
 
-static int retry_soon(struct opening *opening) {
+static int retry_in(struct opening *opening, uint64_t usec) {
         int r;
 
-        opening->n_tries--;
         opening->attachment = attachment_free(opening->attachment);
         if (!opening->retry)
-                return sd_event_add_time_relative(opening->keeper->event, &opening->retry, CLOCK_MONOTONIC, OPEN_RETRY_USEC, 0, on_retry,
-                                                  opening);
-        r = sd_event_source_set_time_relative(opening->retry, OPEN_RETRY_USEC);
+                return sd_event_add_time_relative(opening->keeper->event, &opening->retry, CLOCK_MONOTONIC, usec, 0, on_retry, opening);
+        r = sd_event_source_set_time_relative(opening->retry, usec);
         return r < 0 ? r : sd_event_source_set_enabled(opening->retry, SD_EVENT_ONESHOT);
 }
 
@@ -257,8 +266,17 @@ static int retry_soon(struct opening *opening) {
  * gone: that is looked at again for a while.  Nobody is connected to for that.
  */
 static void fail_by_ourselves(struct opening *opening, struct kept *kept, int result, const char *why) {
-        if (result == -EBUSY && opening->n_tries && retry_soon(opening) >= 0)
-                return;
+        if (result == -EBUSY && opening->n_tries) {
+                opening->n_tries--;
+                if (retry_in(opening, OPEN_RETRY_USEC) >= 0)
+                        return;
+        }
+        /* Nor is one gone for which there is no descriptor. */
+        if (result == -EMFILE) {
+                keeper_miss(opening->keeper);
+                if (retry_in(opening, OPEN_SHORT_USEC) >= 0)
+                        return;
+        }
         /* One that somebody is connected to, and that was never ours, is his. */
         if (result != -EBUSY || opening->is_ours)
                 keeper_say(opening->keeper, "%.200s: %s", kept_name(kept), why);

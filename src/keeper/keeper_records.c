@@ -93,11 +93,22 @@ static struct kept *add(struct keeper *keeper, struct engine_vm *vm) {
         return kept;
 }
 
-static void watch(struct kept *kept) {
+void keeper_watch(struct keeper *keeper, struct kept *kept) {
         const struct store_vm *instance = kept_instance(kept);
+        int r;
 
-        if (!instance_is_monitors(instance->identity.instance))
-                kept_watch_process(kept, (pid_t)instance->pid);
+        if (instance_is_monitors(instance->identity.instance))
+                return;
+        r = keeper_has_descriptors() ? kept_watch_process(kept, (pid_t)instance->pid) : -EMFILE;
+        kept->is_unwatched = r != 0;
+        if (r)
+                keeper_miss(keeper);
+}
+
+void keeper_watch_again(struct keeper *keeper) {
+        for (struct kept *kept = keeper->vms.first; kept; kept = kept->next)
+                if (kept->is_unwatched && !kept->is_over)
+                        keeper_watch(keeper, kept);
 }
 
 /* --- writing it down, or taking up what was written down ---------------------------------------------------------- */
@@ -214,7 +225,7 @@ static int take_up_known(struct keeper *keeper, struct store_vm *known, struct k
         *ret_kept = adopt(keeper, known, "nobody looked after it for a while", ret_record);
         if (!*ret_kept)
                 return -ENOMEM;
-        watch(*ret_kept);
+        keeper_watch(keeper, *ret_kept);
         return 0;
 }
 
@@ -226,8 +237,10 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         char why[STORE_WHY_MAX];
         int r;
 
+        if (!keeper_has_descriptors())
+                return -EMFILE;
         /* The disk was sick a moment ago: one at a time waits for it. */
-        if (sd_event_source_get_enabled(keeper->missed, NULL) > 0)
+        if (sd_event_source_get_enabled(keeper->missed, NULL) > 0 && !keeper->is_short)
                 return -EAGAIN;
         r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
@@ -258,6 +271,7 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         *ret_kept = add(keeper, vm);
         if (!*ret_kept)
                 return -ENOMEM;
+        keeper->is_short = false;
         keeper_tell_host(keeper, *ret_kept);
         (*ret_kept)->own_name = take_pointer(own_name);
         keeper->n_waiting += (*ret_kept)->own_name != NULL;
@@ -314,7 +328,7 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
         policy.halt_after_ns = keeper->config.halt_after_ns;
         r = write_down(keeper, instance, &policy, ret_kept);
         if (!r)
-                watch(*ret_kept);
+                keeper_watch(keeper, *ret_kept);
         return r;
 }
 
@@ -392,7 +406,7 @@ static bool take_up_handed(struct keeper *keeper, struct store_vm *vm) {
                 take_fd(&fd);
         }
         /* What its monitor said comes before its process's end. */
-        watch(kept);
+        keeper_watch(keeper, kept);
         return true;
 }
 
@@ -434,7 +448,7 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
         if (vm_is_lost(vm) && tracing_saw_end(keeper->tracing, vm->identity.instance)) {
                 kept = adopt(keeper, vm, NULL, &record);
                 if (kept)
-                        watch(kept);
+                        keeper_watch(keeper, kept);
                 return;
         }
         if (vm_is_lost(vm)) {

@@ -203,7 +203,7 @@ static void take_over(struct wire_link *link) {
         source_report(engine_vm_sink(kept->vm), &gap);
         if (!kept->could_attach)
                 kept->could_attach = take_pointer(link->monitor);
-        kept_watch_process(kept, (pid_t)kept_instance(kept)->pid);
+        keeper_watch(link->keeper, kept);
         link->kept = NULL;
         link_free(link);
 }

@@ -92,13 +92,17 @@ void kept_trace_process(struct kept *kept, pid_t pid) {
         trace(kept, pid, true, true);
 }
 
-void kept_watch_process(struct kept *kept, pid_t pid) {
+int kept_watch_process(struct kept *kept, pid_t pid) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+        int r;
 
         kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
         trace(kept, pid, kept->qemu && !kept->monitor_is_over, false);
-        if (process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink))
-                on_process_report(kept, &vanished);
+        r = process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink);
+        if (r != -ESRCH)
+                return r;
+        on_process_report(kept, &vanished);
+        return 0;
 }
 
 void kept_leave_process(struct kept *kept) {
@@ -299,7 +303,7 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
         }
         kept->monitor = copy;
         traced_set_monitored(kept->traced, true);
-        if (kept->home->shared_directory[0])
+        if (kept->home->shared_directory[0] && (listener >= 0 || kept->home->may_share(kept->home->userdata)))
                 share(kept, listener);
         else if (listener >= 0)
                 close(listener);

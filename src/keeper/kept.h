@@ -26,6 +26,7 @@ struct kept_home {
         struct halt_ticks *ticks; /* one timer for all looks at halted guests */
         void (*changed)(struct kept *kept); /* is_over or monitor_is_over: clear away, outside of the sources' calls */
         void (*say)(void *userdata, const char *line);
+        bool (*may_share)(void *userdata); /* a monitor more; false: descriptors are short, which is said */
         void *userdata;
 };
 
@@ -57,6 +58,7 @@ struct kept {
 
         bool is_going_down;  /* its record says that the host goes down */
         bool is_outlasted;   /* we end after it */
+        bool is_unwatched;   /* its process, for want of descriptors: that is tried again */
         char *own_name;      /* what its command line calls it, while it waits for that name; owned */
         bool is_over;        /* its story is told */
         bool monitor_is_over;
@@ -82,8 +84,11 @@ const char *kept_name(const struct kept *kept);
 /* What was told of it last, in this life or in the one before. */
 void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns);
 
-/* Watch its process.  One that has gone is reported as such.  Or do so no more: somebody else does. */
-void kept_watch_process(struct kept *kept, pid_t pid);
+/*
+ * Watch its process; one that has gone is reported as such.  0; -EMFILE, -errno: it cannot be watched now, and nothing is known of its end.  Or do so
+ * no more: somebody else does.
+ */
+int kept_watch_process(struct kept *kept, pid_t pid);
 void kept_leave_process(struct kept *kept);
 
 /* Somebody else watches its process and holds its monitor; what the kernel sees of it, we alone do. */

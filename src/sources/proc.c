@@ -104,10 +104,19 @@ bool proc_instance_is_alive(const char *text) {
         struct proc_instance instance;
         struct proc_stat stat;
         char boot_id[PROC_BOOT_ID_MAX];
+        int r;
 
-        return !proc_instance_parse(&instance, text) && !proc_boot_id(boot_id) &&
-               !strcmp(boot_id, instance.boot_id) && !proc_stat_read(&stat, instance.pid) &&
-               stat.start_time == instance.start_time && stat.state != 'Z' && stat.state != 'X';
+        if (proc_instance_parse(&instance, text))
+                return false;
+        r = proc_boot_id(boot_id);
+        if (!r && strcmp(boot_id, instance.boot_id))
+                return false;
+        if (!r)
+                r = proc_stat_read(&stat, instance.pid);
+        /* Nothing has ended because we have no descriptor to look at it. */
+        if (r)
+                return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+        return stat.start_time == instance.start_time && stat.state != 'Z' && stat.state != 'X';
 }
 
 void proc_user_name(char *ret_name, size_t n_name, uid_t uid) {

@@ -3,8 +3,10 @@
     FARM    the program
 """
 
+import concurrent.futures
 import contextlib
 import os
+import resource
 import subprocess
 import threading
 
@@ -96,3 +98,37 @@ class Farm:
                 self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class Farms:
+    """The same of as many as one process has descriptors for, twice: half of them are in another process."""
+
+    MOST = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64) // 2  # in one: farm.c
+
+    def __init__(self, directory, n, threads=0, **named):
+        self.n, self.first = n, (n + 1) // 2
+        self.halves = []
+        for i, n_half in enumerate((self.first, n - self.first)):
+            path = os.path.join(directory, str(i))
+            os.mkdir(path)
+            self.halves.append(Farm(path, n_half, threads=threads // 2, **named))
+
+    def path(self, i):
+        return self.halves[i >= self.first].path(i - self.first if i >= self.first else i)
+
+    def storm(self, ms, *ways, **named):
+        """Both at once."""
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            one, two = pool.map(lambda half: half.storm(ms, *ways, **named), self.halves)
+        return sorted(one + [(i + self.first, way, at) for i, way, at in two], key=lambda ended: ended[2])
+
+    def pulse(self, n, per_second):
+        return self.halves[0].pulse(n, per_second)
+
+    def stats(self):
+        one, two = (half.stats() for half in self.halves)
+        return {key: one[key] + two[key] for key in one}
+
+    def close(self):
+        for half in self.halves:
+            half.close()

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""What is kept: a disk that is full for a while, evidence that is pruned, history that is asked, by the daemon or from the state directory."""
+"""What is kept: a disk that is full for a while, descriptors that are short, evidence that is pruned, history that is asked, by the daemon or from the state directory."""
 
 import datetime
 import os
+import resource
 import signal
 
 from daemon_world import *
@@ -82,6 +83,108 @@ def born_on_a_full_disk(world):
     daemon.stop()
     (killed,) = vm.history()
     says(killed, *KILLED, confidence="likely", left="gone")
+
+
+# --- descriptors ----------------------------------------------------------------------------------------------------
+
+
+def descriptors(pid):
+    """(the lowest number that is free, how many are open that are no VM's)"""
+    links = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            pass
+    lowest = next(number for number in itertools.count() if number not in links)
+    return lowest, sum("pidfd" not in link and "/memory." not in link for link in links.values())
+
+
+def limit(daemon, n):
+    """So many it may have open from now on; None: as many as before."""
+    _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (hard if n is None else n, hard))
+
+
+NO_ROOM = "there are no descriptors for one VM more"
+
+
+@test("a daemon that starts without descriptors for its VMs says so, once, and takes none of them for gone")
+def started_without_descriptors(world):
+    known, ends = runs(world), runs(world)
+    daemon = Daemon(world)
+    _, n_own = descriptors(daemon.process.pid)
+    daemon.stop()
+    new = runs(world)
+    daemon = Daemon(world, within=("prlimit", f"--nofile={n_own + 12}:{n_own + 12}"))
+    told = listed(world, known.name)
+    assert told["state"] == "running" and told["sources"] in ([], ["trace"]), told
+    assert listed(world, new.name) is None
+    is_refused(attach(world, new), FAILED, "vmpowerd has no descriptors for one VM more")
+    ends.signal(signal.SIGKILL)
+    time.sleep(0.5)
+    assert daemon.stderr.text().count(NO_ROOM) == 1, daemon.stderr.text()
+    for vm in (known, new):
+        assert not daemon.lines_on(vm.name) and not verdicts_stored(world, vm), daemon.stderr.text()
+    daemon.stop()
+
+    daemon = Daemon(world)
+    for vm in (known, new):
+        assert "process" in listed(world, vm.name)["sources"], listed(world, vm.name)
+        vm.signal(signal.SIGKILL)
+        daemon.wait_told(vm.name)
+    daemon.stop()
+    for vm in (known, new):
+        (killed,) = vm.history()
+        says(killed, *KILLED, confidence="likely", left="gone")
+    assert len(ends.history()) == 1, ends.history()
+
+
+@test("kvm: a VM that is born while there are no descriptors for it is looked after once there are; the others are all the time")
+def born_without_descriptors(world):
+    needs_kvm()
+    other = runs(world)
+    daemon = Daemon(world)
+    # Other tests' VMs come and go there, too.
+    limit(daemon, descriptors(daemon.process.pid)[1] + 12)
+    vm = runs(world, accelerator="kvm")
+    daemon.stderr.wait_for(NO_ROOM)
+    time.sleep(1.5)  # its second look came to nothing, too
+    other.signal(signal.SIGKILL)
+    daemon.wait_told(other.name)
+    limit(daemon, None)
+    assert listed(world, vm.name) is None
+    wait_listed(world, vm.name)
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (killed,) = vm.history()
+    says(killed, *KILLED, confidence="likely", left="gone")
+    (killed,) = other.history()
+    says(killed, *KILLED, confidence="likely", left="gone")
+
+
+@test("where descriptors are short, monitors are held and not shared, which is said once")
+def unshared(world):
+    vms = [runs(world) for _ in range(3)]
+    daemon = Daemon(world)
+    for vm in vms[:2]:
+        limit(daemon, descriptors(daemon.process.pid)[0] + 40)
+        assert attached(world, vm)["shared_monitor"] is None
+        assert not os.path.exists(shared_path(world, vm.name))
+    assert daemon.stderr.text().count("held, and not shared") == 1, daemon.stderr.text()
+    limit(daemon, None)
+    assert attached(world, vms[2])["shared_monitor"] == shared_path(world, vms[2].name)
+    for vm in vms:
+        vm.own.quit()
+        daemon.wait_told(vm.name)
+    daemon.stop()
+    for vm in vms:
+        (ended,) = vm.history()
+        says(ended, "destroy", "operator", "qmp-quit", False)
+
+
+# --- what is asked of it ---------------------------------------------------------------------------------------------
 
 
 @test("status: with a daemon, and without one")
