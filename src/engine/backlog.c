@@ -18,6 +18,7 @@ struct entry {
         int64_t vm;
         struct verdict_record *record; /* owned; NULL: it is a batch */
         size_t n_bytes, n_verdicts, n_facts;
+        bool is_gaps; /* the batch says what was lost: it is not lost itself, or that would be said, too, and so on for ever */
 };
 
 /* What was dropped of one VM, until that is written down. */
@@ -44,6 +45,7 @@ struct backlog {
 };
 
 static void try_first(struct backlog *backlog);
+static void add_batch(struct backlog *backlog, struct store_batch *batch, bool is_gaps);
 
 static void say(struct backlog *backlog, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct backlog *backlog, const char *format, ...) {
@@ -125,7 +127,7 @@ static bool add_gaps(struct backlog *backlog) {
         for (size_t i = 0; i < backlog->n_losses; i++)
                 add_gap(batch, &backlog->losses[i]);
         backlog->n_losses = 0;
-        backlog_add_batch(backlog, batch);
+        add_batch(backlog, batch, true);
         return true;
 }
 
@@ -170,7 +172,7 @@ static void measure_batch(struct entry *entry) {
 static bool drop_facts(struct backlog *backlog) {
         for (struct entry *entry = backlog->facts_from; entry; entry = entry->next) {
                 backlog->facts_from = entry;
-                if (!entry->batch || entry->n_verdicts || !entry->n_facts)
+                if (!entry->batch || entry->n_verdicts || !entry->n_facts || entry->is_gaps)
                         continue;
                 note_lost_batch(backlog, entry->batch);
                 count(backlog, entry, false);
@@ -217,7 +219,7 @@ static void append(struct backlog *backlog, struct entry *entry) {
                 wait_for_retry(backlog);
 }
 
-void backlog_add_batch(struct backlog *backlog, struct store_batch *batch) {
+static void add_batch(struct backlog *backlog, struct store_batch *batch, bool is_gaps) {
         struct entry *entry = calloc(1, sizeof(*entry));
 
         if (!entry) {
@@ -226,8 +228,13 @@ void backlog_add_batch(struct backlog *backlog, struct store_batch *batch) {
                 return;
         }
         entry->batch = batch;
+        entry->is_gaps = is_gaps;
         measure_batch(entry);
         append(backlog, entry);
+}
+
+void backlog_add_batch(struct backlog *backlog, struct store_batch *batch) {
+        add_batch(backlog, batch, false);
 }
 
 void backlog_add_verdict(struct backlog *backlog, int64_t vm, struct verdict_record *record) {
@@ -283,7 +290,7 @@ static void first_has_failed(struct backlog *backlog, int result, const char *wh
         say(backlog, "a part of what waited for the disk is lost: %s", why);
         if (entry->record)
                 note_loss(backlog, entry->vm, 0, 1);
-        else if (entry->batch)
+        else if (entry->batch && !entry->is_gaps)
                 note_lost_batch(backlog, entry->batch);
         first_is_done(backlog);
 }

@@ -333,8 +333,8 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
 }
 
 int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const struct policy *policy, struct kept **ret_kept) {
+        cleanup(record_deinit) struct record record = {};
         struct store_vm known = { 0 };
-        struct record record;
         int r;
 
         *ret_kept = vm_list_find_instance(&keeper->vms, instance->identity.instance);

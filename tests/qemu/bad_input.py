@@ -161,14 +161,14 @@ def without_right(world):
 
 
 class Impostor:
-    """Somebody who listens where a monitor is said to be, and says this."""
+    """Somebody who listens where a monitor is said to be, and says this; `answer`: and that, once something is said to him."""
 
-    def __init__(self, world, text):
+    def __init__(self, world, text, answer=None):
         self.path = world.path(f"impostor-{next(vm_numbers)}")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(4)
-        self.text, self.clients = text, []
+        self.text, self.answer, self.clients = text, answer, []
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
         world.later(self.close)
@@ -185,6 +185,8 @@ class Impostor:
                     client.close()
                 else:
                     client.sendall(self.text)
+                if self.answer and client.recv(4096):
+                    client.sendall(self.answer)
             except OSError:
                 pass
 
@@ -213,6 +215,22 @@ def no_monitor(world):
     is_well(world, daemon, vm)
     vm.signal(signal.SIGKILL)
     daemon.wait_told(vm.name)
+    daemon.stop()
+
+
+@test("what QEMU refuses is said, with QEMU's own reason, and its monitor is held all the same")
+def refused_by_qemu(world):
+    daemon = Daemon(world)
+    greeting = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}, "capabilities": []}}
+    refusal = {"id": 1, "error": {"class": "GenericError", "desc": "not today"}}
+    impostor = Impostor(world, *((json.dumps(said) + "\r\n").encode() for said in (greeting, refusal)))
+    name = f"refuses-{next(vm_numbers)}"
+    done = world.vmpower("attach", name, "--qmp", impostor.path)
+    assert done.returncode == 0, done.stderr
+    daemon.stderr.wait_for(f"{name}: QEMU refused qmp_capabilities: not today\n")
+    assert listed(world, name)["monitor"] == impostor.path
+    impostor.clients[-1].shutdown(socket.SHUT_RDWR)
+    daemon.wait_told(name)
     daemon.stop()
 
 

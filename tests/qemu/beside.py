@@ -476,6 +476,50 @@ def own_source(world):
     daemon.stop()
 
 
+def claim(world, process, uid, watcher):
+    """A row of a VM that somebody looks after, or did."""
+    with sqlite3.connect(os.path.join(world.state, "vmpower.db"), timeout=PATIENCE) as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute(
+            "INSERT INTO vm (name, backend, instance, pid, uid, policy, watcher, began_ns) VALUES (?, 'qemu', ?, ?, ?, '', ?, 1)",
+            (f"told-{process}", f"{boot_id()}:{process}:{start_time_of(process)}", process, uid, watcher),
+        )
+
+
+@test("who tells of a VM that is on record as another user's, or another watcher's, is refused")
+def on_record_as_anothers(world):
+    daemon = Daemon(world)
+    status = os.stat(os.path.join(world.state, "vmpower.db"))
+    database = f"{status.st_dev}:{status.st_ino}"
+    me = f"{boot_id()}:{os.getpid()}:{start_time_of(os.getpid())}"
+    dead = f"{boot_id()}:{2**22 + 1}:1"
+    own, other = os.getuid(), os.getuid() + 1
+    for same, uid, watcher, is_his in (
+        (False, own, dead, True), (False, other, dead, False), (False, own, me, False),
+        (True, own, me, True), (True, own, dead, False), (True, own, None, False),
+    ):  # fmt: skip
+        sleeper = popen(["sleep", "1000"], env=world.environment)
+        claim(world, sleeper.pid, uid, watcher)
+        said = hello(sleeper.pid)
+        if same:
+            said["hello"]["database"] = database
+        peer = Peer(world)
+        peer.say(said)
+        if is_his:
+            peer.hears("welcome")
+            peer.say(fact("exited", exit_status=0), {"gone": True})
+        else:
+            assert "looked after already" in (why := peer.hears("refused")) or "another" in why, (same, uid, watcher, why)
+            peer.is_hung_up()
+        sleeper.kill()
+        sleeper.wait()
+        with sqlite3.connect(os.path.join(world.state, "vmpower.db"), timeout=PATIENCE) as connection:
+            connection.execute("UPDATE vm SET ended_ns = 2 WHERE pid = ? AND ended_ns IS NULL AND ?", (sleeper.pid, same or not is_his))
+        if is_his:
+            peer.close()
+    daemon.stop()
+
+
 @test("hostile peers: garbage, huge lines, others' VMs, a thousand connections; the daemon and a `run` beside it go on")
 def hostile(world):
     daemon = Daemon(world)

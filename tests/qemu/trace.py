@@ -282,6 +282,26 @@ def no_reboot(world):
     says(reboot, "reboot", "guest", "reset-8042", None, rule="reset-8042", left="gone")
 
 
+@on_kvm("while its monitor is held QEMU tells of a reset, and the kernel in which way; once it is given back the kernel tells of all")
+def held_and_given_back(world):
+    vm, other = held(world, action="reset-8042"), held(world, action="s5")
+    daemon = watching(world)
+    attached(world, vm)
+    attached(world, other)
+    assert world.vmpower("detach", other.name).returncode == 0
+    vm.own.send("cont")
+    daemon.wait_told(vm.name, 2)
+    vm.own.quit()
+    vm.is_over()
+    other.own.send("cont")
+    (off,) = at_end(other, daemon)
+    says(off, "poweroff", "guest", "acpi-s5", True, rule="guest-poweroff", left="gone", actor=None)
+    assert evidence_of(off, "shutdown", "trace")
+    reboot = vm.history()[1]
+    says(reboot, "reboot", "guest", "reset-8042", None, rule="reset-8042", left="running")
+    assert evidence_of(reboot, "reset", "qmp") and not evidence_of(reboot, "reset", "trace"), reboot["evidence"]
+
+
 @on_kvm("`vmpower run` says how its guest was reset: QEMU that it was, the kernel in which way")
 def run_knows_how(world):
     run = world.run(*probe("triple-fault", then="idle", accelerator="kvm"))
