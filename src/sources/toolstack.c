@@ -12,7 +12,8 @@
 
 /*
  * libvirt's daemons: the one for all, and those for one hypervisor each.  Who is connected to a socket that only reads (…-ro) ends nothing, nor
- * does the daemon's own administrator (…-admin-sock).
+ * does the daemon's own administrator (…-admin-sock).  A service manager, the host's or a user's: its systemctl goes not by the bus where it need not (root's, and a
+ * user's to his own), and stays until what it asked for is done (src/shared/bus-util.c, bus_connect_transport_systemd()).
  */
 static const struct {
         const char *comm, *socket;
@@ -20,6 +21,7 @@ static const struct {
         { "libvirtd", "libvirt-sock" },
         { "virtqemud", "virtqemud-sock" },
         { "virtxend", "virtxend-sock" },
+        { "systemd", "private" },
 };
 
 struct look {

@@ -1,5 +1,5 @@
 /*
- * Toolstack: for whom a daemon acted that manages VMs for others.
+ * Toolstack: for whom a daemon acted that manages VMs for others, a service manager among them.
  *
  * Knows such daemons by name, and on which sockets one may have them end a VM.  Does not know what was asked there: whoever alone is connected
  * when the daemon acts has asked it, most likely.

@@ -139,6 +139,17 @@ static void of_two_clients_it_was_nobody_that_is_known(void **state) {
         end(&world);
 }
 
+static void a_service_manager_acts_for_its_systemctl(void **state) {
+        struct world world;
+        pid_t client;
+
+        begin(&world, "systemd", "private");
+        client = connect_to(&world, "systemctl", 1);
+        assert_int_equal(client_of(&world, "systemd").pid, client);
+        leave(client);
+        end(&world);
+}
+
 static void who_may_only_read_has_done_nothing(void **state) {
         struct world world;
         pid_t client;
@@ -168,6 +179,7 @@ int main(void) {
                 cmocka_unit_test(a_daemon_acts_for_the_one_who_is_connected),
                 cmocka_unit_test(several_connections_of_one_are_one),
                 cmocka_unit_test(of_two_clients_it_was_nobody_that_is_known),
+                cmocka_unit_test(a_service_manager_acts_for_its_systemctl),
                 cmocka_unit_test(who_may_only_read_has_done_nothing),
                 cmocka_unit_test(a_daemon_that_is_gone_has_nobody),
         };

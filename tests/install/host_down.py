@@ -218,7 +218,10 @@ TWICE = ("going-down", "stays-up", "going-down")
 
 def who_is_stopped_while_nothing_goes_down_is_an_operators():
     verdict = says("early", "destroy", "operator", "signal", False, "signal-asked", ("systemd", "root") if traced("early") else None)
-    expect([verdict["summary"]] if traced("early") and "sent SIGTERM to its unit early.service" not in verdict["summary"] else [])
+    if traced("early"):
+        client = verdict["actor"].get("client", {})
+        expect([verdict["summary"]] * ("probably for root (systemctl, pid" not in verdict["summary"] or "sent SIGTERM to its unit early.service" not in verdict["summary"]) +
+               [f"it is {client}"] * (client.get("cmdline") != "systemctl stop early"))
 
 
 def who_is_ended_once_it_was_called_off_is_an_operators():
