@@ -1,6 +1,7 @@
 #include "sources/toolstack.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "sources/proc.h"
 #include "sources/process_sockets.h"
 #include "sources/source.h"
 
@@ -30,6 +31,26 @@ struct look {
         size_t n; /* of clients, one of them is known */
 };
 
+/* systemd may ask for a password first; and who is asked to end has time to. */
+#define ASKED_WITHIN_NS UINT64_C(120000000000)
+
+/* Whom the bus has named. */
+static struct asker {
+        char unit[TOOLSTACK_UNIT_MAX];
+        uint64_t at_ns;
+        struct actor_client client;
+} askers[16];
+static size_t n_askers; /* ever */
+
+static struct actor_client client_of(const struct actor *who) {
+        struct actor_client client = { .pid = who->pid, .uid = who->uid };
+
+        memcpy(client.user, who->user, sizeof(who->user));
+        memcpy(client.comm, who->comm, sizeof(who->comm));
+        memcpy(client.cmdline, who->cmdline, sizeof(who->cmdline));
+        return client;
+}
+
 static const char *socket_of(const struct actor *actor) {
         for (size_t i = 0; i < N_ELEMENTS(daemons); i++)
                 if (!strcmp(daemons[i].comm, actor->comm))
@@ -52,10 +73,7 @@ static void on_socket(void *userdata, const struct process_socket *socket) {
         if (look->client.pid == who.pid)
                 return;
         look->n++;
-        look->client = (struct actor_client){ .pid = who.pid, .uid = who.uid };
-        memcpy(look->client.user, who.user, sizeof(who.user));
-        memcpy(look->client.comm, who.comm, sizeof(who.comm));
-        memcpy(look->client.cmdline, who.cmdline, sizeof(who.cmdline));
+        look->client = client_of(&who);
 }
 
 void toolstack_find_client(struct actor *actor) {
@@ -80,4 +98,31 @@ void toolstack_find_client(struct actor *actor) {
         }
         if (last.look.n == 1)
                 actor->client = last.look.client;
+}
+
+void toolstack_note_asker(const char *unit, pid_t pid) {
+        struct asker *asker = &askers[n_askers++ % N_ELEMENTS(askers)];
+        struct actor who;
+
+        proc_actor(pid, "", &who);
+        asker->at_ns = source_now_ns();
+        asker->client = client_of(&who);
+        text_set(asker->unit, sizeof(asker->unit), unit);
+}
+
+void toolstack_forget_asker(const char *unit) {
+        for (size_t i = 0; i < N_ELEMENTS(askers); i++)
+                if (!strcmp(askers[i].unit, unit))
+                        *askers[i].unit = '\0';
+}
+
+void toolstack_find_asker(struct actor *actor, const char *unit) {
+        uint64_t now_ns = source_now_ns();
+
+        for (size_t i = n_askers, n = 0; actor->pid == 1 && !actor->client.pid && *unit && i > 0 && n < N_ELEMENTS(askers); n++) {
+                const struct asker *asker = &askers[--i % N_ELEMENTS(askers)];
+
+                if (!strcmp(asker->unit, unit) && now_ns - asker->at_ns < ASKED_WITHIN_NS)
+                        actor->client = asker->client;
+        }
 }

@@ -6,10 +6,20 @@
  */
 #pragma once
 
+#include <sys/types.h>
 #include <vmpower/judge.h>
+
+enum { TOOLSTACK_UNIT_MAX = 256 }; /* systemd's own limit, its NUL included */
 
 /*
  * Name the actor's client, where the actor is such a daemon, is there, and has exactly one.  The look costs what the daemon has open; one that took long is
  * good for a while, so that a daemon that ends many VMs at once is not looked at for each.
  */
 void toolstack_find_client(struct actor *actor);
+
+/* This process has asked the host's service manager, over the bus, to end that unit; or it was refused. */
+void toolstack_note_asker(const char *unit, pid_t pid);
+void toolstack_forget_asker(const char *unit);
+
+/* Name the actor's client, where the actor is the host's service manager, has none yet, and was asked to end that unit not long ago. */
+void toolstack_find_asker(struct actor *actor, const char *unit);

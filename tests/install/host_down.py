@@ -37,6 +37,16 @@ while monitor.recv(4096):
     pass
 """
 
+# Has systemd stop a unit, over the bus, as a desktop's or a user's program does, and stays.
+STOP = """import ctypes, sys, time
+systemd = ctypes.CDLL("libsystemd.so.0")
+bus = ctypes.c_void_p()
+systemd.sd_bus_open_system(ctypes.byref(bus))
+print(systemd.sd_bus_call_method(bus, b"org.freedesktop.systemd1", b"/org/freedesktop/systemd1", b"org.freedesktop.systemd1.Manager",
+                                 b"StopUnit", None, None, b"ss", sys.argv[1].encode(), b"replace"))
+time.sleep(60)
+"""
+
 # Asks logind, and stays: systemctl goes as soon as it has been answered, and on a busy machine before the bus can be asked who it was.
 ASK = """import ctypes, sys, time
 systemd = ctypes.CDLL("libsystemd.so.0")
@@ -100,10 +110,10 @@ def the_host_is_up():
     with open(BUILD + "/guests/probe.rom", "rb") as file:
         rom = file.read()
     # Another boot than that of whoever reads it later: then the host has been restarted.
-    host = Host(BUILD, {"probe.rom": rom, "press.py": PRESS, "ask.py": ASK,
+    host = Host(BUILD, {"probe.rom": rom, "press.py": PRESS, "ask.py": ASK, "stop.py": STOP,
                         "mine.service": unit("mine", "ExecStop=/usr/bin/sleep 0.5").replace("ExecStart=", "ExecStart=vmpower run --quiet --name mine -- "),
                         "ask.service": "[Service]\nExecStart=/usr/bin/python3 /etc/systemd/system/ask.py PowerOff\n",
-                        "early.service": unit("early"), "late.service": unit("late"), "asked.service": unit("asked"),
+                        "early.service": unit("early", "ExecStopPost=/usr/bin/sleep 1"), "bused.service": unit("bused", "TimeoutStopSec=30"), "late.service": unit("late"), "asked.service": unit("asked"),
                         "killed.service": unit("killed", "KillSignal=SIGKILL"), "quiet.service": unit("quiet"),
                         "obeys.service": unit("obeys", f"ExecStop=/usr/bin/python3 /etc/systemd/system/press.py {path_of('obeys', 'own')}",
                                               action="button-obey")},
@@ -111,7 +121,7 @@ def the_host_is_up():
     host("mkdir", f"/run/{RUN}-stray")
     # Under software emulation it is found by the daemon's first look.
     stray = "" if IS_LAB else host("sh", "-c", command("stray") + " >/dev/null 2>&1 & echo $!")
-    host.start_vmpowerd("early", "late", "asked", "killed", "quiet", "obeys")
+    host.start_vmpowerd("early", "bused", "late", "asked", "killed", "quiet", "obeys")
     # As if a hook had started it: it is in the daemon's control group, and no unit's stop ends it.
     group = f"/sys/fs/cgroup{host.shows('vmpowerd', 'ControlGroup')}/cgroup.procs"
     if stray:
@@ -120,7 +130,7 @@ def the_host_is_up():
         # From its beginning: KVM has a thread of its own for it, in the control group in which the VM was made, that does not move.
         host("sh", "-c", f"echo $$ >{group}; {command('stray')} >/dev/null 2>&1 &")
         until("the daemon finds the VM that KVM has announced", lambda: "stray" in [vm["name"] for vm in vms()])
-    for name in ("early", "late", "asked", "obeys"):
+    for name in ("early", "bused", "late", "asked", "obeys"):
         attach(name)
     host("systemctl", "start", "mine")
     until("the daemon hears of run's VM", lambda: "mine" in [vm["name"] for vm in vms()])
@@ -150,22 +160,35 @@ def one_is_stopped_by_an_operator():
 
 
 @up
+def another_over_the_bus():
+    host("systemd-run", "--quiet", "--unit=stopper", "--service-type=exec", "/usr/bin/python3", "/etc/systemd/system/stop.py", "bused.service")
+    until("its verdict", lambda: host("vmpower", "why", "bused", status=None))
+    host("systemctl", "stop", "stopper")
+
+
+@up
 def a_scheduled_shutdown_that_is_cancelled_is_nothing():
     host("shutdown", "--no-wall", "+1")
     expect(["nothing is scheduled"] if not host("cat", "/run/systemd/shutdown/scheduled") else [])
     host("shutdown", "-c", "--no-wall")
 
 
+# Each asks logind, and goes as soon as it has been answered: a daemon that does not come to run meanwhile finds nobody to be named.
+HALTS = ("systemctl halt --no-wall", "shutdown --halt --no-wall now", "halt --no-wall")
+
+
 @up
-def a_shutdown_is_called_off():
+def a_shutdown_is_called_off_three_times():
     """logind waits for another's lock, and cannot do it then."""
-    host("systemd-run", "--quiet", "--unit=hold", "--service-type=exec", "systemd-inhibit", "--what=shutdown", "--mode=delay", "sleep", "100")
-    until("somebody else delays, too", lambda: "sleep 100" in host("systemd-inhibit", "--list", "--no-legend"))
-    host("systemctl", "halt", "--no-wall")
-    until("vmpowerd has let go", lambda: not holds_the_lock())
-    host("systemctl", "mask", "--quiet", "--runtime", "halt.target")
-    host("systemctl", "stop", "hold")
-    until("vmpowerd delays the next one", holds_the_lock)
+    for words in HALTS:
+        host("systemd-run", "--quiet", "--unit=hold", "--service-type=exec", "systemd-inhibit", "--what=shutdown", "--mode=delay", "sleep", "100")
+        until("somebody else delays, too", lambda: "sleep 100" in host("systemd-inhibit", "--list", "--no-legend"))
+        host(*words.split())
+        until("vmpowerd has let go", lambda: not holds_the_lock())
+        host("systemctl", "mask", "--quiet", "--runtime", "halt.target")
+        host("systemctl", "stop", "hold")
+        until("vmpowerd delays the next one", holds_the_lock)
+        host("systemctl", "unmask", "--quiet", "--runtime", "halt.target")
 
 
 @up
@@ -189,7 +212,7 @@ def everything_has_one_verdict():
     done = subprocess.run([VMPOWER, "history", "--json"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     for verdict in json.loads(done.stdout or "[]"):
         verdicts.setdefault(verdict["vm"]["name"], []).append(verdict)
-    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "late", "asked", "killed", "quiet", "obeys", "stray", "mine")
+    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "bused", "late", "asked", "killed", "quiet", "obeys", "stray", "mine")
             if len(verdicts.get(name, [])) != 1] + [done.stderr] * bool(done.stderr))
 
 
@@ -213,7 +236,8 @@ def traced(name):
 
 
 BY_ASK = ("python3", "root")
-TWICE = ("going-down", "stays-up", "going-down")
+ASKED = ("going-down", "stays-up") * len(HALTS)
+AGAIN = (*ASKED, "going-down")
 
 
 def who_is_stopped_while_nothing_goes_down_is_an_operators():
@@ -224,16 +248,24 @@ def who_is_stopped_while_nothing_goes_down_is_an_operators():
                [f"it is {client}"] * (client.get("cmdline") != "systemctl stop early"))
 
 
+def whoever_has_systemd_stop_one_over_the_bus_is_named():
+    verdict = says("bused", "destroy", "operator", "signal", False, "signal-asked", ("systemd", "root") if traced("bused") else None)
+    client = verdict["actor"].get("client", {}) if traced("bused") else {"cmdline": "stop.py bused.service"}
+    expect([f"it is {client}"] if not client.get("cmdline", "").endswith("stop.py bused.service") else [])
+
+
 def who_is_ended_once_it_was_called_off_is_an_operators():
     verdict = says("late", "destroy", "operator", "signal", False, "signal-asked", ("kill", "root") if traced("late") else None,
-                   TWICE[:2])
-    going_down = next(fact for fact in verdict["evidence"] if fact["kind"] == "going-down")
-    expect([f"it was {going_down['data']}"] if going_down["data"]["mode"] != "halt" else [])
+                   ASKED)
+    told = [fact["data"] for fact in verdict["evidence"] if fact["kind"] == "going-down"]
+    expect(f"it was {data}" for words, data in zip(HALTS, told)
+           if data["mode"] != "halt" or (data["actor"] and (data["actor"]["cmdline"], data["actor"]["user"], data["actor"]["confidence"]) != (words, "root", "certain")))
+    expect([] if any(data["actor"] for data in told) else ["none of those who asked is named"])
 
 
 def who_is_ended_by_it_says_who_asked_for_it():
     for name in ("asked", "killed"):
-        verdict = says(name, "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, TWICE)
+        verdict = says(name, "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, AGAIN)
         expect([f"{name}: {verdict['actor']}"] if not verdict["actor"]["cmdline"].endswith("ask.py PowerOff") else [])
         expect([f"{name} is {verdict['confidence']}"] if verdict["confidence"] != "certain" else [])
 
@@ -241,33 +273,35 @@ def who_is_ended_by_it_says_who_asked_for_it():
 def who_just_exits_then_was_ended_by_it_most_likely():
     """Nobody holds its monitor: that it was SIGTERM, only the trace can see."""
     seen = traced("quiet")
-    verdict = says("quiet", "destroy", "host", "host-shutdown", False, "host-shutdown-ended" if seen else "host-shutdown-exit", BY_ASK, TWICE)
+    verdict = says("quiet", "destroy", "host", "host-shutdown", False, "host-shutdown-ended" if seen else "host-shutdown-exit", BY_ASK, AGAIN)
     expect([f"it is {verdict['confidence']}"] if verdict["confidence"] != ("certain" if seen else "likely") else [])
 
 
 def who_is_asked_and_obeys_goes_in_order():
     """A second after the daemon was told to end, which waits for that."""
-    says("obeys", "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, TWICE)
+    says("obeys", "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, AGAIN)
 
 
 def who_is_run_by_vmpower_says_it_too():
-    says("mine", "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, TWICE)
+    says("mine", "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, AGAIN)
 
 
 def who_outlives_the_daemon_ended_with_the_host():
-    says("stray", "destroy", "host", "host-shutdown", False, "host-shutdown-unseen", BY_ASK, (*TWICE, "host-restarted"))
+    says("stray", "destroy", "host", "host-shutdown", False, "host-shutdown-unseen", BY_ASK, (*AGAIN, "host-restarted"))
 
 
 TESTS = (
     the_host_is_up,
     the_doctor_hears_of_the_host,
     one_is_stopped_by_an_operator,
+    another_over_the_bus,
     a_scheduled_shutdown_that_is_cancelled_is_nothing,
-    a_shutdown_is_called_off,
+    a_shutdown_is_called_off_three_times,
     one_is_killed_by_an_operator_after_that,
     it_goes_down,
     everything_has_one_verdict,
     who_is_stopped_while_nothing_goes_down_is_an_operators,
+    whoever_has_systemd_stop_one_over_the_bus_is_named,
     who_is_ended_once_it_was_called_off_is_an_operators,
     who_is_ended_by_it_says_who_asked_for_it,
     who_just_exits_then_was_ended_by_it_most_likely,

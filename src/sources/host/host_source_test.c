@@ -19,6 +19,7 @@
 
 #include "basics/cleanup.h"
 #include "sources/host/host_source.h"
+#include "sources/toolstack.h"
 
 #define PATIENCE_NS UINT64_C(20000000000)
 
@@ -122,8 +123,21 @@ static int get_state(sd_bus *bus, const char *path, const char *interface, const
         return sd_bus_message_append(reply, "s", w->state);
 }
 
+static int method_stop_unit(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        struct world *w = userdata;
+
+        return w->refuses ? sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED, "no") : sd_bus_reply_method_return(call, "o", "/job/1");
+}
+
+static const sd_bus_vtable unit_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Stop", "s", "o", method_stop_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
 static const sd_bus_vtable systemd_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("StopUnit", "ss", "o", method_stop_unit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", "", "", method_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("SystemState", "s", get_state, 0, 0),
         SD_BUS_VTABLE_END,
@@ -224,6 +238,8 @@ static bool world_start(struct world *w) {
         w->systemd = connect_to(w, "org.freedesktop.systemd1");
         assert_true(sd_bus_add_object_vtable(w->systemd, NULL, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", systemd_vtable,
                                              w) >= 0);
+        assert_true(sd_bus_add_object_vtable(w->systemd, NULL, "/org/freedesktop/systemd1/unit/web_2d1_2eservice", "org.freedesktop.systemd1.Unit",
+                                             unit_vtable, w) >= 0);
         w->client = connect_to(w, NULL);
         return true;
 }
@@ -582,6 +598,47 @@ static void a_bus_that_goes_is_waited_for(void **state) {
         sd_event_unref(w.event);
 }
 
+/* For whom systemd has ended that unit, as it is known by now. */
+static int64_t asker_of(const char *unit) {
+        struct actor actor = { .pid = 1 };
+
+        toolstack_find_asker(&actor, unit);
+        return actor.client.pid;
+}
+
+static void stop_unit(struct world *w, const char *unit) {
+        assert_true(sd_bus_call_method_async(w->client, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                             "org.freedesktop.systemd1.Manager", "StopUnit", on_reply, w, "ss", unit, "replace") >= 0);
+}
+
+static void who_has_systemd_stop_a_unit_is_remembered_unless_he_was_refused(void **state) {
+        struct actor other = { .pid = 4711 };
+        struct world w;
+
+        if (!world_start(&w))
+                return;
+        start_logind(&w);
+        open_source(&w);
+        UNTIL(&w, host_source_delays(w.source));
+        stop_unit(&w, "vm.service");
+        UNTIL(&w, asker_of("vm.service"));
+        assert_int_equal(asker_of("vm.service"), getpid());
+        assert_int_equal(asker_of("another.service"), 0);
+        /* Another process of that name, such as a user's service manager, was not asked. */
+        toolstack_find_asker(&other, "vm.service");
+        assert_int_equal(other.client.pid, 0);
+        assert_true(sd_bus_call_method_async(w.client, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1/unit/web_2d1_2eservice",
+                                             "org.freedesktop.systemd1.Unit", "Stop", on_reply, &w, "s", "replace") >= 0);
+        UNTIL(&w, asker_of("web-1.service") == getpid());
+        w.refuses = true;
+        stop_unit(&w, "vm.service");
+        UNTIL(&w, !asker_of("vm.service"));
+        UNTIL(&w, w.n_replies == 3);
+        assert_int_equal(asker_of("vm.service"), 0);
+        assert_int_equal(asker_of("web-1.service"), getpid());
+        world_end(&w);
+}
+
 static void without_a_bus_there_is_no_source(void **state) {
         const struct host_events events = { on_changed, on_trouble, NULL };
         struct host_source *source = NULL;
@@ -610,6 +667,7 @@ int main(void) {
                 cmocka_unit_test(what_others_say_is_not_loginds_word),
                 cmocka_unit_test(who_asks_is_answered),
                 cmocka_unit_test(a_bus_that_goes_is_waited_for),
+                cmocka_unit_test(who_has_systemd_stop_a_unit_is_remembered_unless_he_was_refused),
                 cmocka_unit_test(without_a_bus_there_is_no_source),
         };
 

@@ -1,6 +1,7 @@
 #include "sources/host/shutdown_caller.h"
 #include "basics/cleanup.h"
 #include "core/text.h"
+#include "sources/host/unit_caller.h"
 #include "sources/proc.h"
 #include "sources/source.h"
 
@@ -44,6 +45,7 @@ static const struct {
 
 struct shutdown_caller {
         sd_bus *monitor;       /* hears, and may not speak */
+        struct unit_caller *units; /* hears what else it is shown */
         sd_bus *bus;           /* asks */
         sd_bus_slot *question; /* who the sender is; NULL: that is answered */
         char sender[SENDER_MAX];
@@ -138,6 +140,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
         struct shutdown_call *call = NULL;
         size_t i = 0;
 
+        unit_caller_hear(caller->units, message);
         /* It is somebody else's, whatever it is: nobody answers it here. */
         if (sd_bus_message_is_method_error(message, NULL) > 0) {
                 on_refusal(caller, message);
@@ -187,6 +190,8 @@ static int become_monitor(struct shutdown_caller *caller) {
                 r = sd_bus_message_append(message, "s", members[i].rule);
         if (r >= 0)
                 r = sd_bus_message_append(message, "s", REFUSALS);
+        for (size_t i = 0; r >= 0 && unit_caller_rule(i); i++)
+                r = sd_bus_message_append(message, "s", unit_caller_rule(i));
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         if (r >= 0)
@@ -207,7 +212,9 @@ int shutdown_caller_new(struct shutdown_caller **ret_caller, sd_event *event, sd
         caller->answered = answered;
         caller->userdata = userdata;
         sd_bus_get_address(bus, &address);
-        r = sd_bus_new(&caller->monitor);
+        r = unit_caller_new(&caller->units, bus);
+        if (r >= 0)
+                r = sd_bus_new(&caller->monitor);
         if (r >= 0)
                 r = sd_bus_set_address(caller->monitor, address ? address : BUS_ADDRESS);
         if (r >= 0)
@@ -237,6 +244,7 @@ struct shutdown_caller *shutdown_caller_free(struct shutdown_caller *caller) {
         sd_bus_slot_unref(caller->question);
         sd_bus_detach_event(caller->monitor);
         sd_bus_close_unref(caller->monitor);
+        unit_caller_free(caller->units);
         free(caller);
         return NULL;
 }

@@ -113,12 +113,15 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *si
 
         if (trace_signal_decode(&evidence, signal))
                 return;
+        /* What may be gone in a moment is looked at first. */
+        if (evidence.actor)
+                complete_unit(&evidence, watch->pid);
         if (evidence.actor && trace_signal_is_from_terminal(signal))
                 complete_leader(&evidence, signal);
         else if (evidence.actor)
                 complete_sender(&evidence, &signal->sender);
         if (evidence.actor)
-                complete_unit(&evidence, watch->pid);
+                toolstack_find_asker(evidence.actor, evidence.text);
         report(watch, &evidence);
         if (!watch->machine.is_child && trace_stop_decode(&evidence, signal, &watch->is_stopped))
                 report(watch, &evidence);
