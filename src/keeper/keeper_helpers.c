@@ -301,6 +301,9 @@ static void on_evidence(struct helped *helped, struct evidence *evidence) {
         evidence->actor = NULL;
         if (!fact.time_ns)
                 fact.time_ns = source_time_ns();
+        /* A soft reset goes on where its verdict has left a VM that is off. */
+        if (fact.kind == EVIDENCE_DOMAIN_RESUMED)
+                note_state(helped->kept, left_name(LEFT_RUNNING));
         source_report(engine_vm_sink(helped->kept->vm), &fact);
 }
 

@@ -76,6 +76,24 @@ def reboot(world):
     assert story(named(world, "web")) == [REBOOT]
 
 
+@test("a soft reset is the same domain, begun anew in its place: it runs, and what it does next is another story")
+def soft_reset(world):
+    xen = Xen(world)
+    daemon = daemon_of(world)
+    domain = xen.born("web")
+    wait_listed(world, "web")
+    xen.shut_down(domain, "soft-reset")
+    daemon.wait_told("web")
+    wait_decided(world, "web", ("soft-reset", "done"))
+    told = wait_listed(world, "web", lambda vm: vm["state"] == "running")
+    assert told["instance"] == domain.instance, told
+    xen.shut_down(domain, "poweroff")
+    daemon.wait_told("web", 2)
+    wait_decided(world, "web", ("soft-reset", "done"), ("destroy", "done"))
+    daemon.stop()
+    assert story(named(world, "web")) == [REBOOT, POWEROFF], story(named(world, "web"))
+
+
 @test("a crash loop waits 0, 1, 2, 4, 8 s, and is given up after five, though its helper and the daemon are killed in between")
 def crash_loop(world):
     xen = Xen(world)

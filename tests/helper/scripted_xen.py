@@ -171,6 +171,9 @@ class Xen:
             self._end(domain, alive=not domain.reason)
         if command in ("restart", "coredump-restart"):
             self._born(domain.name, domain.policy)
+        if command == "soft-reset":
+            domain.state, domain.reason = "running", None
+            life.fact(domain, "domain-resumed")
         if command == "pause":
             domain.state = "paused"
             life.fact(domain, "domain-paused")

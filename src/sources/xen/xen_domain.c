@@ -18,6 +18,7 @@
 static const char *const reasons[] = { "poweroff", "reboot", "suspend", "crash", "watchdog", "soft-reset" };
 enum {
         REASON_SUSPEND = 2,
+        REASON_SOFT_RESET = 5,
 };
 
 static void tell(const struct xen_report *report, enum evidence_kind kind, const char *word, enum tristate flag) {
@@ -52,7 +53,7 @@ const char *xen_domain_state(const struct xen_domain *domain, const struct xen_l
 }
 
 void xen_domain_is_made(struct xen_domain *domain) {
-        domain->is_being_made = false;
+        domain->is_being_made = domain->is_begun_anew = false;
 }
 
 static bool go(struct xen_domain *domain, const struct xen_look *look, enum xen_account account, const struct xen_report *report) {
@@ -88,9 +89,14 @@ bool xen_domain_look(struct xen_domain *domain, const struct xen_look *look, enu
                 if (look->is_paused)
                         return false;
                 domain->has_shut_down = false;
+                domain->is_begun_anew = domain->reason == REASON_SOFT_RESET;
                 domain->request[0] = '\0';
                 tell(report, EVIDENCE_DOMAIN_RESUMED, "", TRISTATE_NULL);
                 return false;
+        }
+        if (domain->is_begun_anew && look->is_paused) {
+                domain->is_begun_anew = false;
+                domain->is_being_made = true;
         }
         if (domain->is_being_made) {
                 domain->is_being_made = look->is_paused;

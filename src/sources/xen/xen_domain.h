@@ -33,6 +33,7 @@ enum xen_account {
 
 struct xen_domain {
         bool is_being_made; /* its toolstack has not let it run yet */
+        bool is_begun_anew; /* by a soft reset, in which Xen lets it run, and its toolstack holds it then to make it ready */
         bool is_paused;
         bool has_shut_down;
         bool is_gone;

@@ -191,6 +191,33 @@ static void one_that_runs_again_is_told_once_it_runs(void **state) {
         must_tell("domain-shutdown crash");
 }
 
+/* As libxl does it: Xen lets the domain run at once, and libxl holds it while it makes its device model. */
+static void a_soft_reset_is_no_pause(void **state) {
+        struct xen_domain domain = met(&running, false);
+
+        see(&domain, shut_down(5));
+        must_tell("domain-shutdown soft-reset");
+        see(&domain, running);
+        must_tell("domain-resumed");
+        see(&domain, paused);
+        assert_string_equal(xen_domain_state(&domain, &paused), "running");
+        see(&domain, running);
+        must_tell("");
+        see(&domain, paused);
+        must_tell("domain-paused");
+
+        /* A look may see it only once that is done. */
+        domain = met(&running, false);
+        see(&domain, shut_down(5));
+        see(&domain, paused);
+        must_tell("domain-shutdown soft-reset");
+        see(&domain, running);
+        must_tell("domain-resumed");
+        xen_domain_is_made(&domain);
+        see(&domain, paused);
+        must_tell("domain-paused");
+}
+
 /* --- control/shutdown -------------------------------------------------------------------------------------------- */
 
 static void write_it(struct xen_domain *domain, const char *value, unsigned n_events, uint64_t at_s) {
@@ -387,6 +414,7 @@ int main(void) {
                 cmocka_unit_test(one_that_we_destroy_was_alive),
                 cmocka_unit_test(a_pause_is_told_and_its_end),
                 cmocka_unit_test(one_that_is_being_made_is_not_paused),
+                cmocka_unit_test(a_soft_reset_is_no_pause),
                 cmocka_unit_test(one_that_has_shut_down_is_not_paused_as_well),
                 cmocka_unit_test(one_that_runs_again_is_told_once_it_runs),
                 cmocka_unit_test(a_request_is_told_and_that_it_was_taken),

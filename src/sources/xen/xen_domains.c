@@ -297,6 +297,11 @@ static int on_made(sd_event_source *timer, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void wait_until_made(struct domain *domain) {
+        domain->making = sd_event_source_disable_unref(domain->making);
+        sd_event_add_time_relative(domain->source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
+}
+
 /*
  * Is it one of libvirt's?  Its libxl driver stores a domain's XML before it lets the domain run, and looks for it when it begins (libxlDomainStart(),
  * libxlReconnectDomain()).
@@ -385,7 +390,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         xen_link_say(source->link, &message);
         watch_nodes(domain, true);
         if (is_being_made)
-                sd_event_add_time_relative(source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
+                wait_until_made(domain);
 }
 
 static void end(struct domain *domain) {
@@ -456,8 +461,11 @@ void domains_look(struct source *source, bool is_unwatched) {
                         share_out(domain);
                 if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
                         end(domain);
-                else if (had_shut_down && !domain->seen.has_shut_down)
+                else if (had_shut_down && !domain->seen.has_shut_down) {
                         keep_creation(domain);
+                        if (domain->seen.is_begun_anew)
+                                wait_until_made(domain);
+                }
                 if (!is_there) {
                         source->domains[domid] = NULL;
                         domain_free(domain);
