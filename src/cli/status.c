@@ -33,7 +33,7 @@ static void print_daemon(const json_t *daemon, const char *socket) {
                 printf("%s%" JSON_INTEGER_FORMAT " %s", separator, json_integer_value(n), state);
                 separator = ", ";
         }
-        printf("; %" PRIu64 " monitors held\n", number(daemon, "monitors"));
+        printf("; %" PRIu64 " monitor%s held\n", number(daemon, "monitors"), number(daemon, "monitors") == 1 ? "" : "s");
         json_array_foreach(json_object_get(daemon, "helpers"), i, helper)
                 if (number(helper, "pid"))
                         printf("helper    %s, as pid %" PRIu64 "\n", text(helper, "program") ?: "", number(helper, "pid"));
