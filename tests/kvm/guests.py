@@ -25,6 +25,21 @@ for asking in ("TERM", "INT", "HUP"):
     killed_by_another(asking, "signal-exit", "likely")
 
 
+@test("Linux: its QEMU dies of a fault of its own, which is nobody's signal")
+def died_of_its_own(world):
+    world.environment["LD_PRELOAD"] = os.environ["VMPOWER_FAULT_LIBRARY"]
+    vm = Linux(world, "idle").is_up()
+    del world.environment["LD_PRELOAD"]
+    daemon = watching(world)
+    by_another(world, "sh", "-c", f"kill -USR2 {vm.pid}")
+    assert vm.is_over() == -signal.SIGSEGV
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (failed,) = vm.history()
+    says(failed, "failure", "vmm", "signal", False, confidence="likely", rule="vmm-fault", left="gone", actor=None)
+    assert not evidence_of(failed, "signal", "trace"), failed["evidence"]
+
+
 @test("Linux: poweroff, by what it wrote to the ACPI port")
 def powered_off(world):
     daemon = watching(world)

@@ -18,7 +18,7 @@ PROGRAMS = (
 SCRIPT = """
 mkdir -p /lab-tmp
 mount -t tmpfs lab-tmp /lab-tmp
-export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=120 VMPOWER_HOTPLUG=yes
+export TMPDIR=/lab-tmp VMPOWER_TEST_PATIENCE=120 VMPOWER_HOTPLUG=yes VMPOWER_IN_LAB=yes
 echo 2 >/proc/sys/kernel/perf_event_paranoid
 PYTHON -c 'import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 0x49))' # SIOCSIFFLAGS: up
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control

@@ -421,5 +421,15 @@ def perf_sees_all(world):
     a_perf_reader_sees_all(world, watching)
 
 
+@traced("a perf reader of forks, execs and exits, too")
+def perf_sees_processes(world):
+    a_perf_reader_counts(world, watching, *PROCESSES)
+
+
+@on_kvm("a perf reader of KVM's ports and exits, too")
+def perf_sees_guests(world):
+    a_perf_reader_counts(world, watching, *GUESTS_OF_ITS_OWN)
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -117,12 +117,12 @@ def the_oom_killer_takes_it(world, watching):
 
 
 class PerfCounter:
-    """How often a tracepoint fired for a process, as perf counts it (perf_event_open(2))."""
+    """How often a tracepoint fired for a process, as perf counts it (perf_event_open(2)); `inherits`: and for its children from now on."""
 
-    def __init__(self, world, tracepoint, pid):
+    def __init__(self, world, tracepoint, pid, inherits=False):
         with open(f"/sys/kernel/tracing/events/{tracepoint}/id", encoding="ascii") as file:
             number = int(file.read())
-        attributes = (ctypes.c_uint64 * 16)(2 | 128 << 32, number)  # PERF_TYPE_TRACEPOINT, the structure's size; config
+        attributes = (ctypes.c_uint64 * 16)(2 | 128 << 32, number, 0, 0, 0, 2 * inherits)  # PERF_TYPE_TRACEPOINT, the structure's size; config; inherit
         self.fd = ctypes.CDLL(None, use_errno=True).syscall(298, attributes, pid, -1, -1, 8)  # PERF_FLAG_FD_CLOEXEC
         if self.fd < 0:
             raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
@@ -153,3 +153,26 @@ def a_perf_reader_sees_all(world, watching):
     daemon.stop()
     (destroyed,) = vm.history()
     is_named(destroyed, sender.pid, "SIGKILL")
+
+
+# What a shell does, and how often each tracepoint fires for it and its children.
+PROCESSES = ("for i in $(seq 200); do /bin/true; done", {"sched/sched_process_fork": 201, "sched/sched_process_exec": 201, "sched/sched_process_exit": 201})
+# The doctor has a guest of its own write to a port, and fault.
+GUESTS_OF_ITS_OWN = ("for i in 1 2 3; do $VMPOWER doctor --quick; done", {"kvm/kvm_pio": 3, "kvm/kvm_userspace_exit": 6})
+
+
+def a_perf_reader_counts(world, watching, words, expected):
+    if not os.path.exists("/sys/kernel/tracing/events/sched"):
+        raise Skip("there is no tracefs")
+    daemon = watching(world)
+    done = world.path("done")
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    shell = popen(["sh", "-c", f"read go; {words}; echo over >{done}; read go"], env={**world.environment, "VMPOWER": VMPOWER}, **streams)
+    counters = {name: PerfCounter(world, name, shell.pid, inherits=True) for name in expected}
+    shell.stdin.write(b"\n")
+    shell.stdin.flush()
+    wait_for_content(done, "over")
+    counted = {name: counter.count() for name, counter in counters.items()}
+    shell.communicate(b"\n")
+    assert counted == expected, counted
+    daemon.stop()
