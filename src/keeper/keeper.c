@@ -152,6 +152,9 @@ static void on_found(void *userdata, struct survey_vmm *vmm) {
         if (r == -EMFILE)
                 keeper_miss(keeper);
         if (!r) {
+                /* Its toolstack may have moved it, since it was found first: a moment after its birth. */
+                if (kept->watch)
+                        process_watch_look_again(kept->watch);
                 if (!kept->could_attach && monitor)
                         kept->could_attach = strdup(monitor);
                 if (monitor)

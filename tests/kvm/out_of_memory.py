@@ -65,6 +65,22 @@ def in_a_cgroup(world):
     is_the_hosts(world, vm, daemon)
 
 
+@test("where nothing is traced, a VM that was moved out of a cgroup is not the OOM killer's because another one in there is")
+def moved_out_of_it(world):
+    before, after = Cgroup(world, 16 << 20), Cgroup(world, 1 << 40)
+    vm = runs(world, accelerator="kvm")
+    before.take(vm.pid)
+    daemon = Daemon(world)
+    after.take(vm.pid)
+    asks = f'echo $$ >{before.path}/cgroup.procs; exec {sys.executable} -c "b\'x\' * (64 << 20)"'
+    assert popen(["sh", "-c", asks], env=world.environment).wait() == -signal.SIGKILL
+    os.kill(vm.pid, signal.SIGKILL)
+    daemon.wait_told(vm.name)  # before it is reaped: how it ended is seen
+    (destroyed,) = at_end(vm, daemon)
+    says(destroyed, "destroy", "operator", "signal", False, confidence="likely", rule="kill-unseen", left="gone", actor=None)
+    assert not evidence_of(destroyed, "oom-kill"), destroyed["evidence"]
+
+
 @test("the whole host, another process asks for the last page: the host took the VM, and that one only")
 def asked_by_another(world):
     daemon = watching(world)

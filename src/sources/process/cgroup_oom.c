@@ -190,12 +190,43 @@ int cgroup_oom_find(char ret_path[static PATH_MAX], pid_t pid) {
         return cgroup_oom_path(ret_path, PATH_MAX, cgroup, (size_t)n_cgroup, mountinfo, (size_t)n_mountinfo);
 }
 
+/* False: not known. */
+static bool find_place(char ret_place[static PATH_MAX], bool *ret_is_v1, pid_t pid) {
+        char text[CGROUP_TEXT_MAX], path[64];
+        ssize_t n;
+        int r;
+
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+        n = proc_read(path, text, sizeof(text));
+        if (n < 0)
+                return false;
+        r = proc_cgroup_parse(ret_place, PATH_MAX, text, (size_t)n, "memory");
+        *ret_is_v1 = r != -ENOENT;
+        if (r == -ENOENT)
+                r = proc_cgroup_parse(ret_place, PATH_MAX, text, (size_t)n, NULL);
+        /* kernel/cgroup/cgroup.c, proc_cgroup_show(): of one that has ended, and of one whose cgroup has. */
+        return !r && !(*ret_is_v1 && !strcmp(ret_place, "/")) && !strstr(ret_place, " (deleted)");
+}
+
+bool cgroup_oom_has_moved(const struct cgroup_oom *counter, pid_t pid) {
+        size_t n = counter->place ? strlen(counter->place) : 0;
+        char place[PATH_MAX];
+        bool is_v1;
+
+        if (!n || !find_place(place, &is_v1, pid) || (!is_v1 && !strcmp(counter->place, "/")))
+                return false;
+        return strncmp(place, counter->place, n) || (place[n] && (is_v1 || place[n] != '/'));
+}
+
 int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid) {
         struct cgroup_oom counter = { .fd = -1 };
         char path[PATH_MAX];
-        int r = cgroup_oom_find(path, pid);
+        char place[PATH_MAX];
+        bool is_v1;
+        int r;
 
         *ret = counter;
+        r = cgroup_oom_find(path, pid);
         if (r)
                 return r;
 
@@ -207,12 +238,16 @@ int cgroup_oom_open(struct cgroup_oom *ret, pid_t pid) {
                 cgroup_oom_close(&counter);
                 return r;
         }
+        if (find_place(place, &is_v1, pid))
+                counter.place = strdup(place);
         *ret = counter;
         return 0;
 }
 
 void cgroup_oom_close(struct cgroup_oom *counter) {
         close_fd(&counter->fd);
+        free(counter->place);
+        counter->place = NULL;
 }
 
 int cgroup_oom_rise(const struct cgroup_oom *counter, uint64_t *ret_kills) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 struct cgroup_oom {
         int fd; /* -1: there is none */
         uint64_t kills;
+        char *place; /* where in the hierarchy that is; owned.  NULL: not known */
 };
 
 /*
@@ -25,6 +27,12 @@ void cgroup_oom_close(struct cgroup_oom *counter);
 
 /* Where the counter of the process's cgroup is, whether it is there or not.  0 or -errno; -ENOENT: no memory cgroup is in sight. */
 int cgroup_oom_find(char ret_path[static PATH_MAX], pid_t pid);
+
+/*
+ * Is the process in another cgroup by now?  Then the counter is not about it any more, and the other one's was not read when that began.  (One of v2 counts what is
+ * below it, too.)  Of a zombie v2 tells; v1 has forgotten where it was, which is no move.
+ */
+bool cgroup_oom_has_moved(const struct cgroup_oom *counter, pid_t pid);
 
 /* How many were killed since it was opened.  0 or -errno; -ENODEV: the cgroup was removed since. */
 int cgroup_oom_rise(const struct cgroup_oom *counter, uint64_t *ret_kills);

@@ -38,6 +38,7 @@ struct process_watch {
         uint64_t start_time;
         int pidfd;
         struct cgroup_oom oom;
+        bool has_moved; /* out of the cgroup that is counted, as its zombie says */
         sd_event_source *io;
         sd_event_source *deadline; /* runs while a zombie waits for its parent */
         struct source_sink sink;
@@ -50,7 +51,7 @@ static void end(struct process_watch *watch, struct evidence *evidence) {
         watch->io = sd_event_source_disable_unref(watch->io);
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
 
-        if (process_was_killed_by(evidence, SIGKILL) && !cgroup_oom_rise(&watch->oom, &n_killed) &&
+        if (process_was_killed_by(evidence, SIGKILL) && !watch->has_moved && !cgroup_oom_rise(&watch->oom, &n_killed) &&
             n_killed) {
                 struct evidence oom = evidence_make(SOURCE_PROCESS, EVIDENCE_OOM_KILL);
 
@@ -115,6 +116,8 @@ static int on_pidfd(sd_event_source *source, int fd, uint32_t events, void *user
         bool is_known_later = false;
         struct evidence evidence;
 
+        /* Before it is reaped. */
+        watch->has_moved = watch->has_moved || cgroup_oom_has_moved(&watch->oom, watch->pid);
         if (wait_for_child(watch, &evidence) || look_at_zombie(watch, &evidence) ||
             ask_pidfd(watch, &evidence, &is_known_later)) {
                 end(watch, &evidence);
@@ -192,6 +195,11 @@ void process_watch_refresh(struct process_watch *watch) {
         /* Without a counter we know less, and watch all the same. */
         cgroup_oom_close(&watch->oom);
         cgroup_oom_open(&watch->oom, watch->pid);
+}
+
+void process_watch_look_again(struct process_watch *watch) {
+        if (cgroup_oom_has_moved(&watch->oom, watch->pid))
+                process_watch_refresh(watch);
 }
 
 static bool is_kept(pid_t pid, const pid_t *kept, size_t n_kept) {

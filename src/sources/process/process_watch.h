@@ -35,6 +35,9 @@ void process_watch_child_changed(struct process_watch *watch);
 /* The process may have been moved to another cgroup since: count from now on, there. */
 void process_watch_refresh(struct process_watch *watch);
 
+/* It may have been moved, and nothing is lost where it was not. */
+void process_watch_look_again(struct process_watch *watch);
+
 /*
  * A subreaper's duty: reap every child that is dead, but those named, whose watches reap them.  To be called
  * on SIGCHLD.  Returns how many were reaped.

@@ -479,6 +479,48 @@ static void an_oom_kill_is_told_before_the_signal_that_it_sends(void **state) {
         sd_event_unref(event);
 }
 
+static void one_that_was_moved_is_counted_where_it_is(void **state) {
+        struct cgroup_fixture cgroup = cgroup_fixture_make(), other = cgroup;
+        sd_event *event;
+        struct heard heard = { 0 };
+        char pid_text[16];
+        int trigger;
+        pid_t pid;
+
+        if (cgroup.why_not) {
+                print_message("# skipped: %s\n", cgroup.why_not);
+                return;
+        }
+        /* From beside it. */
+        strcat(other.path, "-before");
+        assert_int_equal(mkdir(other.path, 0755), 0);
+        event = new_loop();
+        pid = cgroup_fixture_start(&other, &trigger);
+        assert_true(pid > 0);
+        heard.free_at_end = watch(event, pid, &heard);
+        snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
+        assert_int_equal(cgroup_fixture_write(&cgroup, "cgroup.procs", pid_text), 0);
+        process_watch_look_again(heard.free_at_end);
+        close(trigger);
+        run_until_ended(event, &heard);
+        assert_int_equal(heard.n, 2);
+        assert_int_equal(heard.items[0].kind, EVIDENCE_OOM_KILL);
+        cgroup_fixture_remove(&cgroup);
+        cgroup_fixture_remove(&other);
+        sd_event_unref(event);
+}
+
+static void what_is_counted_where_it_is_not_any_more_is_not_about_it(void **state) {
+        struct cgroup_oom counter = { .fd = -1, .place = "/vm" };
+
+        /* This very process is at another place. */
+        assert_true(cgroup_oom_has_moved(&counter, getpid()));
+        /* Of one that is gone, or of which it was never known, nothing is said. */
+        assert_false(cgroup_oom_has_moved(&counter, 0x7ffffff0));
+        counter.place = NULL;
+        assert_false(cgroup_oom_has_moved(&counter, getpid()));
+}
+
 static void anothers_oom_death_is_not_told_of_one_that_exits(void **state) {
         struct cgroup_fixture cgroup = cgroup_fixture_make();
         sd_event *event;
@@ -527,6 +569,8 @@ int main(void) {
                 cmocka_unit_test(an_adopted_orphan_is_told_and_reaped_like_a_child),
                 cmocka_unit_test(a_subreaper_reaps_all_but_those_that_are_watched),
                 cmocka_unit_test(an_oom_kill_is_told_before_the_signal_that_it_sends),
+                cmocka_unit_test(one_that_was_moved_is_counted_where_it_is),
+                cmocka_unit_test(what_is_counted_where_it_is_not_any_more_is_not_about_it),
                 cmocka_unit_test(anothers_oom_death_is_not_told_of_one_that_exits),
         };
 
