@@ -143,7 +143,10 @@ struct actor {
         } parents[ACTOR_PARENTS_MAX]; /* the nearest first, through all sessions */
         size_t n_parents;
         struct actor_client client; /* of a toolstack's daemon: likely, never certain */
-        char via[32]; /* "SIGKILL", "qmp", "hmp", "terminal", "vmpower shutdown" */
+        /*
+         * "SIGKILL", "qmp", "hmp", "terminal", "vmpower shutdown"; "SIGKILL by ending", "SIGKILL to 77": it came with the end of its sender, or of process 77.
+         */
+        char via[32];
         enum confidence confidence;
 };
 

@@ -140,6 +140,7 @@ static void the_truth_table_holds(void **state) {
                 ROW("host-shutdown-unseen", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-restarted", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-shutdown-obeyed", POWEROFF, HOST, HOST_SHUTDOWN, TRUE),
+                ROW("vmm-own-signal", FAILURE, VMM, SIGNAL, FALSE),
                 ROW("vmm-fault", FAILURE, VMM, SIGNAL, FALSE),
                 ROW("vmm-failed", FAILURE, VMM, PROCESS_EXIT, FALSE),
                 ROW("debug-exit", POWEROFF, GUEST, DEBUG_EXIT, NULL),

@@ -308,6 +308,11 @@ static void world_vmm_fault(struct world *w) {
         said(w, 5, SOURCE_STDERR, "qemu: Assertion `x' failed.");
         process(w, 5, EVIDENCE_KILLED, SIGABRT);
 }
+static void world_vmm_own_signal(struct world *w) {
+        sent(w, 5, SOURCE_TRACE, SIGSEGV, NULL);
+        w->items[w->n - 1].flag = TRISTATE_TRUE;
+        process(w, 5.001, EVIDENCE_KILLED, SIGSEGV);
+}
 static void world_signal_end(struct world *w) {
         process(w, 0.01, EVIDENCE_KILLED, SIGTERM);
 }
@@ -551,6 +556,7 @@ const struct rule_world rule_worlds[] = {
         { "qmp-cont", world_cont, LEFT_RUNNING, "vmpower" },
         { "signal-stop", world_signal_stop, LEFT_PAUSED, "kill" },
         { "signal-cont", world_signal_cont, LEFT_RUNNING, "kill" },
+        { "vmm-own-signal", world_vmm_own_signal, LEFT_GONE },
         { "oom-cgroup", world_oom_cgroup, LEFT_GONE },
         { "signal-by-someone", world_signal_by_someone, LEFT_GONE, "kill" },
         { "kill-unseen", world_kill_unseen, LEFT_GONE },

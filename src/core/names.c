@@ -34,7 +34,7 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_MONITOR_CLOSED] = { "monitor-closed" },
         [EVIDENCE_MONITOR_TAKEN] = { "monitor-taken" },
         [EVIDENCE_MALFORMED] = { "malformed", .text = "text" },
-        [EVIDENCE_SIGNAL] = { "signal", .number = "signal", .word = "name", .text = "unit", .actor = true },
+        [EVIDENCE_SIGNAL] = { "signal", .number = "signal", .word = "name", .text = "unit", .flag = "own", .actor = true },
         [EVIDENCE_MESSAGE] = { "message", .text = "text" },
         [EVIDENCE_EXITED] = { "exited", .number = "exit_status" },
         [EVIDENCE_KILLED] = { "killed", .number = "signal", .word = "name", .flag = "core" },

@@ -21,6 +21,9 @@
 /* A guest's write ends in QEMU's event at once; a loaded host may take its time. */
 #define WRITE_ACTS_WITHIN_NS SECOND_NS
 
+/* QEMU writes to its disks first what it still has for them. */
+#define SIGNAL_EXITS_WITHIN_NS (120 * SECOND_NS)
+
 static bool is_shutdown_because(struct scene *s, const char *reason) {
         return cause_is(s, EVIDENCE_SHUTDOWN) && says(s->cause, reason);
 }
@@ -100,6 +103,11 @@ static bool is_host_shutdown_obeyed(struct scene *s) {
                prove(s, button_of_going_down(s, s->settings->button_likely_ns));
 }
 
+/* What was sent afterwards scene_signal() has left out. */
+static bool is_sent_before_exit(const struct scene *s, const struct evidence *signal) {
+        return signal && (signal->at_ns >= s->cause->at_ns || s->cause->at_ns - signal->at_ns <= SIGNAL_EXITS_WITHIN_NS);
+}
+
 /* Somebody on the host told the VMM to end, and it did: by its monitor, or by a signal. */
 static bool is_ended_from_host(struct scene *s) {
         if (cause_is(s, EVIDENCE_SHUTDOWN))
@@ -108,7 +116,7 @@ static bool is_ended_from_host(struct scene *s) {
                 return signal_is_an_end(s->cause->number);
         /* QEMU's handler ran, though its monitor could not tell: it exits with 0, or how it did was not seen. */
         if (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0)
-                return prove(s, scene_signal(s, 0));
+                return is_sent_before_exit(s, scene_signal(s, 0)) && prove(s, scene_signal(s, 0));
         return cause_is(s, EVIDENCE_VANISHED) && scene_is_sent_shortly_before(s, scene_signal(s, 0)) && prove(s, scene_signal(s, 0));
 }
 
@@ -426,6 +434,19 @@ static bool is_oom_daemon(struct scene *s) {
         return is_by_oom_daemon(sender) && prove(s, sender);
 }
 
+/* The kernel saw nobody else send it. */
+static bool is_own_signal(struct scene *s) {
+        const struct evidence *signal;
+
+        if (!cause_is(s, EVIDENCE_KILLED))
+                return false;
+        signal = scene_signal(s, s->cause->number);
+        if (!signal || signal->flag != TRISTATE_TRUE || !prove(s, signal))
+                return false;
+        prove(s, last_words(s));
+        return true;
+}
+
 /* A signal whose sender is known, and is not the VMM itself. */
 static bool is_signal_by_someone(struct scene *s) {
         const struct evidence *sender;
@@ -574,6 +595,7 @@ const struct rule judge_rules[] = {
         RULE("qmp-cont",               RESUME,    OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_resume),
         RULE("signal-stop",            PAUSE,     OPERATOR, SIGNAL,         NULL,  CERTAIN, is_stop_signal),
         RULE("signal-cont",            RESUME,    OPERATOR, SIGNAL,         NULL,  CERTAIN, is_continue_signal),
+        RULE("vmm-own-signal",         FAILURE,   VMM,      SIGNAL,         FALSE, CERTAIN, is_own_signal),
         RULE("oom-cgroup",             DESTROY,   HOST,     OOM_KILL,       FALSE, LIKELY,  is_oom_in_cgroup),
         RULE("signal-by-someone",      DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_by_someone),
         RULE("kill-unseen",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_kill_unseen),

@@ -145,9 +145,9 @@ const struct evidence *scene_nearest(const struct scene *s, enum evidence_kind k
         return found;
 }
 
-/* How much a report of a signal tells: its sender first, then whether the kernel itself said so. */
+/* How much a report of a signal tells: its sender first, if only that there was no other, then whether the kernel itself said so. */
 static int signal_rank(const struct evidence *signal) {
-        return (signal->actor ? 2 : 0) + (signal->source == SOURCE_TRACE ? 1 : 0);
+        return (signal->actor || signal->flag == TRISTATE_TRUE ? 2 : 0) + (signal->source == SOURCE_TRACE ? 1 : 0);
 }
 
 const struct evidence *scene_signal(const struct scene *s, int64_t signal) {

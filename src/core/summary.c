@@ -72,6 +72,7 @@ static const struct {
         { "oom-daemon", "{name} was killed by {who}, because the host was short of memory." },
         { "oom-cgroup", "{name} was killed, most likely by the host's OOM killer: it took a process of its cgroup." },
         { "signal-by-someone", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
+        { "vmm-own-signal", "{name}'s VMM crashed ({signal}, which nobody sent it){said}" },
         { "kill-unseen", "{name} was destroyed from the host: somebody sent SIGKILL to its VMM; who did was not seen." },
         { "vmm-fault", "{name}'s VMM crashed ({signal}){said}" },
         { "signal-end", "{name} was destroyed from the host: somebody sent {signal} to its VMM; who did was not seen." },
@@ -193,6 +194,18 @@ static void describe_signal(const struct verdict *verdict, const struct evidence
         snprintf(ret, n_ret, "a signal");
 }
 
+/* Whom somebody sent a signal; it reached the VMM in the end. */
+static void describe_target(const struct actor *actor, const char *unit, char *ret, size_t n_ret) {
+        const char *pid = actor ? strstr(actor->via, " to ") : NULL;
+
+        if (*unit)
+                snprintf(ret, n_ret, "its unit %.160s", unit);
+        else if (pid)
+                snprintf(ret, n_ret, "process %s, whose end took the VMM along", pid + 4);
+        else
+                snprintf(ret, n_ret, "its VMM%s", actor && strstr(actor->via, " by ending") ? " by ending itself" : "");
+}
+
 /* The text that stands for the placeholder that begins at `placeholder` ("{who}…"); 0 if it is none. */
 static size_t fill_in(const char *placeholder, const struct verdict *verdict, const struct evidence *items,
                       const char *name, char *ret, size_t n_ret) {
@@ -220,10 +233,7 @@ static size_t fill_in(const char *placeholder, const struct verdict *verdict, co
         }
         if (!strncmp(placeholder, "{vmm}", 5)) {
                 e = proof_of_kind(verdict, items, EVIDENCE_SIGNAL);
-                if (e && e->text[0])
-                        snprintf(ret, n_ret, "its unit %.160s", e->text);
-                else
-                        snprintf(ret, n_ret, "its VMM");
+                describe_target(verdict->actor, e ? e->text : "", ret, n_ret);
                 return 5;
         }
         if (!strncmp(placeholder, "{asked}", 7)) {

@@ -236,9 +236,22 @@ static void read_machine(struct trace_machine *machine, const struct traced_proc
                 read_text(machine, process->command_line);
 }
 
+/* One that has gone already is no news. */
+static void report_unwatched(const struct source_sink *sink, int error) {
+        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
+        char text[128];
+
+        if (error == -ESRCH)
+                return;
+        snprintf(text, sizeof(text), "the kernel does not tell of it: %s", strerror(-error));
+        evidence_set_text(&gap, text, strlen(text));
+        source_report(sink, &gap);
+}
+
 void traced_new(struct traced **ret_traced, struct tracing *tracing, const struct traced_process *process, const struct source_sink *sink) {
         struct proc_instance instance = { .pid = process->pid };
         struct traced *traced;
+        int r;
 
         *ret_traced = NULL;
         if (!tracing || !tracing->source || (process->instance && proc_instance_parse(&instance, process->instance)))
@@ -249,7 +262,9 @@ void traced_new(struct traced **ret_traced, struct tracing *tracing, const struc
         read_machine(&traced->machine, process);
         traced->machine.speaks = process->is_monitored;
         traced->machine.is_child = process->is_child;
-        if (trace_watch_new(&traced->watch, tracing->source, instance.pid, instance.start_time, &traced->machine, sink)) {
+        r = trace_watch_new(&traced->watch, tracing->source, instance.pid, instance.start_time, &traced->machine, sink);
+        if (r) {
+                report_unwatched(sink, r);
                 free(traced);
                 return;
         }

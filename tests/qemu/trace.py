@@ -149,8 +149,9 @@ def own_fault(world):
     daemon.wait_told(vm.name)
     daemon.stop()
     (failed,) = vm.history()
-    says(failed, "failure", "vmm", "signal", False, confidence="likely", rule="vmm-fault", actor=None)
-    assert not evidence_of(failed, "signal", "trace"), failed["evidence"]
+    says(failed, "failure", "vmm", "signal", False, confidence="certain", rule="vmm-own-signal", actor=None)
+    (own,) = evidence_of(failed, "signal", "trace")
+    assert own["data"]["own"] is True and own["data"]["actor"] is None, own
 
 
 def many_killers(number):

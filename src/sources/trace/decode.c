@@ -165,7 +165,7 @@ static int take_arguments(struct actor *actor, const struct trace_sender *sender
 static int take_sender(struct actor *actor, const struct trace_sender *sender) {
         actor->pid = sender->process.tgid;
         actor->tid = sender->tid == sender->process.tgid ? 0 : sender->tid;
-        /* Gone before anybody looked: his pid is certain, and may be somebody else's by now. */
+        /* Gone before anybody looked: his pid is certain, and may be somebody else's by now.  (0: in no pid namespace of ours.) */
         if (!sender->process.start_ns) {
                 actor->confidence = CONFIDENCE_LIKELY;
                 return 0;
@@ -192,6 +192,34 @@ static void take_leader(struct actor *actor, const struct trace_signal *signal) 
         text_set(actor->comm, sizeof(actor->comm), signal->leader.comm);
 }
 
+/* The kernel's own kill is seen as its victim's: the OOM killer's, where the victim itself asked for the page. */
+static bool is_own(const struct trace_signal *signal) {
+        return signal->sender.process.tgid == signal->head.tgid && signal->code <= 0;
+}
+
+/*
+ * Codes above 0 are the kernel's (kernel/signal.c lets nobody else send them), and whoever ran then has nothing to do with it: memory that failed, the OOM killer.
+ * But he whose own end brings it with it has: the first process of a pid namespace.
+ */
+static bool has_sender(const struct trace_signal *signal) {
+        if (signal->sender.is_kernel || signal->sender.process.tgid == signal->head.tgid)
+                return false;
+        return signal->code <= 0 || (signal->code == SI_KERNEL && signal->signal == SIGKILL && signal->sender.is_ending);
+}
+
+/* Of a timer, or of a descriptor that somebody has had signals sent for: whoever runs at that instant.  It may have been forged, too. */
+static bool is_said_by_sender(const struct trace_signal *signal) {
+        return signal->code == SI_USER || signal->code == SI_QUEUE || signal->code == SI_TKILL;
+}
+
+bool trace_signal_is_kernels(const struct trace_signal *signal) {
+        return signal->code == SI_KERNEL && !has_sender(signal);
+}
+
+bool trace_signal_comes_with_end(const struct trace_signal *signal) {
+        return has_sender(signal) && signal->sender.is_ending;
+}
+
 int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal) {
         struct evidence evidence = fact_of(&signal->head, EVIDENCE_SIGNAL, 0);
         struct actor actor = { .uid = -1 };
@@ -209,9 +237,15 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
         if (trace_signal_is_from_terminal(signal)) {
                 take_leader(&actor, signal);
                 is_known = true;
-        } else if (signal->code != SI_KERNEL && !signal->sender.is_kernel) {
+        } else if (is_own(signal)) {
+                evidence.flag = TRISTATE_TRUE;
+        } else if (has_sender(signal)) {
                 r = take_sender(&actor, &signal->sender);
                 is_known = true;
+                if (!is_said_by_sender(signal) && !signal->sender.is_ending)
+                        actor.confidence = CONFIDENCE_LIKELY;
+                if (signal->sender.is_ending)
+                        snprintf(actor.via, sizeof(actor.via), "%.15s by ending", name);
         }
         if (!r && is_known)
                 r = evidence_set_actor(&evidence, &actor);
@@ -279,6 +313,16 @@ void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *r
         *ret_evidence = fact_of(&record->head, EVIDENCE_KILLED, 0);
         ret_evidence->number = WTERMSIG(record->status);
         ret_evidence->flag = WCOREDUMP(record->status) ? TRISTATE_TRUE : TRISTATE_FALSE;
+        signal_name(WTERMSIG(record->status), name);
+        evidence_set_word(ret_evidence, name);
+}
+
+void trace_own_signal_decode(struct evidence *ret_evidence, const struct trace_exit *record) {
+        char name[SIGNAL_NAME_MAX];
+
+        *ret_evidence = fact_of(&record->head, EVIDENCE_SIGNAL, 1);
+        ret_evidence->number = WTERMSIG(record->status);
+        ret_evidence->flag = TRISTATE_TRUE;
         signal_name(WTERMSIG(record->status), name);
         evidence_set_word(ret_evidence, name);
 }

@@ -26,9 +26,15 @@ bool trace_head_is_about(const struct trace_head *head, uint64_t start_time);
 /* Signals of the kernel's own that come from a terminal: ^C, a hangup.  Who sits there is the leader of the target's session. */
 bool trace_signal_is_from_terminal(const struct trace_signal *signal);
 
+/* The kernel itself sent it, for nobody: as its OOM killer does. */
+bool trace_signal_is_kernels(const struct trace_signal *signal);
+
+/* Its sender has sent it by ending: his child wanted that (PR_SET_PDEATHSIG), or he was the first process of its pid namespace. */
+bool trace_signal_comes_with_end(const struct trace_signal *signal);
+
 /*
- * EVIDENCE_SIGNAL, with its sender where somebody sent it; of the sender all but the names of users.  0; TRACE_NO_FACT: it did nothing; -ENOMEM.
- * The record was checked.
+ * EVIDENCE_SIGNAL, with its sender where somebody sent it; of the sender all but the names of users.  Its flag: the process has sent it to itself.
+ * 0; TRACE_NO_FACT: it did nothing; -ENOMEM.  The record was checked.
  */
 int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal);
 
@@ -46,6 +52,8 @@ int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hyp
 
 /* EXITED or KILLED. */
 void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record);
+/* SIGNAL: the one that has ended it is its own, for nobody sent it. */
+void trace_own_signal_decode(struct evidence *ret_evidence, const struct trace_exit *record);
 /* OOM_KILL. */
 void trace_victim_decode(struct evidence *ret_evidence, const struct trace_head *head);
 

@@ -59,6 +59,7 @@ struct trace_sender {
         struct trace_process process;
         uint64_t cgroup_id;
         uint32_t is_kernel; /* a kernel thread, or nobody in particular */
+        uint32_t is_ending; /* it is on its way out: the kernel sends what its end has others get */
         uint32_t tid;
         uint32_t uid;       /* UINT32_MAX: not known */
         uint32_t login_uid; /* UINT32_MAX: nobody logged in */
@@ -67,7 +68,6 @@ struct trace_sender {
         uint32_t n_path;
         uint32_t n_cgroup;
         uint32_t n_arguments; /* bytes */
-        uint32_t padding;
         struct trace_process parents[TRACE_PARENTS]; /* the nearest first */
         char path[TRACE_PATH_NAMES][TRACE_PATH_NAME];       /* of its program, the innermost name first */
         char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the innermost first */
@@ -134,9 +134,15 @@ struct trace_hypercall {
 /* The key of what is about no process: under it the hypercalls are counted that found no room. */
 #define TRACE_HYPERCALLS_LOST 0
 
-/* Who is watched: the key is a tgid.  Written by the reader, but for n_lost. */
+/* In the time of a second so many signals that can end it are told of one process, and so many other records: nobody takes the room of the others. */
+enum { TRACE_RECORDS_A_SECOND = 64 };
+
+/* Who is watched: the key is a tgid.  The reader writes when it starts; the programs count. */
 struct trace_watched {
-        uint64_t start_ns; /* 0: not known; in clock ticks' precision else */
-        uint32_t pm1_port; /* PM1a_CNT of a VM whose machine is known; 0: those that a PC may have */
-        uint32_t n_lost;   /* records about it that found no room */
+        uint64_t start_ns;   /* 0: not known; in clock ticks' precision else */
+        uint32_t n_lost;     /* records about it that found no room */
+        uint32_t n_left_out; /* and those beyond TRACE_RECORDS_A_SECOND */
+        uint32_t second;     /* it is now, of about 10^9 ns */
+        uint32_t n_ends, n_others; /* records in it */
+        uint32_t padding;
 };

@@ -31,6 +31,10 @@ enum {
 #define BPF_ANY 0
 
 #define SI_KERNEL   0x80
+#define SIGKILL     9
+#define SIGCONT     18
+#define TRACE_SIGNAL_IGNORED 1 /* include/trace/events/signal.h */
+#define PF_EXITING  0x00000004
 #define PF_KTHREAD  0x00200000
 #define SIGNAL_GROUP_EXIT 4
 #define KVM_EXIT_SHUTDOWN     8
@@ -61,10 +65,14 @@ struct {
         __type(value, struct trace_watched);
 } watched SEC(".maps");
 
-/* The last fatal signals to those who are not watched: a VMM may be killed before anybody knew it. */
+/*
+ * The last fatal signals to those who are not watched: a VMM may be killed before anybody knew it.  A list for each CPU: where they share one, each takes
+ * room from it for many at once, and on a host of many CPUs that leaves one for each.  The reader makes it as large as there are CPUs.
+ */
 struct {
         __uint(type, BPF_MAP_TYPE_LRU_HASH);
         __uint(max_entries, 512);
+        __uint(map_flags, 2); /* BPF_F_NO_COMMON_LRU */
         __type(key, uint32_t);
         __type(value, struct trace_signal);
 } strangers SEC(".maps");
@@ -142,6 +150,21 @@ static __always_inline void begin(struct trace_head *head, enum trace_record_kin
 static __always_inline void send(struct trace_watched *about, void *record, uint32_t size) {
         if (bpf_ringbuf_output(&records, record, size, 0))
                 __sync_fetch_and_add(&about->n_lost, 1);
+}
+
+/* A record that its subject, or whoever may send it a signal, can have made without end. */
+static __always_inline bool is_within(struct trace_watched *about, bool is_end) {
+        uint32_t second = bpf_ktime_get_boot_ns() >> 30;
+
+        /* That two CPUs do this at once costs a few records more, or less. */
+        if (about->second != second) {
+                about->second = second;
+                about->n_ends = about->n_others = 0;
+        }
+        if ((is_end ? about->n_ends++ : about->n_others++) < TRACE_RECORDS_A_SECOND)
+                return true;
+        __sync_fetch_and_add(&about->n_left_out, 1);
+        return false;
 }
 
 /* --- the sender -------------------------------------------------------------------------------------------------- */
@@ -222,9 +245,11 @@ static __always_inline void take_arguments(struct trace_sender *sender, struct m
 }
 
 static __always_inline void take_sender(struct trace_sender *sender, struct task_struct *task) {
+        unsigned int flags = BPF_CORE_READ(task, flags);
         struct mm_struct *mm = BPF_CORE_READ(task, mm);
 
-        sender->is_kernel = !mm || (BPF_CORE_READ(task, flags) & PF_KTHREAD);
+        sender->is_kernel = (flags & PF_KTHREAD) != 0;
+        sender->is_ending = (flags & PF_EXITING) != 0;
         sender->n_parents = sender->n_path = sender->n_cgroup = sender->n_arguments = 0;
         describe(&sender->process, task);
         sender->tid = pid_namespace ? number_of(BPF_CORE_READ(task, thread_pid)) : (uint32_t)BPF_CORE_READ(task, pid);
@@ -237,8 +262,11 @@ static __always_inline void take_sender(struct trace_sender *sender, struct task
         if (sender->is_kernel)
                 return;
         take_parents(sender, task);
-        take_path(sender, mm);
         take_cgroup(sender, task);
+        /* Whoever is on his way out has given up his memory, and with it his program's name. */
+        if (!mm)
+                return;
+        take_path(sender, mm);
         take_arguments(sender, mm);
 }
 
@@ -285,13 +313,18 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
                 code = BPF_CORE_READ(info, si_code);
         /* What a process raises itself has no sender; but the kernel's own kill is seen as its victim's. */
         is_own = BPF_CORE_READ(sender, tgid) == BPF_CORE_READ(target, tgid);
-        if (is_own && !(signal == 9 && code == SI_KERNEL))
+        if (is_own && signal != SIGKILL)
+                return 0;
+        /* It is ignored: that ends nobody.  (Who was stopped goes on, all the same.) */
+        if (result == TRACE_SIGNAL_IGNORED && signal != SIGCONT)
                 return 0;
         tgid = tgid_of(target);
         if (!tgid)
                 return 0;
         about = find_watched(tgid);
         if (!about && (forgets_others || !(BIT(signal) & FATAL)))
+                return 0;
+        if (about && signal != SIGKILL && !is_within(about, BIT(signal) & FATAL))
                 return 0;
         record = bpf_map_lookup_elem(&scratch, &zero);
         if (!record)
@@ -406,14 +439,14 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
 #define SLP_EN 0x2000
 
 /* A write that may change the machine's power.  What it means to that VM the reader knows. */
-static __always_inline bool is_power_write(const struct trace_watched *about, uint32_t port, uint32_t size, uint32_t value) {
+static __always_inline bool is_power_write(uint32_t port, uint32_t size, uint32_t value) {
         if (port == 0x64)
                 return size == 1 && (value & 0xf1) == 0xf0; /* pulse the reset line */
         if (port == 0x92)
                 return size == 1 && (value & 1);
         if (port == 0xcf9)
                 return size == 1 && (value & 4);
-        return size == 2 && (value & SLP_EN) && (about->pm1_port ? port == about->pm1_port : port == 0x604 || port == 0xb004);
+        return size == 2 && (value & SLP_EN) && (port == 0x604 || port == 0xb004); /* of QEMU's PCs, and of vmpower-vmm's */
 }
 
 /*
@@ -433,7 +466,7 @@ int BPF_PROG(on_port, unsigned int is_write, unsigned int port, unsigned int siz
         task = (struct task_struct *)bpf_get_current_task();
         tgid = tgid_of(task);
         about = tgid ? find_watched(tgid) : 0;
-        if (!about || bpf_probe_read_kernel(&value, size & 3, data) || !is_power_write(about, port, size, value))
+        if (!about || bpf_probe_read_kernel(&value, size & 3, data) || !is_power_write(port, size, value) || !is_within(about, false))
                 return 0;
         begin(&record.head, TRACE_RECORD_PORT, tgid, task);
         record.port = port;
@@ -455,7 +488,7 @@ int BPF_PROG(on_kvm_exit, uint32_t reason, int error) {
         task = (struct task_struct *)bpf_get_current_task();
         tgid = tgid_of(task);
         about = tgid ? find_watched(tgid) : 0;
-        if (!about || error < 0)
+        if (!about || error < 0 || !is_within(about, false))
                 return 0;
         begin(&record.head, TRACE_RECORD_KVM_EXIT, tgid, task);
         record.reason = reason;

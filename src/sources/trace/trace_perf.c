@@ -140,7 +140,7 @@ static void take_signal(struct trace_perf *perf, const struct perf_seen *seen) {
         struct trace_signal record = { 0 };
 
         /* What a process raises itself has no sender; but the kernel's own kill is seen as its victim's. */
-        if (target <= 0 || (seen->pid == target && !(number == SIGKILL && code == SI_KERNEL)))
+        if (target <= 0 || (seen->pid == target && number != SIGKILL))
                 return;
         if (!is_watched(perf, target) &&
             (!perf->strangers || !is_fatal(number) || !is_within(&perf->descriptions, STRANGERS_A_SECOND, seen->at_ns)))
@@ -429,7 +429,7 @@ static uint32_t count_lost(const struct trace_way *way, pid_t pid) {
         return ((const struct trace_perf *)way)->n_lost;
 }
 
-static bool take_stranger(struct trace_way *way, pid_t pid, uint64_t start_time, struct trace_signal *ret_signal) {
+static bool find_stranger(struct trace_way *way, pid_t pid, uint64_t start_time, bool take, struct trace_signal *ret_signal) {
         struct trace_perf *perf = (struct trace_perf *)way;
 
         for (size_t i = perf->next_stranger, n = 0; perf->strangers && n < STRANGERS && i > 0; n++) {
@@ -438,7 +438,8 @@ static bool take_stranger(struct trace_way *way, pid_t pid, uint64_t start_time,
                 if (!stranger->head.kind || stranger->head.tgid != (uint32_t)pid || !trace_head_is_about(&stranger->head, start_time))
                         continue;
                 *ret_signal = *stranger;
-                stranger->head.kind = 0;
+                if (take)
+                        stranger->head.kind = 0;
                 return true;
         }
         return false;
@@ -472,7 +473,7 @@ static const struct trace_way_ops ops = {
         .watch = watch,
         .unwatch = unwatch,
         .count_lost = count_lost,
-        .take_stranger = take_stranger,
+        .find_stranger = find_stranger,
         .descriptors = descriptors,
         .forget_others = forget_others,
         .look_again = look_again,

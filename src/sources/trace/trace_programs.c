@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 enum {
         TRACE_PROGRAMS = 10,
@@ -31,6 +32,7 @@ struct trace_programs {
         struct trace_bpf *bpf; /* owned; NULL: they were handed over */
         struct bpf_link *links[TRACE_PROGRAMS]; /* each owned; NULL: it is left out, or came later */
         struct trace_descriptors fds; /* the same ones; owned where they were handed over, or came later */
+        size_t n_drained; /* bytes; in this drain */
 };
 
 enum program {
@@ -137,8 +139,10 @@ static bool wants_hypercalls(enum trace_scope scope) {
 
 /* A restart of the VM is another process, with the same programs; a few may be there at once. */
 enum {
+        HOST_RING = 1 << 20, /* as trace.bpf.c has it */
         ONE_RING = 1 << 18,
         ONE_WATCHED = 16,
+        STRANGERS_FOR_EACH_CPU = 32,
 };
 
 static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum trace_scope scope) {
@@ -156,6 +160,8 @@ static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum tr
                 bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
                 bpf_map__set_max_entries(bpf->maps.watched, ONE_WATCHED);
                 bpf_map__set_max_entries(bpf->maps.strangers, 1);
+        } else if (libbpf_num_possible_cpus() > 0) {
+                bpf_map__set_max_entries(bpf->maps.strangers, STRANGERS_FOR_EACH_CPU * (uint32_t)libbpf_num_possible_cpus());
         }
         for (size_t i = 0; i < _PROGRAM_N; i++)
                 bpf_program__set_autoload(program_of(bpf, (enum program)i), wanted[i]);
@@ -283,11 +289,28 @@ static void close_programs(struct trace_way *way) {
 }
 
 static void drain(struct trace_way *way) {
-        ring_buffer__consume(((struct trace_programs *)way)->ring);
+        struct trace_programs *programs = (struct trace_programs *)way;
+
+        programs->n_drained = 0;
+        ring_buffer__consume(programs->ring);
 }
 
 static int fd_of(const struct trace_way *way, size_t i) {
         return ((const struct trace_programs *)way)->fds.fds[i];
+}
+
+/* The kernel takes room for a process without waiting for it, so at times it has none, and a moment later it does. */
+static int add_watched(int map, uint32_t tgid, const struct trace_watched *watched) {
+        const struct timespec moment = { .tv_nsec = 1000000 };
+        int r;
+
+        for (int i = 0; i < 10; i++) {
+                r = bpf_map_update_elem(map, &tgid, watched, BPF_ANY) ? -errno : 0;
+                if (!r || r == -E2BIG)
+                        break;
+                nanosleep(&moment, NULL);
+        }
+        return r;
 }
 
 /* One that the programs know already keeps its count of what was lost. */
@@ -300,7 +323,7 @@ static int watch(struct trace_way *way, pid_t pid, uint64_t start_time, uint32_t
         if (!bpf_map_lookup_elem(map, &tgid, &watched) && watched.start_ns == start_time * TRACE_TICK_NS)
                 return 0;
         watched = (struct trace_watched){ .start_ns = start_time * TRACE_TICK_NS };
-        return bpf_map_update_elem(map, &tgid, &watched, BPF_ANY) ? -errno : 0;
+        return add_watched(map, tgid, &watched);
 }
 
 static void unwatch(struct trace_way *way, pid_t pid) {
@@ -313,17 +336,18 @@ static uint32_t count_lost(const struct trace_way *way, pid_t pid) {
         uint32_t tgid = (uint32_t)pid;
         struct trace_watched watched;
 
-        return bpf_map_lookup_elem(fd_of(way, TRACE_FD_WATCHED), &tgid, &watched) ? 0 : watched.n_lost;
+        return bpf_map_lookup_elem(fd_of(way, TRACE_FD_WATCHED), &tgid, &watched) ? 0 : watched.n_lost + watched.n_left_out;
 }
 
-static bool take_stranger(struct trace_way *way, pid_t pid, uint64_t start_time, struct trace_signal *ret_signal) {
+static bool find_stranger(struct trace_way *way, pid_t pid, uint64_t start_time, bool take, struct trace_signal *ret_signal) {
         int map = fd_of(way, TRACE_FD_STRANGERS);
         uint32_t tgid = (uint32_t)pid;
 
         if (bpf_map_lookup_elem(map, &tgid, ret_signal) || trace_record_check(ret_signal, sizeof(*ret_signal)) ||
             !trace_head_is_about(&ret_signal->head, start_time))
                 return false;
-        bpf_map_delete_elem(map, &tgid);
+        if (take)
+                bpf_map_delete_elem(map, &tgid);
         return true;
 }
 
@@ -378,17 +402,19 @@ static const struct trace_way_ops ops = {
         .watch = watch,
         .unwatch = unwatch,
         .count_lost = count_lost,
-        .take_stranger = take_stranger,
+        .find_stranger = find_stranger,
         .descriptors = descriptors,
         .forget_others = forget_others,
         .look_again = look_again,
 };
 
+/* Whoever writes faster than we read is no reason to do nothing else: what was there when a drain began is read, and it ends. */
 static int on_record(void *userdata, void *record, size_t n) {
-        struct trace_way *way = userdata;
+        struct trace_programs *programs = userdata;
 
-        way->events.record(way->events.userdata, record, n);
-        return 0;
+        programs->way.events.record(programs->way.events.userdata, record, n);
+        programs->n_drained += n;
+        return programs->n_drained < HOST_RING ? 0 : -EAGAIN;
 }
 
 static struct trace_programs *programs_new(const struct trace_way_events *events) {

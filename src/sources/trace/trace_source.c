@@ -15,6 +15,9 @@
 #include <string.h>
 
 uint64_t trace_record_wait_usec = 1000000;
+uint64_t trace_mark_wait_usec = 100000;
+
+enum { SIGNALS = 65 };
 
 struct trace_source {
         sd_event *event;
@@ -51,6 +54,9 @@ struct trace_watch {
         struct trace_exit end; /* as the kernel saw it */
         bool has_end;
         bool is_stopped;
+        bool has_signal[SIGNALS];  /* it was reported that such a one was sent */
+        bool is_whole;             /* nobody else has read what the kernel told of it */
+        bool is_killed_by_kernel, is_victim;
         sd_event_source *deadline;
         void (*done)(void *userdata, const struct evidence *end);
         void *userdata;
@@ -108,14 +114,36 @@ static void complete_unit(struct evidence *evidence, pid_t pid) {
         evidence_set_text(evidence, unit, strlen(unit));
 }
 
-static void take_signal(struct trace_watch *watch, const struct trace_signal *signal) {
+/* Who ended, and took it along, may have been ended: then that is who did it. */
+static const struct trace_signal *beginning_of(struct trace_watch *watch, const struct trace_signal *signal, struct trace_signal *ret_first) {
+        const struct trace_process *between = &signal->sender.process;
+        struct trace_way *way = watch->source->way;
+
+        if (!trace_signal_comes_with_end(signal) ||
+            !way->ops->find_stranger(way, (pid_t)between->tgid, between->start_ns / TRACE_TICK_NS, false, ret_first))
+                return signal;
+        /* It is about our process all the same. */
+        ret_first->head = signal->head;
+        ret_first->signal = signal->signal;
+        ret_first->result = signal->result;
+        ret_first->leader = signal->leader;
+        return ret_first;
+}
+
+static void take_signal(struct trace_watch *watch, const struct trace_signal *taken) {
+        struct trace_signal first;
+        const struct trace_signal *signal = beginning_of(watch, taken, &first);
         struct evidence evidence;
 
+        watch->is_killed_by_kernel |= taken->signal == SIGKILL && trace_signal_is_kernels(taken);
         if (trace_signal_decode(&evidence, signal))
                 return;
+        watch->has_signal[taken->signal] = true;
         /* What may be gone in a moment is looked at first. */
         if (evidence.actor)
                 complete_unit(&evidence, watch->pid);
+        if (evidence.actor && signal != taken)
+                snprintf(evidence.actor->via, sizeof(evidence.actor->via), "%.15s to %" PRIu32, evidence.word, taken->sender.process.tgid);
         if (evidence.actor && trace_signal_is_from_terminal(signal))
                 complete_leader(&evidence, signal);
         else if (evidence.actor)
@@ -132,7 +160,7 @@ static void look_at_strangers(struct trace_watch *watch) {
         struct trace_way *way = watch->source->way;
         struct trace_signal signal;
 
-        if (way->ops->take_stranger(way, watch->pid, watch->start_time, &signal))
+        if (way->ops->find_stranger(way, watch->pid, watch->start_time, true, &signal))
                 take_signal(watch, &signal);
 }
 
@@ -149,26 +177,42 @@ static void take_power(struct trace_watch *watch, const struct trace_head *head)
 
 static void complete(struct trace_watch *watch);
 
+/* The kernel kills first, and marks its OOM killer's victim then: who has another CPU may be gone before. */
+static bool waits_for_mark(const struct trace_watch *watch) {
+        return watch->is_killed_by_kernel && !watch->is_victim && !trace_source_lacks(watch->source, TRACE_OOM);
+}
+
+static void wait_for(struct trace_watch *watch, uint64_t usec);
+
 static void take_end(struct trace_watch *watch, const struct trace_exit *record) {
         if (watch->has_end)
                 return;
         watch->end = *record;
         watch->has_end = true;
         /* A record before it that was still being written has held this one up. */
-        if (watch->done)
+        if (watch->done && !waits_for_mark(watch))
+                complete(watch);
+        else if (watch->done)
+                wait_for(watch, trace_mark_wait_usec);
+}
+
+static void take_victim(struct trace_watch *watch, const struct trace_head *head) {
+        struct evidence victim;
+
+        watch->is_victim = true;
+        trace_victim_decode(&victim, head);
+        report(watch, &victim);
+        if (watch->done && watch->has_end)
                 complete(watch);
 }
 
 static void take_record(struct trace_watch *watch, const struct trace_head *head) {
-        struct evidence victim;
-
         switch ((enum trace_record_kind)head->kind) {
         case TRACE_RECORD_SIGNAL:
                 take_signal(watch, (const struct trace_signal *)head);
                 break;
         case TRACE_RECORD_VICTIM:
-                trace_victim_decode(&victim, head);
-                report(watch, &victim);
+                take_victim(watch, head);
                 break;
         case TRACE_RECORD_EXIT:
                 take_end(watch, (const struct trace_exit *)head);
@@ -336,19 +380,41 @@ static uint32_t count_lost(const struct trace_watch *watch) {
         return way->ops->count_lost(way, watch->pid) - watch->n_lost_before;
 }
 
+static void report_gap(struct trace_watch *watch, const char *text) {
+        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
+
+        evidence_set_text(&gap, text, strlen(text));
+        source_report(&watch->sink, &gap);
+}
+
 /* A gap is evidence. */
 static void report_lost(struct trace_watch *watch) {
-        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
         uint32_t n_lost = count_lost(watch);
         char text[96];
-        int n;
 
         if (!n_lost)
                 return;
-        n = snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records%s were lost", n_lost,
-                     watch->source->way->loses_for_all ? ", about it or others," : " about it");
-        evidence_set_text(&gap, text, (size_t)n);
-        source_report(&watch->sink, &gap);
+        snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records%s were lost", n_lost,
+                 watch->source->way->loses_for_all ? ", about it or others," : " about it");
+        report_gap(watch, text);
+}
+
+/*
+ * A signal ended it, and none was seen to be sent: then it was its own.  But SIGKILL is nobody's own unless that was seen; and where something was lost, or was read by the
+ * process before us, or perf reads it, it is just not known.
+ */
+static void report_unsent(struct trace_watch *watch, const struct evidence *end) {
+        struct trace_source *source = watch->source;
+        struct evidence own;
+
+        if (end->kind != EVIDENCE_KILLED || end->number >= SIGNALS || watch->has_signal[end->number] || trace_source_lacks(source, TRACE_SIGNALS))
+                return;
+        if (end->number == SIGKILL) {
+                report_gap(watch, "the kernel has told that it was killed, and not by whom");
+        } else if (watch->is_whole && !trace_source_lacks(source, TRACE_SENDERS) && !count_lost(watch)) {
+                trace_own_signal_decode(&own, &watch->end);
+                report(watch, &own);
+        }
 }
 
 static void complete(struct trace_watch *watch) {
@@ -358,6 +424,8 @@ static void complete(struct trace_watch *watch) {
 
         watch->done = NULL;
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
+        if (!has_end && !trace_source_lacks(watch->source, TRACE_EXITS))
+                report_gap(watch, "the kernel's record of its end has not come");
         if (has_end) {
                 trace_exit_decode(&end, &watch->end);
                 /* What ends it was seen, and not that it had ended. */
@@ -367,6 +435,7 @@ static void complete(struct trace_watch *watch) {
         }
         look_at_strangers(watch);
         report_lost(watch);
+        report_unsent(watch, &end);
         /* It may free the watch. */
         done(watch->userdata, has_end ? &end : NULL);
 }
@@ -376,15 +445,22 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static void wait_for(struct trace_watch *watch, uint64_t usec) {
+        watch->deadline = sd_event_source_disable_unref(watch->deadline);
+        if (sd_event_add_time_relative(watch->source->event, &watch->deadline, CLOCK_MONOTONIC, usec, 0, on_deadline, watch) < 0)
+                complete(watch);
+}
+
 void trace_watch_finish(struct trace_watch *watch, void (*done)(void *userdata, const struct evidence *end), void *userdata) {
         struct trace_source *source = watch->source;
 
         trace_source_drain(source);
         watch->done = done;
         watch->userdata = userdata;
-        if (watch->has_end || trace_source_lacks(source, TRACE_EXITS) || count_lost(watch) ||
-            sd_event_add_time_relative(source->event, &watch->deadline, CLOCK_MONOTONIC, trace_record_wait_usec, 0, on_deadline, watch) < 0)
+        if (trace_source_lacks(source, TRACE_EXITS) || (watch->has_end && !waits_for_mark(watch)))
                 complete(watch);
+        else
+                wait_for(watch, watch->has_end ? trace_mark_wait_usec : trace_record_wait_usec);
 }
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */
@@ -449,24 +525,54 @@ static int open_way(struct trace_source *source, enum trace_scope scope, struct 
         return r;
 }
 
-int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
-                      char ret_why[static TRACE_WHY_MAX]) {
+static struct trace_source *source_new(sd_event *event) {
         struct trace_source *source = calloc(1, sizeof(*source));
+
+        if (!source)
+                return NULL;
+        source->left_end = &source->left;
+        source->event = sd_event_ref(event);
+        return source;
+}
+
+static int read_way(struct trace_source *source) {
+        int r = sd_event_add_io(source->event, &source->io, source->way->fd, EPOLLIN, on_readable, source);
+
+        /* What the kernel saw comes before what others say of it. */
+        return r < 0 ? r : sd_event_source_set_priority(source->io, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
+int trace_source_open_on(struct trace_source **ret_source, sd_event *event, struct trace_way *way) {
+        struct trace_source *source = source_new(event);
         int r;
 
         if (!source)
                 return -ENOMEM;
-        source->left_end = &source->left;
-        source->event = sd_event_ref(event);
+        source->way = way;
+        r = read_way(source);
+        if (r < 0) {
+                source->way = NULL;
+                trace_source_close(source);
+                return r;
+        }
+        way->events = (struct trace_way_events){ on_record, is_watched, source };
+        *ret_source = source;
+        return 0;
+}
+
+int trace_source_open(struct trace_source **ret_source, sd_event *event, enum trace_scope scope, struct trace_descriptors *handed,
+                      char ret_why[static TRACE_WHY_MAX]) {
+        struct trace_source *source = source_new(event);
+        int r;
+
+        if (!source)
+                return -ENOMEM;
         r = open_way(source, scope, handed, ret_why);
         if (r) {
                 trace_source_close(source);
                 return r;
         }
-        r = sd_event_add_io(event, &source->io, source->way->fd, EPOLLIN, on_readable, source);
-        /* What the kernel saw comes before what others say of it. */
-        if (r >= 0)
-                r = sd_event_source_set_priority(source->io, SD_EVENT_PRIORITY_IMPORTANT);
+        r = read_way(source);
         if (r < 0) {
                 snprintf(ret_why, TRACE_WHY_MAX, "cannot wait for what the kernel writes: %s", strerror(-r));
                 trace_source_close(source);
@@ -505,6 +611,20 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
         return source->way->lacks[part][0] ? source->way->lacks[part] : NULL;
 }
 
+/* Now; but what the process before us has not read may be the end, or the beginning, of that. */
+static bool was_stopped(const struct trace_source *source, pid_t pid, uint64_t start_time) {
+        struct proc_stat stat;
+
+        for (const struct left_record *left = source->left; left; left = left->next) {
+                const struct trace_signal *signal = (const struct trace_signal *)left->bytes;
+
+                if (signal->head.kind == TRACE_RECORD_SIGNAL && signal->head.tgid == (uint32_t)pid &&
+                    trace_head_is_about(&signal->head, start_time) && signal->signal == SIGSTOP)
+                        return false;
+        }
+        return !proc_stat_read(&stat, pid) && stat.start_time == start_time && (stat.state == 'T' || stat.state == 't');
+}
+
 int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
                     const struct trace_machine *machine, const struct source_sink *sink) {
         struct trace_watch *watch;
@@ -527,6 +647,8 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
         watch->start_time = start_time;
         watch->machine = *machine;
         watch->sink = *sink;
+        watch->is_whole = !source->is_taking_over;
+        watch->is_stopped = was_stopped(source, pid, start_time);
         r = source->way->ops->watch(source->way, pid, start_time, &watch->n_lost_before);
         if (r) {
                 free(watch);

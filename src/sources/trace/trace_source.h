@@ -31,6 +31,8 @@ struct trace_watch;
 
 /* An end that others have seen, and whose record has not come by then: it was lost.  Tests make it longer. */
 extern uint64_t trace_record_wait_usec;
+/* A victim of the OOM killer may be gone before it is marked as one. */
+extern uint64_t trace_mark_wait_usec;
 
 /*
  * What keeps the programs at work, and what they have written, while nobody reads: given to the next process, which goes on where this one stopped.

@@ -13,7 +13,7 @@
 struct trace_way;
 
 struct trace_way_events {
-        /* One record, not checked yet. */
+        /* One record, not checked yet.  Called by `drain` alone. */
         void (*record)(void *userdata, const void *record, size_t n);
         bool (*is_watched)(void *userdata, pid_t pid);
         void *userdata;
@@ -27,8 +27,8 @@ struct trace_way_ops {
         int (*watch)(struct trace_way *way, pid_t pid, uint64_t start_time, uint32_t *ret_n_lost);
         void (*unwatch)(struct trace_way *way, pid_t pid);
         uint32_t (*count_lost)(const struct trace_way *way, pid_t pid);
-        /* The last fatal signal to somebody who was not watched; once. */
-        bool (*take_stranger)(struct trace_way *way, pid_t pid, uint64_t start_time, struct trace_signal *ret_signal);
+        /* The last fatal signal to somebody who was not watched.  take: it is not found again. */
+        bool (*find_stranger)(struct trace_way *way, pid_t pid, uint64_t start_time, bool take, struct trace_signal *ret_signal);
         void (*descriptors)(const struct trace_way *way, struct trace_descriptors *ret_descriptors);
         /* Those whom nobody watches any more are of no interest. */
         void (*forget_others)(struct trace_way *way);
@@ -44,6 +44,9 @@ struct trace_way {
         bool is_at_each_call; /* each system call of the host takes a little longer */
         char lacks[_TRACE_PART_N][TRACE_WHY_MAX]; /* "": it works */
 };
+
+/* Open a source that reads this way: its own from then on, events and all.  0; -errno: it is the caller's still.  Tests bring a way of their own. */
+int trace_source_open_on(struct trace_source **ret_source, sd_event *event, struct trace_way *way);
 
 /* include/linux/proc_ns.h: the first pid namespace's inode, which counts as the kernel does. */
 #define PROC_PID_INIT_INO 0xEFFFFFFCU
