@@ -232,13 +232,18 @@ static bool is_forgotten_button(const struct episode *episode, const struct evid
         return false;
 }
 
+/* Who is stopped takes a signal that is to end it when it goes on. */
+static bool is_pending_signal(const struct evidence *cause, const struct evidence *e) {
+        return cause && cause->kind == EVIDENCE_CONTINUED && e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number);
+}
+
 /* Which background facts outlive the episode that was told. */
 static bool still_matters(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         const struct evidence_traits *traits = evidence_traits(e->kind);
 
         if (is_forgotten_button(episode, e))
                 return false;
-        return traits->stays || is_about_button(e) || (traits->fades && cause && evidence_is_before(cause, e));
+        return traits->stays || is_about_button(e) || is_pending_signal(cause, e) || (traits->fades && cause && evidence_is_before(cause, e));
 }
 
 void episode_turn(struct episode *episode) {

@@ -210,9 +210,75 @@ def before_it_was_watched(world):
     while not listed(world, vm.name):
         pass
     os.kill(vm.pid, signal.SIGCONT)
-    (destroyed,) = at_end(vm, daemon)
+    resumed, destroyed = at_end(vm, daemon, 2)
     says(destroyed, *BY_SIGNAL, confidence="likely", rule="signal-exit")
     is_named(destroyed, pid, "SIGTERM")
+    # It was stopped already when it was found.
+    says(resumed, "resume", "operator", "signal", None, rule="signal-cont")
+    is_named(resumed, os.getpid(), "SIGCONT", "python3")
+
+
+def only_child_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        (child,) = file.read().split()
+    return int(child)
+
+
+@traced("a VMM that is bound to another process: it is whoever killed that one who is named, or that one, which ended")
+def bound_to_another(world):
+    daemon = watching(world)
+    bound = 'setpriv --pdeathsig KILL "$@" & echo $!; read line; exit 0'
+    inside = 'exec unshare --pid --fork sh -c \'"$@" & read line; exit 0\' sh "$@"'
+    for number, (script, is_killed) in enumerate([(bound, True), (bound, False), (inside, True), (inside, False)]):
+        name = f"bound-{number}"
+        first = popen(
+            ["sh", "-c", script, "sh", *probe("idle", None, serial=False), "-name", name], env=world.environment,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_listed(world, name)
+        pid = first.pid if script == bound else only_child_of(first.pid)
+        if is_killed:
+            killer = by_another(world, "sh", "-c", f"kill -KILL {pid}")
+        first.stdin.close()
+        first.wait()
+        daemon.wait_told(name)
+        (destroyed,) = world.history(name)
+        says(destroyed, *BY_SIGNAL, rule="signal-by-someone", confidence="certain", left="gone")
+        if is_killed:
+            is_named(destroyed, killer, f"SIGKILL to {pid}")
+            assert f"process {pid}, whose end took the VMM along" in destroyed["summary"], destroyed["summary"]
+        else:
+            is_named(destroyed, pid, "SIGKILL by ending")
+            assert "by ending itself" in destroyed["summary"], destroyed["summary"]
+    daemon.stop()
+
+
+@traced("a VM that is sent signals without end: the daemon answers, and others' senders are named")
+def flooded(world):
+    vm, other = runs(world), runs(world)
+    daemon = watching(world)
+    flood = popen([sys.executable, "-c", f"import os\nwhile True: os.kill({vm.pid}, 18)"], env=world.environment)
+    until, n_asked = time.monotonic() + 2, 0
+    while time.monotonic() < until:
+        began = time.monotonic()
+        assert world.vmpower("status").returncode == 0
+        assert time.monotonic() - began < 1
+        n_asked += 1
+    assert n_asked
+    began = time.monotonic()
+    pid = by_another(world, "sh", "-c", f"kill -KILL {other.pid}")
+    daemon.wait_told(other.name)
+    assert time.monotonic() - began < 2
+    killer = by_another(world, "sh", "-c", f"kill -KILL {vm.pid}")
+    flood.kill()
+    flood.wait()
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    is_named(other.history()[0], pid, "SIGKILL")
+    (destroyed,) = vm.history()
+    is_named(destroyed, killer, "SIGKILL")
+    assert evidence_of(destroyed, "gap", "trace"), destroyed["evidence"]
+    assert not evidence_of(other.history()[0], "gap", "trace")
 
 
 @traced("`vmpower run`: the sender of a SIGKILL")

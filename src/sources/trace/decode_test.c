@@ -104,6 +104,28 @@ static void the_kernels_own_kill_has_no_sender(void **state) {
         assert_null(e.actor);
 }
 
+/* Memory that fails, a timer: whoever runs at that instant has mostly nothing to do with it. */
+static void whoever_runs_when_the_kernel_signals_is_no_sender(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.signal = SIGBUS;
+        signal.code = BUS_MCEERR_AO;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_null(e.actor);
+        /* Anybody could have forged these. */
+        for (int code = SI_ASYNCIO; code <= SI_TIMER; code++) {
+                signal.code = code;
+                assert_int_equal(trace_signal_decode(&e, &signal), 0);
+                assert_int_equal(e.actor->confidence, CONFIDENCE_LIKELY);
+                evidence_deinit(&e);
+        }
+        signal.code = SI_QUEUE;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.actor->confidence, CONFIDENCE_CERTAIN);
+        evidence_deinit(&e);
+}
+
 static void a_terminals_signal_is_its_sessions_leaders(void **state) {
         struct trace_signal signal = a_kill();
         struct evidence e;
@@ -426,6 +448,7 @@ int main(void) {
                 cmocka_unit_test(a_sender_who_was_gone_is_a_pid_and_no_more),
                 cmocka_unit_test(a_senders_secrets_are_masked_and_his_words_made_harmless),
                 cmocka_unit_test(the_kernels_own_kill_has_no_sender),
+                cmocka_unit_test(whoever_runs_when_the_kernel_signals_is_no_sender),
                 cmocka_unit_test(a_terminals_signal_is_its_sessions_leaders),
                 cmocka_unit_test(a_signal_that_was_ignored_did_nothing_but_to_continue),
                 cmocka_unit_test(a_stop_and_its_end_are_told_once_each),

@@ -447,7 +447,7 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *userdata) {
 
 static void wait_for(struct trace_watch *watch, uint64_t usec) {
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
-        if (sd_event_add_time_relative(watch->source->event, &watch->deadline, CLOCK_MONOTONIC, usec, 0, on_deadline, watch) < 0)
+        if (sd_event_add_time_relative(watch->source->event, &watch->deadline, CLOCK_MONOTONIC, usec, 1000, on_deadline, watch) < 0)
                 complete(watch);
 }
 
