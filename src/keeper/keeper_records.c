@@ -103,8 +103,6 @@ void keeper_watch(struct keeper *keeper, struct kept *kept) {
         kept->is_unwatched = r != 0;
         if (r)
                 keeper_miss(keeper);
-        else
-                keeper->is_short = false;
 }
 
 void keeper_watch_again(struct keeper *keeper) {

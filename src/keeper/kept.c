@@ -106,7 +106,6 @@ int kept_watch_process(struct kept *kept, pid_t pid) {
 }
 
 void kept_leave_process(struct kept *kept) {
-        kept->is_unwatched = false;
         process_watch_free(take_pointer(kept->watch));
         kept->traced = traced_free(kept->traced);
 }

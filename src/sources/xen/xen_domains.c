@@ -110,6 +110,8 @@ static bool is_dismissed(const struct domain *domain) {
         char path[NODE_PATH_MAX], value[XENSTORE_PAYLOAD_MAX + 1];
         size_t n;
 
+        if (domain->is_model_dismissed)
+                return true;
         device_model_path(path, domain->domid);
         return domain->device_model[0] && domain->source->store && xenstore_read(domain->source->store, path, value, &n) == -ENOENT;
 }
@@ -193,12 +195,15 @@ static void read_device_model(struct domain *domain) {
         int64_t pid;
         size_t n;
 
+        /* It is so until there is another one. */
+        domain->is_model_dismissed = is_dismissed(domain);
         /* What it was stays known: the node goes with the domain's own. */
         if (domain_read_node(domain, "image/device-model-pid", value, &n) || xen_pid(&pid, value, n))
                 return;
-        if (!proc_instance_parse(&known, domain->device_model) && known.pid == pid)
+        if (!proc_instance_parse(&known, domain->device_model) && known.pid == pid && known.start_time)
                 return;
         domain->device_model[0] = '\0';
+        domain->is_model_dismissed = false;
         if (!proc_instance((pid_t)pid, told) && is_device_model((pid_t)pid, domain->domid))
                 memcpy(domain->device_model, told, sizeof(told));
         else if (!domain->making)
@@ -416,6 +421,16 @@ static bool find_look(const struct source *source, const struct domain *domain, 
         return true;
 }
 
+/* It runs again, and needs its device model, which may be another one now. */
+static void come_back(struct domain *domain) {
+        keep_creation(domain);
+        if (domain->seen.is_begun_anew)
+                wait_until_made(domain);
+        read_device_model(domain);
+        if (domain->device_model[0])
+                tell(domain);
+}
+
 void domains_look(struct source *source, bool is_unwatched) {
         int n_infos = 0;
         libxl_dominfo *infos = libxl_list_domain(source->libxl, &n_infos);
@@ -461,11 +476,8 @@ void domains_look(struct source *source, bool is_unwatched) {
                         share_out(domain);
                 if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
                         end(domain);
-                else if (had_shut_down && !domain->seen.has_shut_down) {
-                        keep_creation(domain);
-                        if (domain->seen.is_begun_anew)
-                                wait_until_made(domain);
-                }
+                else if (had_shut_down && !domain->seen.has_shut_down)
+                        come_back(domain);
                 if (!is_there) {
                         source->domains[domid] = NULL;
                         domain_free(domain);

@@ -47,6 +47,7 @@ struct domain {
         char uuid[XEN_UUID_TEXT_MAX];
         char name[256];
         char device_model[WIRE_INSTANCE_MAX]; /* its process; "": it has none */
+        bool is_model_dismissed; /* its toolstack is done with it */
         struct xen_domain seen;
         bool is_ours; /* nobody else looks after it */
         char policy[sizeof(((struct wire_vm *)0)->policy)]; /* what its own configuration wants then; "": it has none */
