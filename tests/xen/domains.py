@@ -118,7 +118,7 @@ def pause_nobody(times):
 class Domain:
     """One that is gone when the test is over.
 
-    kind         "pv" or "pvh"
+    kind         "pv" or "pvh"; "hvm": hvm.py
     background   an xl stays behind and sees to it; without it nobody does
     extra        more of the kernel's command line, e.g. "acpi=off", "vmpower.delay=5"
     options      more of its configuration, e.g. on_poweroff="preserve"
@@ -132,9 +132,9 @@ class Domain:
             os.unlink(self.console)
         options = {
             "name": name, "type": kind, "memory": memory, "vcpus": 1, "kernel": LAB + "/guest-kernel", "ramdisk": LAB + "/guest-initrd",
-            "extra": f"{QUIET_PV if kind == 'pv' else QUIET} vmpower.action={action} {extra}", **options,
+            "extra": f"{QUIET_PV if kind == 'pv' else QUIET} vmpower.action={action} {extra}" if kind != "hvm" else None, **options,
         }  # fmt: skip
-        self.configuration = world.write(name + ".cfg", "".join(f"{key} = {value!r}\n" for key, value in options.items()))
+        self.configuration = world.write(name + ".cfg", "".join(f"{key} = {value!r}\n" for key, value in options.items() if value is not None))
         self.store = Store()
         world.later(self.close)
         self.id = None

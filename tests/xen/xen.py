@@ -10,7 +10,7 @@ import sys
 import xen_lab
 import programs
 
-PROGRAMS = ("xen/lab_itself.py", "xen/source.py", "xen/hypercalls.py", "xen/verdicts.py", "xen/restarts.py", "xen/toolstack.py")
+PROGRAMS = ("xen/lab_itself.py", "xen/source.py", "xen/hypercalls.py", "xen/verdicts.py", "xen/hvm.py", "xen/restarts.py", "xen/toolstack.py")
 
 SCRIPT = f"""
 mkdir -p /lab-tmp

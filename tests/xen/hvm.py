@@ -1,0 +1,191 @@
+"""Domains with a whole PC, part of which is a process of dom0's: the device model, a QEMU.
+
+Most are without hvmloader and a BIOS, which take ten times as long as the rest (guests/hvm.S). The daemon sees what dom0's kernel does: who ended a device model
+is known, and who told the hypervisor that a domain has shut down.
+"""
+
+import sys
+
+from xen_host import *
+
+ACTIONS = ("idle", "s5", "s3", "reset-cf9", "reset-8042", "triple-fault", "halt", "button")  # guests/boot.S
+ACTION_AT = 509
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class Hvm(Domain):
+    """`has_bios`: it boots from a disk, by the firmware that Xen has for it."""
+
+    def __init__(self, world, name, action, background=True, has_bios=False, **options):
+        sector, firmware = read(GUESTS + "/boot.img"), read(GUESTS + "/hvm")
+        own = sector[:ACTION_AT] + bytes([ACTIONS.index(action)]) + sector[ACTION_AT + 1 :]
+        image = world.path(name + ".image")
+        with open(image, "wb") as file:
+            file.write(own if has_bios else firmware.replace(sector, own))
+        boots = {"device_model_args": ["-drive", f"file={image},format=raw,if=ide,snapshot=on"]} if has_bios else {"firmware_override": image}
+        self.serial = world.path(name + ".serial")
+        self.device_model_log = f"/var/log/xen/qemu-dm-{name}.log"
+        options = {"kernel": None, "ramdisk": None, "vga": "none", "vnc": 0, "usb": 0, "serial": "file:" + self.serial, **boots, **options}
+        super().__init__(world, name, "hvm", action, background, memory=16, **options)
+
+    def device_model(self):
+        """Its process, as the daemon has it on record: by then it is watched."""
+        deadline = time.monotonic() + PATIENCE
+        node = self.path("image/device-model-pid")
+        pid = int(self.store.wait_until(lambda: self.store.read(node), node, f"{self.name} has a device model"))
+        query = "SELECT evidence.data FROM evidence JOIN vm ON evidence.vm = vm.id WHERE vm.name = ? AND evidence.kind = 'device-model'"
+        while not any(json.loads(data)["pid"] == pid for data, in rows(HOST.world, query, self.name)):
+            assert time.monotonic() < deadline, f"the daemon does not know of pid {pid}"
+            time.sleep(0.1)
+        return pid
+
+    def wait_booted(self, times=1):
+        wait_for_content(self.serial, "boot: ready", count=times)
+
+
+def by_shell(words):
+    subprocess.run(["sh", "-c", words + "; true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=PATIENCE, check=True)
+
+
+def hypercalls(verdict):
+    return [item["data"]["command"] for item in evidence_of(verdict, "hypercall")]
+
+
+# --- the guest's own ------------------------------------------------------------------------------------------------
+
+
+def row(sentence, action, expected, reason, rule, **named):
+    @test("hvm: " + sentence)
+    def _(world):
+        domain = Hvm(world, "hvm-" + re.sub(r"\W+", "-", sentence), action, on_reboot="destroy", **named).create()
+        (verdict,) = HOST.told(domain.name)
+        says(verdict, *expected, rule=rule, left="off", actor=None, revises=None)
+        is_of(verdict, domain)
+        domain.wait_gone()
+        xl_says(domain, reason, "destroy")
+        # Its device model tells the hypervisor by a call of its own (IOCTL_PRIVCMD_DM_OP), and is ended by xl: neither is anybody's deed.
+        assert "shutdown" not in hypercalls(verdict), verdict["evidence"]
+        assert re.search(r"terminating on signal 1 from pid \d+ \(xl\)", read(domain.device_model_log).decode()), read(domain.device_model_log)
+        assert len(HOST.world.history(domain.name)) == 1
+
+
+POWEROFF = ("poweroff", "guest", "xen-shutdown", True)
+REBOOT_BY_GUEST = ("reboot", "guest", "xen-shutdown", None)
+row("poweroff by ACPI, from a disk, by hvmloader and a BIOS", "s5", POWEROFF, 0, "xen-poweroff", has_bios=True)
+row("poweroff by ACPI", "s5", POWEROFF, 0, "xen-poweroff")
+row("reboot by 0xCF9", "reset-cf9", REBOOT_BY_GUEST, 1, "xen-reboot")
+row("reboot by 8042", "reset-8042", REBOOT_BY_GUEST, 1, "xen-reboot")
+row("triple fault", "triple-fault", REBOOT_BY_GUEST, 1, "xen-reboot")
+row("halted with interrupts off", "halt", POWEROFF, 0, "xen-poweroff")
+
+
+@test("hvm: suspended to RAM it is nothing that anybody is told of, and runs for xl; xl destroy is a destroy")
+def _(world):
+    domain = Hvm(world, "hvm-s3", "s3").create()
+    domain.wait_booted()
+    device_model = domain.device_model()
+    # Its vCPU has gone, and stays so.
+    time.sleep(1)
+    assert domain.state() == "------", domain.state()
+    by_shell("xl destroy hvm-s3")
+    wait_for_end(device_model)
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "destroy", "operator", "xen-destroy", False, left="gone")
+    assert verdict["actor"]["comm"] == "xl" and verdict["actor"]["cmdline"] == "xl destroy hvm-s3", verdict["actor"]
+    domain.wait_gone()
+    assert len(HOST.world.history(domain.name)) == 1
+
+
+@test("hvm: nobody's: a reboot is restarted, with a device model of its own")
+def _(world):
+    domain = Hvm(world, "hvm-own", "button", background=False).create()
+    first = domain.id, domain.device_model()
+    domain.wait_booted()
+    shut_down(domain.id, REBOOT)
+    domain.wait_restarted()
+    second = domain.id, domain.device_model()
+    assert second[0] != first[0] and second[1] != first[1], (first, second)
+    HOST.vmpower("destroy", domain.name, "--timeout", str(int(PATIENCE)))
+    reboot, destroy = HOST.told(domain.name, 2)
+    says(reboot, "reboot", "operator", "xen-toolstack", False, decision=("on_reboot", "restart", "done"))
+    says(destroy, "destroy", "operator", "xen-destroy", False)
+    is_by_us(destroy, "destroy")
+
+
+# --- who asked ------------------------------------------------------------------------------------------------------
+
+
+@test("hvm: its power button, pressed by vmpower and by xl trigger: the guest obeys, and who pressed it is named")
+def _(world):
+    for name, press in (("hvm-button", lambda: HOST.vmpower("shutdown", "--power-button", "hvm-button")), ("hvm-trigger", lambda: by_shell("xl trigger hvm-trigger power"))):
+        domain = Hvm(world, name, "button").create()
+        domain.wait_booted()
+        domain.device_model()
+        press()
+        (verdict,) = HOST.told(name)
+        says(verdict, "poweroff", "operator", "power-button", True, left="off", rule="power-button")
+        domain.wait_gone()
+        xl_says(domain, 0, "destroy")
+        if name == "hvm-button":
+            is_by_us(verdict, "power-button")
+        else:
+            assert (verdict["actor"]["comm"], verdict["actor"]["cmdline"]) == ("xl", "xl trigger hvm-trigger power"), verdict["actor"]
+
+
+@test("hvm: a program of dom0's that tells the hypervisor that it is off has powered it off")
+def _(world):
+    domain = Hvm(world, "hvm-remote", "idle").create()
+    domain.device_model()
+    shut_down(domain.id, 0)
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "poweroff", "operator", "xen-toolstack", False, left="off", rule="xen-remote-poweroff")
+    assert verdict["actor"]["pid"] == os.getpid() and verdict["actor"]["via"] == "hypercall", verdict["actor"]
+    domain.wait_gone()
+    xl_says(domain, 0, "destroy")
+    assert len(HOST.world.history(domain.name)) == 1
+
+
+# --- its device model -----------------------------------------------------------------------------------------------
+
+
+@test("hvm: kill -9 of its device model, by whom is known; the guest runs on, until it wants to power itself off; nobody else tells")
+def _(world):
+    domain = Hvm(world, "hvm-killed", "button").create()
+    domain.wait_booted()
+    by_shell(f"kill -9 {domain.device_model()}")
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "failure", "operator", "signal", False, left="running", rule="xen-device-model-signal")
+    is_of(verdict, domain)
+    assert verdict["actor"]["via"] == "SIGKILL" and verdict["actor"]["comm"] == "sh", verdict["actor"]
+    assert verdict["decision"] is None, verdict["decision"]
+    assert HOST.vmpower("why", domain.name).startswith("hvm-killed's device model is gone"), HOST.vmpower("why", domain.name)
+    assert domain.state() in ("r-----", "------"), domain.state()
+    HOST.vmpower("shutdown", "--power-button", domain.name)
+    time.sleep(2)
+    assert domain.state() in ("-b----", "------") and "reason code" not in domain.xl_log(), (domain.state(), domain.xl_log())
+    xl("destroy", domain.name)
+    domain.wait_gone()
+    _, destroyed = HOST.told(domain.name, 2)
+    says(destroyed, "destroy", "operator", "xen-destroy", False, left="gone")
+
+
+@test("hvm: the host's OOM killer takes its device model")
+def _(world):
+    domain = Hvm(world, "hvm-oom", "idle").create()
+    with open(f"/proc/{domain.device_model()}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
+    with open("/proc/sysrq-trigger", "w", encoding="ascii") as file:
+        file.write("f")
+    (verdict,) = HOST.told(domain.name)
+    says(verdict, "failure", "host", "oom-kill", False, left="running", actor=None, rule="xen-device-model-oom")
+
+
+if __name__ == "__main__":
+    HOST.begin(is_traced=True)
+    status = main()
+    HOST.close(status)
+    sys.exit(status)
