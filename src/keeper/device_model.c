@@ -7,6 +7,8 @@
 #include "sources/proc.h"
 #include "sources/process/process_watch.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,12 +106,20 @@ static void tell_process(const struct kept *kept, const struct proc_instance *pr
         source_report(engine_vm_sink(kept->vm), &fact);
 }
 
+static void say_unwatched(const struct kept *kept, int r) {
+        char line[VM_NAME_MAX + 96];
+
+        snprintf(line, sizeof(line), "%s: its device model is not watched: %s", kept_name(kept), strerror(-r));
+        kept->home->say(kept->home->userdata, line);
+}
+
 static void begin(struct device_model **ret, struct kept *kept, struct store *store, const char *told, const struct proc_instance *process,
                   const struct device_model_events *events) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
         struct device_model *device_model = calloc(1, sizeof(*device_model));
         const struct traced_process traced = { .pid = process->pid, .instance = told };
         struct proc_stat stat;
+        int r;
 
         if (!device_model)
                 return;
@@ -120,7 +130,12 @@ static void begin(struct device_model **ret, struct kept *kept, struct store *st
         if (!past_of(kept, store, process).is_known)
                 tell_process(kept, process);
         traced_new(&device_model->traced, kept->home->tracing, &traced, &device_model->traced_sink);
-        if (process_watch_new(&device_model->watch, kept->home->event, process->pid, &device_model->process_sink)) {
+        r = process_watch_new(&device_model->watch, kept->home->event, process->pid, &device_model->process_sink);
+        if (r && r != -ESRCH) {
+                /* Not gone, but nobody looks. */
+                say_unwatched(kept, r);
+                *ret = device_model_free(device_model);
+        } else if (r) {
                 on_process_report(device_model, &vanished);
         } else if (proc_stat_read(&stat, process->pid) || stat.start_time != process->start_time) {
                 /* Its pid is another's by now. */
