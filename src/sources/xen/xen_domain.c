@@ -102,6 +102,9 @@ bool xen_domain_look(struct xen_domain *domain, const struct xen_look *look, enu
                 domain->is_being_made = look->is_paused;
                 return false;
         }
+        /* libxl begins with that. */
+        if (look->is_paused && domain->is_to_be_destroyed)
+                return false;
         if (look->is_paused != domain->is_paused) {
                 domain->is_paused = look->is_paused;
                 tell(report, look->is_paused ? EVIDENCE_DOMAIN_PAUSED : EVIDENCE_DOMAIN_UNPAUSED, "", TRISTATE_NULL);

@@ -123,6 +123,8 @@ static void one_that_we_destroy_was_alive(void **state) {
         struct xen_domain domain = met(&running, false);
 
         domain.is_to_be_destroyed = true;
+        see(&domain, paused);
+        must_tell("");
         assert_true(miss(&domain, XEN_UNACCOUNTED));
         must_tell("domain-gone true");
 }

@@ -72,6 +72,8 @@ void source_acted(void *userdata, int64_t number, uint32_t domid, bool is_done, 
 
         /* What came of it is seen before it is said to be done. */
         domains_share_out(source);
+        if (!is_done && domid < DOMIDS && source->domains[domid])
+                source->domains[domid]->seen.is_to_be_destroyed = false;
         source_answer(source, number, is_done, why);
 }
 
