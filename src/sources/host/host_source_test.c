@@ -630,6 +630,8 @@ static void who_has_systemd_stop_a_unit_is_remembered_unless_he_was_refused(void
         assert_true(sd_bus_call_method_async(w.client, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1/unit/web_2d1_2eservice",
                                              "org.freedesktop.systemd1.Unit", "Stop", on_reply, &w, "s", "replace") >= 0);
         UNTIL(&w, asker_of("web-1.service") == getpid());
+        /* Whoever calls is heard of before he is answered. */
+        UNTIL(&w, w.n_replies == 2);
         w.refuses = true;
         stop_unit(&w, "vm.service");
         UNTIL(&w, !asker_of("vm.service"));
