@@ -11,6 +11,13 @@
 
 uint64_t backlog_retry_usec = 1000000;
 
+/* What was dropped of one VM, until that is written down. */
+struct loss {
+        int64_t vm;
+        uint64_t n_facts, n_verdicts;
+        uint64_t at_ns, time_ns;
+};
+
 /* A batch, or a verdict that is not in one yet. */
 struct entry {
         struct entry *next;
@@ -18,14 +25,8 @@ struct entry {
         int64_t vm;
         struct verdict_record *record; /* owned; NULL: it is a batch */
         size_t n_bytes, n_verdicts, n_facts;
-        bool is_gaps; /* the batch says what was lost: it is not lost itself, or that would be said, too, and so on for ever */
-};
-
-/* What was dropped of one VM, until that is written down. */
-struct loss {
-        int64_t vm;
-        uint64_t n_facts, n_verdicts;
-        uint64_t at_ns, time_ns;
+        struct loss *losses; /* owned; the batch says that these were lost, and if it is lost itself they are still to be said: no gap tells of a gap */
+        size_t n_losses;
 };
 
 struct backlog {
@@ -45,7 +46,6 @@ struct backlog {
 };
 
 static void try_first(struct backlog *backlog);
-static void add_batch(struct backlog *backlog, struct store_batch *batch, bool is_gaps);
 
 static void say(struct backlog *backlog, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct backlog *backlog, const char *format, ...) {
@@ -72,24 +72,50 @@ struct backlog_state backlog_state(const struct backlog *backlog) {
 
 /* --- what is lost ------------------------------------------------------------------------------------------------ */
 
-static void note_loss(struct backlog *backlog, int64_t vm, uint64_t n_facts, uint64_t n_verdicts) {
+/* NULL: out of memory. */
+static struct loss *loss_of(struct backlog *backlog, int64_t vm) {
         struct loss *grown;
         size_t i = 0;
 
-        backlog->state.n_lost_facts += n_facts;
-        backlog->state.n_lost_verdicts += n_verdicts;
         while (i < backlog->n_losses && backlog->losses[i].vm != vm)
                 i++;
         if (i == backlog->n_losses) {
                 grown = reallocarray(backlog->losses, i + 1, sizeof(*grown));
                 if (!grown)
-                        return;
+                        return NULL;
                 backlog->losses = grown;
                 backlog->losses[backlog->n_losses++] =
                         (struct loss){ .vm = vm, .at_ns = source_now_ns(), .time_ns = source_time_ns() };
         }
-        backlog->losses[i].n_facts += n_facts;
-        backlog->losses[i].n_verdicts += n_verdicts;
+        return &backlog->losses[i];
+}
+
+static void note_loss(struct backlog *backlog, int64_t vm, uint64_t n_facts, uint64_t n_verdicts) {
+        struct loss *loss = loss_of(backlog, vm);
+
+        backlog->state.n_lost_facts += n_facts;
+        backlog->state.n_lost_verdicts += n_verdicts;
+        if (!loss)
+                return;
+        loss->n_facts += n_facts;
+        loss->n_verdicts += n_verdicts;
+}
+
+/* They are still to be said. */
+static void put_back(struct backlog *backlog, const struct entry *entry) {
+        for (size_t i = 0; i < entry->n_losses; i++) {
+                const struct loss *said = &entry->losses[i];
+                struct loss *loss = loss_of(backlog, said->vm);
+
+                if (!loss)
+                        continue;
+                loss->n_facts += said->n_facts;
+                loss->n_verdicts += said->n_verdicts;
+                if (said->at_ns < loss->at_ns) {
+                        loss->at_ns = said->at_ns;
+                        loss->time_ns = said->time_ns;
+                }
+        }
 }
 
 static void note_lost_batch(struct backlog *backlog, struct store_batch *batch) {
@@ -118,19 +144,6 @@ static void add_gap(struct store_batch *batch, const struct loss *loss) {
         store_batch_add_evidence(batch, loss->vm, &gap);
 }
 
-/* What was lost is evidence, too: once there is room again it is the last to wait. */
-static bool add_gaps(struct backlog *backlog) {
-        struct store_batch *batch;
-
-        if (!backlog->n_losses || store_batch_new(&batch))
-                return false;
-        for (size_t i = 0; i < backlog->n_losses; i++)
-                add_gap(batch, &backlog->losses[i]);
-        backlog->n_losses = 0;
-        add_batch(backlog, batch, true);
-        return true;
-}
-
 /* --- what waits -------------------------------------------------------------------------------------------------- */
 
 static void entry_free(struct entry *entry) {
@@ -138,6 +151,7 @@ static void entry_free(struct entry *entry) {
         if (entry->record)
                 verdict_record_deinit(entry->record);
         free(entry->record);
+        free(entry->losses);
         free(entry);
 }
 
@@ -172,7 +186,7 @@ static void measure_batch(struct entry *entry) {
 static bool drop_facts(struct backlog *backlog) {
         for (struct entry *entry = backlog->facts_from; entry; entry = entry->next) {
                 backlog->facts_from = entry;
-                if (!entry->batch || entry->n_verdicts || !entry->n_facts || entry->is_gaps)
+                if (!entry->batch || entry->n_verdicts || !entry->n_facts || entry->losses)
                         continue;
                 note_lost_batch(backlog, entry->batch);
                 count(backlog, entry, false);
@@ -193,6 +207,8 @@ static bool drop_oldest(struct backlog *backlog) {
         entry = take_out(backlog, before);
         if (entry->record)
                 note_loss(backlog, entry->vm, 0, 1);
+        else if (entry->losses)
+                put_back(backlog, entry);
         else
                 note_lost_batch(backlog, entry->batch);
         entry_free(entry);
@@ -219,22 +235,42 @@ static void append(struct backlog *backlog, struct entry *entry) {
                 wait_for_retry(backlog);
 }
 
-static void add_batch(struct backlog *backlog, struct store_batch *batch, bool is_gaps) {
-        struct entry *entry = calloc(1, sizeof(*entry));
-
-        if (!entry) {
-                note_lost_batch(backlog, batch);
-                store_batch_free(batch);
-                return;
-        }
+static void add(struct backlog *backlog, struct entry *entry, struct store_batch *batch) {
         entry->batch = batch;
-        entry->is_gaps = is_gaps;
         measure_batch(entry);
         append(backlog, entry);
 }
 
+/* What was lost is evidence, too: once there is room again it is the last to wait. */
+static bool add_gaps(struct backlog *backlog) {
+        struct store_batch *batch;
+        struct entry *entry;
+
+        if (!backlog->n_losses || store_batch_new(&batch))
+                return false;
+        entry = calloc(1, sizeof(*entry));
+        if (!entry) {
+                store_batch_free(batch);
+                return false;
+        }
+        for (size_t i = 0; i < backlog->n_losses; i++)
+                add_gap(batch, &backlog->losses[i]);
+        entry->losses = take_pointer(backlog->losses);
+        entry->n_losses = backlog->n_losses;
+        backlog->n_losses = 0;
+        add(backlog, entry, batch);
+        return true;
+}
+
 void backlog_add_batch(struct backlog *backlog, struct store_batch *batch) {
-        add_batch(backlog, batch, false);
+        struct entry *entry = calloc(1, sizeof(*entry));
+
+        if (entry) {
+                add(backlog, entry, batch);
+                return;
+        }
+        note_lost_batch(backlog, batch);
+        store_batch_free(batch);
 }
 
 void backlog_add_verdict(struct backlog *backlog, int64_t vm, struct verdict_record *record) {
@@ -290,7 +326,7 @@ static void first_has_failed(struct backlog *backlog, int result, const char *wh
         say(backlog, "a part of what waited for the disk is lost: %s", why);
         if (entry->record)
                 note_loss(backlog, entry->vm, 0, 1);
-        else if (entry->batch && !entry->is_gaps)
+        else if (entry->batch && !entry->losses)
                 note_lost_batch(backlog, entry->batch);
         first_is_done(backlog);
 }
