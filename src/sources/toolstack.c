@@ -110,9 +110,9 @@ void toolstack_note_asker(const char *unit, pid_t pid) {
         text_set(asker->unit, sizeof(asker->unit), unit);
 }
 
-void toolstack_forget_asker(const char *unit) {
+void toolstack_forget_asker(const char *unit, pid_t pid) {
         for (size_t i = 0; i < N_ELEMENTS(askers); i++)
-                if (!strcmp(askers[i].unit, unit))
+                if (askers[i].client.pid == pid && !strcmp(askers[i].unit, unit))
                         *askers[i].unit = '\0';
 }
 

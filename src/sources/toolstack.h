@@ -17,9 +17,9 @@ enum { TOOLSTACK_UNIT_MAX = 256 }; /* systemd's own limit, its NUL included */
  */
 void toolstack_find_client(struct actor *actor);
 
-/* This process has asked the host's service manager, over the bus, to end that unit; or it was refused. */
+/* This process has asked the host's service manager, over the bus, to end that unit; or it was refused, as others who asked may not have been. */
 void toolstack_note_asker(const char *unit, pid_t pid);
-void toolstack_forget_asker(const char *unit);
+void toolstack_forget_asker(const char *unit, pid_t pid);
 
 /* Name the actor's client, where the actor is the host's service manager, has none yet, and was asked to end that unit not long ago. */
 void toolstack_find_asker(struct actor *actor, const char *unit);

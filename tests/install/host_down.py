@@ -113,7 +113,7 @@ def the_host_is_up():
     host = Host(BUILD, {"probe.rom": rom, "press.py": PRESS, "ask.py": ASK, "stop.py": STOP,
                         "mine.service": unit("mine", "ExecStop=/usr/bin/sleep 0.5").replace("ExecStart=", "ExecStart=vmpower run --quiet --name mine -- "),
                         "ask.service": "[Service]\nExecStart=/usr/bin/python3 /etc/systemd/system/ask.py PowerOff\n",
-                        "early.service": unit("early", "ExecStopPost=/usr/bin/sleep 1"), "bused.service": unit("bused", "ExecStop=/usr/bin/sleep 0.5"), "late.service": unit("late"), "asked.service": unit("asked"),
+                        "early.service": unit("early", "ExecStopPost=/usr/bin/sleep 1"), "bused.service": unit("bused", "ExecStop=/usr/bin/sleep 3"), "late.service": unit("late"), "asked.service": unit("asked"),
                         "killed.service": unit("killed", "KillSignal=SIGKILL"), "quiet.service": unit("quiet"),
                         "obeys.service": unit("obeys", f"ExecStop=/usr/bin/python3 /etc/systemd/system/press.py {path_of('obeys', 'own')}",
                                               action="button-obey")},

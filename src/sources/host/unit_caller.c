@@ -14,7 +14,7 @@
 #define UNITS_PATH  "/org/freedesktop/systemd1/unit"
 #define ANSWER_USEC UINT64_C(1000000)
 
-#define RULE(interface, member) "type='method_call',interface='" interface "',member='" member "'"
+#define RULE(interface, member) "type='method_call',destination='org.freedesktop.systemd1',interface='" interface "',member='" member "'"
 
 enum {
         SENDER_MAX = 64,
@@ -46,6 +46,7 @@ struct call {
         sd_bus_slot *question; /* who the sender is; NULL: that is answered */
         char sender[SENDER_MAX], unit[TOOLSTACK_UNIT_MAX];
         uint64_t cookie;
+        pid_t pid; /* the sender's; 0: not known */
 };
 
 struct unit_caller {
@@ -72,8 +73,10 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *e
                 if (sd_bus_message_exit_container(reply) < 0)
                         break;
         }
-        if (pid > 0 && pid <= INT32_MAX && *call->unit)
-                toolstack_note_asker(call->unit, (pid_t)pid);
+        if (pid > 0 && pid <= INT32_MAX && *call->unit) {
+                call->pid = (pid_t)pid;
+                toolstack_note_asker(call->unit, call->pid);
+        }
         return 0;
 }
 
@@ -102,7 +105,8 @@ static void on_refusal(struct unit_caller *caller, sd_bus_message *error) {
 
                 if (!*call->unit || call->cookie != cookie || strcmp(call->sender, destination))
                         continue;
-                toolstack_forget_asker(call->unit);
+                if (call->pid)
+                        toolstack_forget_asker(call->unit, call->pid);
                 *call->unit = '\0';
         }
 }
@@ -122,6 +126,9 @@ void unit_caller_hear(struct unit_caller *caller, sd_bus_message *message) {
                 i++;
         if (i == N_ELEMENTS(members) || !sender ||
             sd_bus_message_is_method_call(message, members[i].is_of_unit ? UNIT : MANAGER, NULL) <= 0)
+                return;
+        /* Whoever wants no answer would not be refused, either. */
+        if (sd_bus_message_get_expect_reply(message) <= 0)
                 return;
         if (!members[i].is_of_unit) {
                 if (sd_bus_message_read(message, "s", &unit) < 0)
