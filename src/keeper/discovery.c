@@ -1,5 +1,6 @@
 #include "keeper/discovery.h"
 #include "basics/cleanup.h"
+#include "basics/descriptors.h"
 #include "sources/process/kvm_uevent_source.h"
 
 #include <errno.h>
@@ -62,6 +63,9 @@ static int look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, boo
         struct survey_vmm vmm = { 0 };
         int r = survey_process(&vmm, pid, is_kvm_user);
 
+        /* Without a descriptor nobody can tell whether it has a vCPU. */
+        if (!r && is_settled && !vmm.is_qemu && !vmm.is_vmpower_vmm && !descriptors_left())
+                r = -EMFILE;
         if (!r && (vmm.is_qemu || vmm.is_vmpower_vmm || (is_settled && survey_has_vcpus(pid) != TRISTATE_FALSE)))
                 discovery->events.found(discovery->events.userdata, &vmm);
         survey_vmm_deinit(&vmm);
@@ -70,10 +74,20 @@ static int look_at(struct discovery *discovery, pid_t pid, bool is_kvm_user, boo
 
 static void suspect_new(struct discovery *discovery, pid_t pid, bool is_kvm_user);
 
+static bool is_suspected(const struct discovery *discovery, pid_t pid) {
+        const struct suspect *suspect = discovery->suspects;
+
+        while (suspect && suspect->pid != pid)
+                suspect = suspect->next;
+        return suspect;
+}
+
 static int on_suspect(sd_event_source *timer, uint64_t usec, void *userdata) {
         struct suspect *suspect = userdata;
 
-        if (look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true))
+        if (!suspect->pid)
+                discovery_look(suspect->discovery);
+        else if (look_at(suspect->discovery, suspect->pid, suspect->is_kvm_user, true))
                 suspect_new(suspect->discovery, suspect->pid, suspect->is_kvm_user);
         suspect_free(suspect);
         return 0;
@@ -109,6 +123,8 @@ static void on_created(void *userdata, pid_t pid, const struct kvm_uevent *ueven
 }
 
 void discovery_born(struct discovery *discovery, pid_t pid) {
+        if (!pid && is_suspected(discovery, 0))
+                return;
         suspect_new(discovery, pid, false);
 }
 

@@ -26,6 +26,6 @@ struct discovery_events {
 int discovery_new(struct discovery **ret_discovery, sd_event *event, const struct discovery_events *events);
 /* Look once more: what was found before, and could not be kept, is found again. */
 void discovery_look(struct discovery *discovery);
-/* A process with a QEMU's name has just been started, or is the child of one. */
+/* A process with a QEMU's name has just been started, or is the child of one; 0: perhaps one has. */
 void discovery_born(struct discovery *discovery, pid_t pid);
 struct discovery *discovery_free(struct discovery *discovery);

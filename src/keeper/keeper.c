@@ -182,6 +182,7 @@ static void on_birth(void *userdata, pid_t pid) {
 static int on_missed(sd_event_source *source, uint64_t usec, void *userdata) {
         struct keeper *keeper = userdata;
 
+        keeper->disk_is_sick = false;
         keeper_watch_again(keeper);
         if (keeper->discovery)
                 discovery_look(keeper->discovery);

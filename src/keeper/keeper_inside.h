@@ -34,6 +34,7 @@ struct keeper {
         sd_event_source *missed; /* a VM could not be written down: it is looked for again, until it can */
         struct vm_list vms;
         size_t n_waiting; /* for a name that another one has */
+        bool disk_is_sick;    /* it was a moment ago: nobody is added until `missed` */
         bool is_short;        /* of descriptors: not every VM that is there is looked after, which was said */
         bool is_unsharing;    /* monitors are shared no more, which was said */
         struct socket_looks *looks;

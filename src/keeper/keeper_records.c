@@ -99,7 +99,7 @@ void keeper_watch(struct keeper *keeper, struct kept *kept) {
 
         if (instance_is_monitors(instance->identity.instance))
                 return;
-        r = keeper_has_descriptors() ? kept_watch_process(kept, (pid_t)instance->pid) : -EMFILE;
+        r = kept_watch_process(kept, (pid_t)instance->pid, keeper_has_descriptors());
         kept->is_unwatched = r != 0;
         if (r)
                 keeper_miss(keeper);
@@ -194,7 +194,8 @@ static pid_t find_run(struct keeper *keeper, pid_t pid) {
         return 0;
 }
 
-static void look_again_soon(struct keeper *keeper) {
+static void look_again_soon(struct keeper *keeper, bool disk_is_sick) {
+        keeper->disk_is_sick |= disk_is_sick;
         sd_event_source_set_time_relative(keeper->missed, LOOK_AGAIN_USEC);
         sd_event_source_set_enabled(keeper->missed, SD_EVENT_ONESHOT);
 }
@@ -202,7 +203,7 @@ static void look_again_soon(struct keeper *keeper) {
 /* A sick disk passes: whoever was born meanwhile is found then. */
 static void look_again(struct keeper *keeper, int result) {
         if (backlog_is_for(result))
-                look_again_soon(keeper);
+                look_again_soon(keeper, true);
 }
 
 /* Another vmpower looks after it: until that one ends. */
@@ -211,7 +212,7 @@ static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const
 
         /* It may just have ended: then the VM is found once more, and is ours. */
         if (proc_instance_parse(&process, watcher) || others_add(keeper->others, process.pid, vm, instance))
-                look_again_soon(keeper);
+                look_again_soon(keeper, false);
 }
 
 /* A VM that is on record: 0; -EBUSY: it is another vmpower's, or it has ended. */
@@ -240,7 +241,7 @@ static int write_down(struct keeper *keeper, struct store_vm *instance, const st
         if (!keeper_has_descriptors())
                 return -EMFILE;
         /* The disk was sick a moment ago: one at a time waits for it. */
-        if (sd_event_source_get_enabled(keeper->missed, NULL) > 0 && !keeper->is_short)
+        if (keeper->disk_is_sick)
                 return -EAGAIN;
         r = engine_add_vm(keeper->engine, instance, policy, !instance_is_monitors(instance->identity.instance), &vm, &other, why);
         if (r == -EEXIST && !proc_instance_is_alive(other.identity.instance)) {
@@ -322,7 +323,7 @@ int keeper_keep(struct keeper *keeper, struct store_vm *instance, struct kept **
         run = find_run(keeper, (pid_t)instance->pid);
         if (run) {
                 if (others_add(keeper->others, run, (pid_t)instance->pid, instance->identity.instance))
-                        look_again_soon(keeper);
+                        look_again_soon(keeper, false);
                 return -EBUSY;
         }
         policy.halt_after_ns = keeper->config.halt_after_ns;

@@ -1,7 +1,8 @@
 #include "keeper/kept.h"
 #include "basics/cleanup.h"
-#include "keeper/socket_name.h"
 #include "engine/tracing.h"
+#include "keeper/socket_name.h"
+#include "sources/proc.h"
 #include "sources/process/process_watch.h"
 #include "sources/qemu/shared_monitor.h"
 
@@ -92,15 +93,27 @@ void kept_trace_process(struct kept *kept, pid_t pid) {
         trace(kept, pid, true, true);
 }
 
-int kept_watch_process(struct kept *kept, pid_t pid) {
+/* Its pid may be another's by now. */
+static bool is_its_process(const struct kept *kept, pid_t pid) {
+        struct proc_instance process;
+        struct proc_stat stat;
+
+        return proc_instance_parse(&process, kept_instance(kept)->identity.instance) || proc_stat_read(&stat, pid) ||
+               stat.start_time == process.start_time;
+}
+
+int kept_watch_process(struct kept *kept, pid_t pid, bool has_descriptors) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
         int r;
 
         kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
-        trace(kept, pid, kept->qemu && !kept->monitor_is_over, false);
-        r = process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink);
-        if (r != -ESRCH)
+        /* The kernel's programs need none. */
+        if (!kept->is_unwatched || !kept->traced)
+                trace(kept, pid, kept->qemu && !kept->monitor_is_over, false);
+        r = has_descriptors ? process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink) : -EMFILE;
+        if (r ? r != -ESRCH : is_its_process(kept, pid))
                 return r;
+        process_watch_free(take_pointer(kept->watch));
         on_process_report(kept, &vanished);
         return 0;
 }
@@ -108,6 +121,7 @@ int kept_watch_process(struct kept *kept, pid_t pid) {
 void kept_leave_process(struct kept *kept) {
         process_watch_free(take_pointer(kept->watch));
         kept->traced = traced_free(kept->traced);
+        kept->is_unwatched = false;
 }
 
 /* --- its monitor ------------------------------------------------------------------------------------------------- */

@@ -85,10 +85,10 @@ const char *kept_name(const struct kept *kept);
 void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns);
 
 /*
- * Watch its process; one that has gone is reported as such.  0; -EMFILE, -errno: it cannot be watched now, and nothing is known of its end.  Or do so
- * no more: somebody else does.
+ * Watch its process; one that has gone is reported as such.  0; -EMFILE, as without has_descriptors, -errno: it cannot be watched now, and of its end is known what the
+ * kernel's programs tell when it can.  Or do so no more: somebody else does.
  */
-int kept_watch_process(struct kept *kept, pid_t pid);
+int kept_watch_process(struct kept *kept, pid_t pid, bool has_descriptors);
 void kept_leave_process(struct kept *kept);
 
 /* Somebody else watches its process and holds its monitor; what the kernel sees of it, we alone do. */
