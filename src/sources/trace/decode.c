@@ -212,10 +212,6 @@ static bool is_said_by_sender(const struct trace_signal *signal) {
         return signal->code == SI_USER || signal->code == SI_QUEUE || signal->code == SI_TKILL;
 }
 
-bool trace_signal_is_kernels(const struct trace_signal *signal) {
-        return signal->code == SI_KERNEL && !has_sender(signal);
-}
-
 bool trace_signal_comes_with_end(const struct trace_signal *signal) {
         return has_sender(signal) && signal->sender.is_ending;
 }

@@ -26,9 +26,6 @@ bool trace_head_is_about(const struct trace_head *head, uint64_t start_time);
 /* Signals of the kernel's own that come from a terminal: ^C, a hangup.  Who sits there is the leader of the target's session. */
 bool trace_signal_is_from_terminal(const struct trace_signal *signal);
 
-/* The kernel itself sent it, for nobody: as its OOM killer does. */
-bool trace_signal_is_kernels(const struct trace_signal *signal);
-
 /* Its sender has sent it by ending: his child wanted that (PR_SET_PDEATHSIG), or he was the first process of its pid namespace. */
 bool trace_signal_comes_with_end(const struct trace_signal *signal);
 

@@ -88,6 +88,7 @@ static bool is_watched(const struct trace_perf *perf, pid_t pid) {
 }
 
 static void add_lost(struct trace_perf *perf, uint64_t n) {
+        perf->way.has_lost |= n > 0;
         perf->n_lost = n < UINT32_MAX - perf->n_lost ? perf->n_lost + (uint32_t)n : UINT32_MAX;
 }
 

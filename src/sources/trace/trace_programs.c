@@ -142,6 +142,7 @@ enum {
         HOST_RING = 1 << 20, /* as trace.bpf.c has it */
         ONE_RING = 1 << 18,
         ONE_WATCHED = 16,
+        STRANGERS = 512, /* as there, too; or more: */
         STRANGERS_FOR_EACH_CPU = 32,
 };
 
@@ -160,7 +161,7 @@ static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum tr
                 bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
                 bpf_map__set_max_entries(bpf->maps.watched, ONE_WATCHED);
                 bpf_map__set_max_entries(bpf->maps.strangers, 1);
-        } else if (libbpf_num_possible_cpus() > 0) {
+        } else if (libbpf_num_possible_cpus() > STRANGERS / STRANGERS_FOR_EACH_CPU) {
                 bpf_map__set_max_entries(bpf->maps.strangers, STRANGERS_FOR_EACH_CPU * (uint32_t)libbpf_num_possible_cpus());
         }
         for (size_t i = 0; i < _PROGRAM_N; i++)
@@ -293,6 +294,7 @@ static void drain(struct trace_way *way) {
 
         programs->n_drained = 0;
         ring_buffer__consume(programs->ring);
+        way->has_lost |= programs->n_drained > HOST_RING / 2;
 }
 
 static int fd_of(const struct trace_way *way, size_t i) {
@@ -306,7 +308,7 @@ static int add_watched(int map, uint32_t tgid, const struct trace_watched *watch
 
         for (int i = 0; i < 10; i++) {
                 r = bpf_map_update_elem(map, &tgid, watched, BPF_ANY) ? -errno : 0;
-                if (!r || r == -E2BIG)
+                if (r != -ENOMEM && r != -EBUSY && r != -ETIMEDOUT && r != -EDEADLK)
                         break;
                 nanosleep(&moment, NULL);
         }

@@ -100,7 +100,8 @@ static void complete_sender(struct evidence *evidence, const struct trace_sender
         if (sender->login_uid != UINT32_MAX)
                 proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), sender->login_uid);
         login_find(evidence->actor);
-        if (!proc_stat_read(&stat, (pid_t)sender->process.tgid) && stat.start_time == sender->process.start_ns / TRACE_TICK_NS)
+        /* Whom the bus has named asked for this very unit. */
+        if (!evidence->actor->client.pid && !proc_stat_read(&stat, (pid_t)sender->process.tgid) && stat.start_time == sender->process.start_ns / TRACE_TICK_NS)
                 toolstack_find_client(evidence->actor);
 }
 
@@ -135,7 +136,7 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *ta
         const struct trace_signal *signal = beginning_of(watch, taken, &first);
         struct evidence evidence;
 
-        watch->is_killed_by_kernel |= taken->signal == SIGKILL && trace_signal_is_kernels(taken);
+        watch->is_killed_by_kernel |= taken->signal == SIGKILL && taken->code == SI_KERNEL;
         if (trace_signal_decode(&evidence, signal))
                 return;
         watch->has_signal[taken->signal] = true;
@@ -144,12 +145,12 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *ta
                 complete_unit(&evidence, watch->pid);
         if (evidence.actor && signal != taken)
                 snprintf(evidence.actor->via, sizeof(evidence.actor->via), "%.15s to %" PRIu32, evidence.word, taken->sender.process.tgid);
+        if (evidence.actor)
+                toolstack_find_asker(evidence.actor, evidence.text);
         if (evidence.actor && trace_signal_is_from_terminal(signal))
                 complete_leader(&evidence, signal);
         else if (evidence.actor)
                 complete_sender(&evidence, &signal->sender);
-        if (evidence.actor)
-                toolstack_find_asker(evidence.actor, evidence.text);
         report(watch, &evidence);
         if (!watch->machine.is_child && trace_stop_decode(&evidence, signal, &watch->is_stopped))
                 report(watch, &evidence);
@@ -362,6 +363,12 @@ static void report_lost_calls(struct trace_source *source) {
         source->called(source->called_userdata, &gap);
 }
 
+static void report_lost_births(struct trace_source *source) {
+        if (source->way->has_lost && source->born)
+                source->born(source->born_userdata, 0);
+        source->way->has_lost = false;
+}
+
 void trace_source_drain(struct trace_source *source) {
         /* What is reported may make somebody drain. */
         if (!source || source->is_draining)
@@ -369,6 +376,7 @@ void trace_source_drain(struct trace_source *source) {
         source->is_draining = true;
         source->way->ops->drain(source->way);
         report_lost_calls(source);
+        report_lost_births(source);
         source->is_draining = false;
 }
 
@@ -647,8 +655,9 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
         watch->start_time = start_time;
         watch->machine = *machine;
         watch->sink = *sink;
-        watch->is_whole = !source->is_taking_over;
         watch->is_stopped = was_stopped(source, pid, start_time);
+        /* Who is stopped may have a signal waiting that was sent before. */
+        watch->is_whole = !source->is_taking_over && !watch->is_stopped;
         r = source->way->ops->watch(source->way, pid, start_time, &watch->n_lost_before);
         if (r) {
                 free(watch);

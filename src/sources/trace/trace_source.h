@@ -79,7 +79,8 @@ bool trace_source_is_at_each_call(const struct trace_source *source);
 bool trace_source_lacks_right(const struct trace_source *source);
 
 /*
- * Hear of processes that have a QEMU's name, from now on: just started, or the child of one.  It may be no VM at all, and gone again.  Not for TRACE_ONE.
+ * Hear of processes that have a QEMU's name, from now on: just started, or the child of one.  It may be no VM at all, and gone again; 0: one may have been
+ * missed.  Not for TRACE_ONE.
  */
 void trace_source_on_birth(struct trace_source *source, void (*born)(void *userdata, pid_t pid), void *userdata);
 

@@ -240,18 +240,28 @@ static void who_had_the_pid_before_or_after_is_another(void **state) {
         heard_free(heard);
 }
 
+static void on_birth(void *userdata, pid_t pid) {
+        unsigned *n_missed = userdata;
+
+        *n_missed += !pid;
+}
+
 /* More than the ring holds, and nobody reads. */
 static void lost_records_are_counted_and_said(void **state) {
         enum { STRANGERS = 16 };
         struct trace_watch *traces[STRANGERS];
         struct stranger strangers[STRANGERS];
         struct heard *heard = hear();
+        unsigned n_missed = 0;
         size_t n_ends = 0, n_sent = STRANGERS * (TRACE_RECORDS_A_SECOND + 1);
 
         for (size_t i = 0; i < STRANGERS; i++) {
                 start(&strangers[i], does_nothing);
                 traces[i] = watch(heard, strangers[i].pid, 0);
         }
+        trace_source_on_birth(heard->source, on_birth, &n_missed);
+        trace_source_drain(heard->source);
+        assert_int_equal(n_missed, 0);
         trace_record_wait_usec = 1000;
         for (size_t i = 0; i < STRANGERS; i++) {
                 for (int n = 0; n < TRACE_RECORDS_A_SECOND; n++)
@@ -273,6 +283,8 @@ static void lost_records_are_counted_and_said(void **state) {
                         }
                 trace_watch_free(traces[i]);
         }
+        /* So may a birth be. */
+        assert_int_equal(n_missed, 1);
         trace_record_wait_usec = 30000000;
         assert_true(count_of(heard, EVIDENCE_SIGNAL) > 100 && count_of(heard, EVIDENCE_SIGNAL) < n_sent);
         /* All signals and ends were either read or counted. */

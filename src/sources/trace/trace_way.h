@@ -41,6 +41,7 @@ struct trace_way {
         struct trace_way_events events;
         int fd;              /* readable when there is something to drain; the way's own */
         bool loses_for_all;  /* what was lost may be about anybody */
+        bool has_lost;       /* since that was looked at last, something may have found no room, of whomever */
         bool is_at_each_call; /* each system call of the host takes a little longer */
         char lacks[_TRACE_PART_N][TRACE_WHY_MAX]; /* "": it works */
 };
