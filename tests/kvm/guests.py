@@ -36,8 +36,8 @@ def died_of_its_own(world):
     daemon.wait_told(vm.name)
     daemon.stop()
     (failed,) = vm.history()
-    says(failed, "failure", "vmm", "signal", False, confidence="likely", rule="vmm-fault", left="gone", actor=None)
-    assert not evidence_of(failed, "signal", "trace"), failed["evidence"]
+    says(failed, "failure", "vmm", "signal", False, confidence="certain", rule="vmm-own-signal", left="gone", actor=None)
+    assert all(sent["data"]["own"] for sent in evidence_of(failed, "signal", "trace")), failed["evidence"]
 
 
 @test("Linux: poweroff, by what it wrote to the ACPI port")

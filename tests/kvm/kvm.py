@@ -11,7 +11,7 @@ from lab import Lab
 
 PROGRAMS = (
     "kvm/lab_itself.py", "kvm/later_module.py", "qemu/trace.py", "qemu/trace_perf.py", "qemu/logins.py", "kvm/guests.py", "kvm/devices.py",
-    "kvm/out_of_memory.py",
+    "kvm/clock.py", "kvm/out_of_memory.py",
 )  # fmt: skip
 
 # TMPDIR: a file system as a host has it, not one over another.

@@ -243,7 +243,8 @@ def looping(world):
     wait_until(at_ns + 1_000_000_000)
     farm.say(0, "RESET", guest)
     farm.say(0, "STOP")
-    daemon.wait_told("one")
+    # That it has gone on looping is told, too, and first.
+    daemon.wait_told("one", 2)
     reboot, pause = world.history("one")
     assert story([reboot, pause]) == [("reboot", "guest", "guest-reset"), ("pause", "operator", "qmp-stop")]
     assert reboot["count"] == 2, reboot

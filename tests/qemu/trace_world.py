@@ -161,18 +161,28 @@ PROCESSES = ("for i in $(seq 200); do /bin/true; done", {"sched/sched_process_fo
 GUESTS_OF_ITS_OWN = ("$VMPOWER doctor --quick", {"kvm/kvm_pio": 1, "kvm/kvm_userspace_exit": 2})
 
 
-def a_perf_reader_counts(world, watching, words, expected):
-    if not os.path.exists("/sys/kernel/tracing/events/sched"):
-        raise Skip("there is no tracefs")
-    daemon = watching(world)
+def counted_by_perf(world, words, names):
     done = world.path("done")
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     shell = popen(["sh", "-c", f"read go; {words}; echo over >{done}; read go"], env={**world.environment, "VMPOWER": VMPOWER}, **streams)
-    counters = {name: PerfCounter(world, name, shell.pid, inherits=True) for name in expected}
+    counters = {name: PerfCounter(world, name, shell.pid, inherits=True) for name in names}
     shell.stdin.write(b"\n")
     shell.stdin.flush()
     wait_for_content(done, "over")
     counted = {name: counter.count() for name, counter in counters.items()}
     shell.communicate(b"\n")
-    assert counted == expected, counted
+    os.unlink(done)
+    return counted
+
+
+def a_perf_reader_counts(world, watching, words, expected):
+    if not os.path.exists("/sys/kernel/tracing/events/sched"):
+        raise Skip("there is no tracefs")
+    alone = counted_by_perf(world, words, expected)
+    daemon = watching(world)
+    beside = counted_by_perf(world, words, expected)
     daemon.stop()
+    # Linux 6.1 tells nobody of the exits of children; what it does tell it tells beside vmpower, too.  (A guest that an interrupt stops is told to go on.)
+    told = [name for name in expected if alone[name]]
+    assert set(expected) - set(told) <= {"sched/sched_process_exit"}, alone
+    assert all(min(alone[name], beside[name]) >= expected[name] for name in told), (alone, beside)
