@@ -125,13 +125,16 @@ static const struct evidence *commanding(const struct scene *s) {
         };
 
         for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-                const struct evidence *request;
+                const struct evidence *request, *hypercall;
 
                 if (commands[i].effect != s->cause->kind)
                         continue;
-                request = scene_last_before(s, EVIDENCE_REQUEST, commands[i].request, s->cause, REQUEST_ACTS_WITHIN_NS);
-                return request && request->actor ? request : scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause,
-                                                                                      HYPERCALL_ACTS_WITHIN_NS);
+                request = scene_last_before(s, EVIDENCE_REQUEST, commands[i].request, s->cause, HYPERCALL_ACTS_WITHIN_NS);
+                hypercall = scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause, HYPERCALL_ACTS_WITHIN_NS);
+                /* libxl may take its time to do it; but whoever did it himself meanwhile was sooner. */
+                if (!request || !request->actor || (hypercall && !scene_is_near(request, s->cause, REQUEST_ACTS_WITHIN_NS)))
+                        return hypercall ? hypercall : request;
+                return request;
         }
         return NULL;
 }

@@ -15,7 +15,7 @@
 /* A request that vmpower passed on shows its effect within this, or something else caused that effect. */
 #define REQUEST_ACTS_WITHIN_NS (10 * SECOND_NS)
 
-/* So does a hypercall; but that a domain is gone, or paused, may be told by a helper that was away, which it is for a minute at most. */
+/* So does a hypercall, and what libxl is asked for, which takes its time; but that a domain is gone, or paused, may be told by a helper that was away, which it is for a minute at most. */
 #define HYPERCALL_ACTS_WITHIN_NS (120 * SECOND_NS)
 
 /* Whom a signal has told to end, and who is gone then. */

@@ -70,7 +70,7 @@ bool is_domain_destroyed(struct scene *s) {
                 return false;
         hypercall = destroying(s);
         return s->cause->flag == TRISTATE_TRUE || (hypercall && !may_be_cleaning_up(hypercall) && prove(s, hypercall)) ||
-               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "destroy", s->cause, REQUEST_ACTS_WITHIN_NS));
+               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "destroy", s->cause, HYPERCALL_ACTS_WITHIN_NS));
 }
 
 bool is_domain_gone_alive_most_likely(struct scene *s) {
@@ -119,7 +119,7 @@ bool is_domain_suspend(struct scene *s) {
  */
 bool is_asked_suspend(struct scene *s) {
         return is_asked_within(s, "suspend", s->settings->button_certain_ns, true) ||
-               (is_domain_suspend(s) && prove(s, scene_last_before(s, EVIDENCE_REQUEST, "suspend", s->cause, REQUEST_ACTS_WITHIN_NS)));
+               (is_domain_suspend(s) && prove(s, scene_last_before(s, EVIDENCE_REQUEST, "suspend", s->cause, HYPERCALL_ACTS_WITHIN_NS)));
 }
 
 /*

@@ -65,6 +65,23 @@ def button(world):
     by_us(verdict, "power-button")
 
 
+@test("a sick disk keeps nobody from his domain: what he asks goes on before it is on record, and he is named all the same")
+def sick_disk(world):
+    xen, daemon, domain = begin(world)
+    lock = sqlite3.connect(os.path.join(world.state, "vmpower.db"), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    asked(world, "destroy")
+    wait_listed(world, "web", lambda vm: vm is None or vm["state"] != "running" or daemon.stderr.text().count("before it is on record"))
+    lock.execute("COMMIT")
+    lock.close()
+    daemon.wait_told("web")
+    daemon.stop()
+    assert "destroy goes on before it is on record" in daemon.stderr.text(), daemon.stderr.text()
+    (verdict,) = named(world, "web")
+    assert (verdict["transition"], verdict["initiator"], verdict["mechanism"]) == ("destroy", "operator", "xen-destroy"), verdict
+    by_us(verdict, "destroy")
+
+
 @test("shutdown and reboot are the operator's, by xen-control; destroy is his at once; a domain that policy starts again can be asked again")
 def ends(world):
     xen = Xen(world)

@@ -66,4 +66,5 @@ def is_of(verdict, domain, instance=None):
 
 def is_by_us(verdict, verb):
     actor = verdict["actor"]
+    assert actor, verdict
     assert (actor["via"], actor["comm"], actor["uid"], actor["parents"][0]["pid"]) == (f"vmpower {verb}", "vmpower", 0, os.getpid()), actor

@@ -301,7 +301,8 @@ static void that_some_were_lost_is_told_once(void **state) {
         gap = &heard->facts[0];
         assert_int_equal(gap->kind, EVIDENCE_GAP);
         assert_int_equal(gap->source, SOURCE_TRACE);
-        assert_int_equal(strtoul(gap->text, NULL, 10) + heard->n_calls, 2000);
+        /* Others may ask, too. */
+        assert_in_range(strtoul(gap->text, NULL, 10) + heard->n_calls, 2000, 2050);
         assert_true(heard->n_calls > 50);
         for (size_t i = 0; i < 10; i++)
                 assert_int_equal(ask(STAND_IN, 36, (uint64_t)(uintptr_t)domctl, 0), -ENOTTY);

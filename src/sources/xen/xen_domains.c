@@ -311,18 +311,33 @@ static void wait_until_made(struct domain *domain) {
  * Is it one of libvirt's?  Its libxl driver stores a domain's XML before it lets the domain run, and looks for it when it begins (libxlDomainStart(),
  * libxlReconnectDomain()).
  */
-static bool is_libvirts(const struct domain *domain) {
+static bool is_libvirts(struct domain *domain) {
         uint8_t *xml = NULL;
         int n = 0;
-        bool has = !libxl_userdata_retrieve(domain->source->libxl, domain->domid, "libvirt-xml", &xml, &n) && n > 0;
 
+        if (!domain->is_libvirts)
+                domain->is_libvirts = !libxl_userdata_retrieve(domain->source->libxl, domain->domid, "libvirt-xml", &xml, &n) && n > 0;
         free(xml);
-        return has;
+        return domain->is_libvirts;
+}
+
+/* Somebody else destroys it just now, and what was stored with it, such as whose it is, goes, too. */
+static bool is_going(const struct domain *domain) {
+        libxl_dominfo info;
+        bool is_there;
+
+        if (domain->seen.is_to_be_destroyed)
+                return false;
+        libxl_dominfo_init(&info);
+        is_there = !libxl_domain_info(domain->source->libxl, &info, domain->domid) && !info.dying && !memcmp(&info.uuid, domain->handle, sizeof(domain->handle));
+        libxl_dominfo_dispose(&info);
+        return !is_there;
 }
 
 /* Whether its own configuration is its policy; nothing is said of it. */
-static bool is_alone(const struct domain *domain) {
-        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name) && !is_libvirts(domain);
+static bool is_alone(struct domain *domain) {
+        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name) && !is_libvirts(domain) &&
+               !is_going(domain);
 }
 
 /* Whose is it now, and what does it want? */

@@ -49,6 +49,7 @@ struct domain {
         char device_model[WIRE_INSTANCE_MAX]; /* its process; "": it has none */
         bool is_model_dismissed; /* its toolstack is done with it */
         struct xen_domain seen;
+        bool is_libvirts;
         bool is_ours; /* nobody else looks after it */
         char policy[sizeof(((struct wire_vm *)0)->policy)]; /* what its own configuration wants then; "": it has none */
         bool is_policy_written; /* it is its own, and not that of the one before it */
