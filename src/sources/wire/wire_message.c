@@ -62,7 +62,7 @@ static int read_vm(const json_t *json, struct wire_vm *vm) {
             text_from_json(json, "monitor", vm->monitor, sizeof(vm->monitor)) ||
             text_from_json(json, "state", vm->state, sizeof(vm->state)) ||
             text_from_json(json, "device_model", vm->device_model, sizeof(vm->device_model)) ||
-            integer_from_json(json, "domid", 0, INT32_MAX, 0, &vm->domid) ||
+            integer_from_json(json, "look", 0, INT64_MAX, 0, &vm->look) || integer_from_json(json, "domid", 0, INT32_MAX, 0, &vm->domid) ||
             integer_from_json(json, "pid", 0, INT32_MAX, 0, &vm->pid) ||
             integer_from_json(json, "restarts", 0, INT32_MAX, 0, &vm->n_restarts) || read_time(json, "began", &vm->began_ns))
                 return -EINVAL;
@@ -158,6 +158,10 @@ static int read_configure(const json_t *json, struct wire_message *message) {
                                     : -EINVAL;
 }
 
+static int read_look(const json_t *json, struct wire_message *message) {
+        return json_is_true(json_object_get(json, names[WIRE_LOOK])) ? 0 : integer_from_json(json, names[WIRE_LOOK], 0, INT64_MAX, 0, &message->look);
+}
+
 static int read_kind(const json_t *json, struct wire_message *message) {
         const json_t *value = message->kind < WIRE_UNKNOWN ? json_object_get(json, names[message->kind]) : NULL;
 
@@ -184,9 +188,10 @@ static int read_kind(const json_t *json, struct wire_message *message) {
                 return read_done(value, &message->done);
         case WIRE_TROUBLE:
                 return text_from_json(json, names[WIRE_TROUBLE], message->trouble, sizeof(message->trouble));
+        case WIRE_LOOK:
+                return read_look(json, message);
         case WIRE_GONE:
         case WIRE_SURVEYED:
-        case WIRE_LOOK:
         case WIRE_UNKNOWN:
                 break;
         }
@@ -278,6 +283,7 @@ static json_t *write_vm(const struct wire_vm *vm) {
             json_object_set_new(json, "pid", vm->pid ? json_integer(vm->pid) : json_null()) ||
             (vm->domid && json_object_set_new(json, "domid", json_integer(vm->domid))) ||
             (vm->device_model[0] && json_object_set_new(json, "device_model", text_to_json(vm->device_model))) ||
+            (vm->look && json_object_set_new(json, "look", json_integer(vm->look))) ||
             (vm->state[0] && json_object_set_new(json, "state", text_to_json(vm->state))) ||
             json_object_set_new(json, "began", time_to_json(vm->began_ns)) ||
             json_object_set_new(json, "policy", text_to_json(vm->policy)) ||
@@ -391,8 +397,9 @@ static json_t *write_kind(const struct wire_message *message) {
         case WIRE_DONE:
                 return write_done(&message->done);
         case WIRE_SURVEYED:
-        case WIRE_LOOK:
                 return json_true();
+        case WIRE_LOOK:
+                return message->look ? json_integer(message->look) : json_true();
         case WIRE_TROUBLE:
                 return text_to_json(message->trouble);
         case WIRE_UNKNOWN:

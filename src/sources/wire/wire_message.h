@@ -48,6 +48,7 @@ struct wire_vm {
         int64_t pid;         /* 0: it has none */
         int64_t domid;       /* Xen's number for it; 0: none */
         char device_model[WIRE_INSTANCE_MAX]; /* the process that it needs, as an instance; "": none */
+        int64_t look; /* that this answers; 0: none */
         int64_t n_restarts; /* that policy has made of this name lately */
         uint64_t began_ns;  /* UTC */
         char *command_line; /* secrets masked; owned; NULL: not known */
@@ -99,6 +100,7 @@ struct wire_message {
                 char trouble[WIRE_WHY_MAX]; /* one line */
                 struct wire_request request;
                 struct wire_done done;
+                int64_t look; /* the answer names it; 0: none is wanted */
                 struct {
                         char xen_policy[16]; /* auto, leave */
                 } configure;

@@ -154,7 +154,13 @@ static void a_helpers_words_are_read_as_they_were_written(void **state) {
         message = (struct wire_message){ .kind = WIRE_SURVEYED };
         over_the_wire(&message);
         message = (struct wire_message){ .kind = WIRE_LOOK };
-        over_the_wire(&message);
+        assert_int_equal(over_the_wire(&message).look, 0);
+        message = (struct wire_message){ .kind = WIRE_LOOK, .of = "BOOT:xen5:170000", .look = 3 };
+        assert_int_equal(over_the_wire(&message).look, 3);
+        message = (struct wire_message){ .kind = WIRE_VM, .vm = { .instance = "BOOT:xen5:170000", .look = INT64_MAX } };
+        back = over_the_wire(&message);
+        assert_true(back.vm.look == INT64_MAX);
+        wire_message_deinit(&back);
         message = (struct wire_message){ .kind = WIRE_TROUBLE, .trouble = "xenstored has gone" };
         back = over_the_wire(&message);
         assert_string_equal(back.trouble, "xenstored has gone");
@@ -196,6 +202,8 @@ static void what_is_no_message_is_refused(void **state) {
                 "{\"hello\": {\"vm\": {\"pid\": -1}}}",
                 "{\"hello\": {\"vm\": {\"pid\": 2147483648}}}",
                 "{\"hello\": {\"vm\": {\"name\": 7}}}",
+                "{\"vm\": {\"look\": -1}}",
+                "{\"look\": \"3\"}",
                 "{\"hello\": {\"vm\": {\"began\": \"yesterday\"}}}",
                 "{\"hello\": {\"vm\": {\"command_line\": []}}}",
                 "{\"vm\": []}",
