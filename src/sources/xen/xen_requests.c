@@ -119,6 +119,9 @@ void source_carry_out(struct source *source, const struct wire_request *request)
         }
         if (domain)
                 xen_uuid_text(uuid, domain->handle);
-        if (!domain || xen_acts_begin(source->acts, request->number, domain->domid, uuid, command, request->name))
-                source_answer(source, request->number, false, domain ? "out of memory" : "there is no such domain");
+        if (domain && !xen_acts_begin(source->acts, request->number, domain->domid, uuid, command, request->name))
+                return;
+        if (domain)
+                domain->seen.is_to_be_destroyed = false;
+        source_answer(source, request->number, false, domain ? "out of memory" : "there is no such domain");
 }
