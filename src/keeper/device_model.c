@@ -15,12 +15,15 @@
 
 struct device_model {
         struct kept *kept;
+        struct device_model_told *told;
         struct proc_instance process;
         struct process_watch *watch;
         struct source_sink process_sink, traced_sink;
         struct traced *traced; /* NULL: the kernel is not seen */
         struct device_model_events events;
-        bool has_ended;      /* and whether its domain needs it still was asked */
+        bool is_unwatched;
+        bool has_ended;      /* and whether its domain needs it still was asked … */
+        int64_t question;    /* … by this one */
         struct evidence end; /* how */
 };
 
@@ -60,7 +63,7 @@ static void on_end(void *userdata, struct evidence *end) {
                 device_model->end.time_ns = source_time_ns();
         }
         device_model->has_ended = true;
-        device_model->events.ask(device_model->events.userdata);
+        device_model_ask(device_model);
 }
 
 static void on_process_report(void *userdata, struct evidence *evidence) {
@@ -73,107 +76,111 @@ static void on_process_report(void *userdata, struct evidence *evidence) {
                 report(device_model, evidence);
 }
 
-/* What is on record of it: that very process, or an end of one that came after. */
-struct model_past {
-        const struct proc_instance *process;
-        bool is_known, has_ended;
-};
-
-static int look_at_past(const struct evidence *evidence, void *userdata) {
-        struct model_past *past = userdata;
-
-        if (evidence->kind == EVIDENCE_DEVICE_MODEL) {
-                past->is_known = evidence->number == past->process->pid;
-                past->has_ended = false;
-        } else if (evidence_ends_device_model(evidence)) {
-                past->has_ended = true;
-        }
-        return 0;
-}
-
-static struct model_past past_of(const struct kept *kept, struct store *store, const struct proc_instance *process) {
-        struct model_past past = { .process = process };
-        char why[STORE_WHY_MAX];
-
-        store_each_evidence(store, kept_instance(kept)->id, 0, look_at_past, &past, why);
-        return past;
-}
-
-static void tell_process(const struct kept *kept, const struct proc_instance *process) {
+static void tell_process(struct device_model_told *told, const struct kept *kept, const struct proc_instance *process) {
         struct evidence fact = evidence_make(SOURCE_PROCESS, EVIDENCE_DEVICE_MODEL);
 
-        fact.number = process->pid;
-        source_report(engine_vm_sink(kept->vm), &fact);
+        /* The record may have it without the time when it began. */
+        if (told->pid != process->pid || told->has_ended) {
+                fact.number = process->pid;
+                source_report(engine_vm_sink(kept->vm), &fact);
+        }
+        *told = (struct device_model_told){ process->pid, process->start_time };
 }
 
-static void say_unwatched(const struct kept *kept, int r) {
-        char line[VM_NAME_MAX + 96];
-
-        snprintf(line, sizeof(line), "%s: its device model is not watched: %s", kept_name(kept), strerror(-r));
-        kept->home->say(kept->home->userdata, line);
+/* Was an end told of one of that pid?  The record does not say when that one began. */
+static bool may_be_told(const struct device_model_told *told, const struct proc_instance *process) {
+        return told->has_ended && told->pid == process->pid && (!told->start_time || !process->start_time || told->start_time == process->start_time);
 }
 
-static void begin(struct device_model **ret, struct kept *kept, struct store *store, const char *told, const struct proc_instance *process,
-                  const struct device_model_events *events) {
-        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+static void begin(struct device_model **ret, struct device_model_told *told, struct kept *kept, const char *instance,
+                  const struct proc_instance *process, const struct device_model_events *events) {
         struct device_model *device_model = calloc(1, sizeof(*device_model));
-        const struct traced_process traced = { .pid = process->pid, .instance = told };
-        struct proc_stat stat;
-        int r;
+        const struct traced_process traced = { .pid = process->pid, .instance = instance };
 
         if (!device_model)
                 return;
-        *device_model = (struct device_model){ .kept = kept, .process = *process, .events = *events };
+        *device_model = (struct device_model){ .kept = kept, .told = told, .process = *process, .events = *events, .is_unwatched = true };
         device_model->process_sink = (struct source_sink){ on_process_report, on_ended, device_model };
         device_model->traced_sink = (struct source_sink){ report, on_ended, device_model };
         *ret = device_model;
-        if (!past_of(kept, store, process).is_known)
-                tell_process(kept, process);
+        if (!may_be_told(told, process))
+                tell_process(told, kept, process);
         traced_new(&device_model->traced, kept->home->tracing, &traced, &device_model->traced_sink);
-        r = process_watch_new(&device_model->watch, kept->home->event, process->pid, &device_model->process_sink);
-        if (r && r != -ESRCH) {
-                /* Not gone, but nobody looks. */
-                say_unwatched(kept, r);
-                *ret = device_model_free(device_model);
-        } else if (r) {
-                on_process_report(device_model, &vanished);
-        } else if (proc_stat_read(&stat, process->pid) || stat.start_time != process->start_time) {
-                /* Its pid is another's by now. */
+}
+
+bool device_model_is_unwatched(const struct device_model *device_model) {
+        return device_model && device_model->is_unwatched;
+}
+
+int device_model_watch(struct device_model **ret) {
+        struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
+        struct device_model *device_model = *ret;
+        struct proc_instance process = device_model->process;
+        struct proc_stat stat;
+        int r = process_watch_new(&device_model->watch, device_model->kept->home->event, process.pid, &device_model->process_sink);
+
+        if (!r)
+                r = proc_stat_read(&stat, process.pid);
+        /* Its pid is another's by now. */
+        if (!r && stat.start_time != process.start_time)
+                r = -ESRCH;
+        if (r)
                 process_watch_free(take_pointer(device_model->watch));
-                on_process_report(device_model, &vanished);
+        if (r && r != -ESRCH)
+                return r;
+        device_model->is_unwatched = false;
+        /* The end on record was this one's, unless it lives. */
+        if (device_model->told->has_ended && (r || stat.state == 'Z' || stat.state == 'X')) {
+                device_model->told->start_time = process.start_time;
+                *ret = device_model_free(device_model);
+                return 0;
         }
+        tell_process(device_model->told, device_model->kept, &process);
+        if (r)
+                on_process_report(device_model, &vanished);
+        return 0;
 }
 
 /* It has gone while nobody looked. */
-static void tell_vanished(const struct kept *kept, struct store *store, const struct proc_instance *process) {
+static void tell_vanished(struct device_model_told *told, const struct kept *kept, const struct proc_instance *process) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_DEVICE_MODEL_VANISHED);
-        struct model_past past = past_of(kept, store, process);
 
-        if (past.has_ended)
-                return;
-        if (!past.is_known)
-                tell_process(kept, process);
+        tell_process(told, kept, process);
         source_report(engine_vm_sink(kept->vm), &vanished);
+        told->has_ended = true;
 }
 
-void device_model_tell(struct device_model **device_model, struct kept *kept, struct store *store, const char *told, const struct device_model_events *events) {
+void device_model_ask(struct device_model *device_model) {
+        if (device_model && device_model->has_ended)
+                device_model->question = device_model->events.ask(device_model->events.userdata);
+}
+
+static void take_answer(struct device_model **device_model) {
+        report(*device_model, &(*device_model)->end);
+        (*device_model)->told->has_ended = true;
+        *device_model = device_model_free(*device_model);
+}
+
+void device_model_tell(struct device_model **device_model, struct device_model_told *told, struct kept *kept, const char *instance, int64_t answered,
+                      const struct device_model_events *events) {
         struct device_model *known = *device_model;
         struct proc_instance process;
 
-        if (!*told || proc_instance_parse(&process, told) || process.pid <= 1 || !instance_is_of_this_boot(told)) {
+        if (!*instance || proc_instance_parse(&process, instance) || process.pid <= 1 || !instance_is_of_this_boot(instance)) {
                 *device_model = device_model_free(known);
                 return;
         }
         if (known && known->process.pid == process.pid && (!process.start_time || process.start_time == known->process.start_time)) {
-                if (!known->has_ended)
-                        return;
-                report(known, &known->end);
-                *device_model = device_model_free(known);
+                /* That one is gone and needed is known only after it has ended. */
+                if (known->has_ended && (!process.start_time || answered == known->question))
+                        take_answer(device_model);
                 return;
         }
         *device_model = device_model_free(known);
+        if (may_be_told(told, &process) && (told->start_time || !process.start_time))
+                return;
         if (process.start_time)
-                begin(device_model, kept, store, told, &process, events);
+                begin(device_model, told, kept, instance, &process, events);
         else
-                tell_vanished(kept, store, &process);
+                tell_vanished(told, kept, &process);
 }

@@ -33,6 +33,7 @@ struct helping {
         struct helper *helper; /* NULL: not yet */
         struct helped *first;
         struct look *looks;     /* that it is to have, when whoever did something has ended */
+        int64_t n_questions;    /* ever, about device models */
         sd_event_source *again; /* a VM could not be written down: it is to tell of all once more */
         struct errand *errands, **last; /* that it has not answered, the first asked first */
         int64_t n_errands;      /* ever */
@@ -52,6 +53,7 @@ struct helped {
         bool has_ended;  /* by what was told */
         struct known_facts known;
         struct device_model *device_model; /* NULL: it has none, or needs none any more */
+        struct device_model_told device_model_told;
         char decided_id[VERDICT_ID_MAX]; /* the verdict whose decision is to be carried out; "": none */
         struct decision decision;
         uint64_t decided_ns; /* UTC */

@@ -200,18 +200,35 @@ static void note_identity(struct helped *helped, const struct wire_vm *told) {
 }
 
 /* Whether it needs its device model still: then its helper tells of it once more. */
-static void ask_for_device_model(void *userdata) {
+static int64_t ask_for_device_model(void *userdata) {
         struct helped *helped = userdata;
-        struct wire_message look = { .kind = WIRE_LOOK };
+        struct wire_message look = { .kind = WIRE_LOOK, .look = ++helped->helping->n_questions };
 
         memcpy(look.of, kept_instance(helped->kept)->identity.instance, sizeof(look.of));
         helper_say(helped->helping->helper, &look);
+        return look.look;
+}
+
+static void watch_device_model(struct helped *helped) {
+        int r = keeper_has_descriptors() ? device_model_watch(&helped->device_model) : -EMFILE;
+
+        if (r)
+                keeper_miss(helped->helping->keeper);
 }
 
 static void note_device_model(struct helped *helped, const struct wire_vm *told) {
         const struct device_model_events events = { ask_for_device_model, helped };
 
-        device_model_tell(&helped->device_model, helped->kept, helped->helping->keeper->store, told->device_model, &events);
+        device_model_tell(&helped->device_model, &helped->device_model_told, helped->kept, told->device_model, told->look, &events);
+        if (device_model_is_unwatched(helped->device_model))
+                watch_device_model(helped);
+}
+
+void keeper_helped_watch_again(struct keeper *keeper) {
+        for (struct helping *helping = keeper->helpings; helping; helping = helping->next)
+                for (struct helped *helped = helping->first; helped; helped = helped->next)
+                        if (!helped->kept->is_over && device_model_is_unwatched(helped->device_model))
+                                watch_device_model(helped);
 }
 
 static int keep(struct helping *helping, const struct wire_vm *told, struct helped **ret_helped) {
@@ -277,6 +294,11 @@ static void on_hello(struct helping *helping, const struct wire_hello *hello) {
         note_identity(helped, told);
         note_policy(helped, told->policy);
         note_state(helped->kept, told->state);
+        /* What we have told may not be on record yet. */
+        if (!helped->device_model_told.pid)
+                helped->device_model_told = (struct device_model_told){ helped->known.device_model, .has_ended = helped->known.has_device_model_ended };
+        /* The helper before this one did not answer. */
+        device_model_ask(helped->device_model);
         note_device_model(helped, told);
         helped->n_told = (unsigned)told->n_restarts;
         helped->told_ns = source_now_ns();

@@ -160,6 +160,8 @@ bool keeper_helps(const struct keeper *keeper, const char *backend);
 /* A VM that is on record as not ended: nobody tells of it before its helper does.  0; -ENOMEM. */
 int keeper_helped_take_up(struct keeper *keeper, struct kept *kept);
 unsigned keeper_helped_sources(const struct kept *kept);
+/* Device models that are not watched, for want of descriptors. */
+void keeper_helped_watch_again(struct keeper *keeper);
 void keeper_helped_judged(struct kept *kept, const struct verdict_record *record);
 int keeper_helped_ask(struct kept *kept, const struct keeper_request *request, char ret_why[static STORE_WHY_MAX]);
 void keeper_helped_recorded(struct kept *kept, const struct evidence *evidence);

@@ -109,6 +109,7 @@ void keeper_watch_again(struct keeper *keeper) {
         for (struct kept *kept = keeper->vms.first; kept; kept = kept->next)
                 if (kept->is_unwatched && !kept->is_over)
                         keeper_watch(keeper, kept);
+        keeper_helped_watch_again(keeper);
 }
 
 /* --- writing it down, or taking up what was written down ---------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "keeper/known_facts.h"
 
 #include "basics/cleanup.h"
+#include "core/evidence.h"
 #include "sources/source.h"
 
 #include <errno.h>
@@ -26,6 +27,12 @@ static int compare(const void *a, const void *b) {
 static int note(const struct evidence *evidence, void *userdata) {
         struct known_facts *known = userdata;
 
+        if (evidence->kind == EVIDENCE_DEVICE_MODEL) {
+                known->device_model = evidence->number;
+                known->has_device_model_ended = false;
+        } else if (evidence_ends_device_model(evidence)) {
+                known->has_device_model_ended = true;
+        }
         if (known->n == known->n_max) {
                 size_t n_max = known->n_max ? 2 * known->n_max : 32;
                 struct known_fact *grown = reallocarray(known->items, n_max, sizeof(*grown));
@@ -43,7 +50,7 @@ int known_facts_read(struct known_facts *known, struct store *store, int64_t vm,
         int r;
 
         known_facts_deinit(known);
-        known->read_ns = source_now_ns();
+        *known = (struct known_facts){ .read_ns = source_now_ns() };
         r = store_each_evidence(store, vm, 0, note, known, ret_why);
         if (known->n)
                 qsort(known->items, known->n, sizeof(*known->items), compare);

@@ -11,6 +11,8 @@ struct known_facts {
         struct known_fact *items; /* by rising time; owned; NULL: what comes is new */
         size_t n, n_max;
         uint64_t read_ns; /* CLOCK_BOOTTIME: when they were read */
+        int64_t device_model; /* the newest one's pid; 0: there is none */
+        bool has_device_model_ended;
 };
 
 /* What is on record of that VM now.  0 or -errno: then all is taken as new. */

@@ -46,6 +46,13 @@ def wait_watched(world, model):
         time.sleep(0.02)
 
 
+def fence(xen, daemon):
+    """Until the daemon has heard all that the helper has said."""
+    word = f"fence {now_ns()}"
+    xen.life.say(trouble=word)
+    daemon.stderr.wait_for(word)
+
+
 def facts(world, kind, member="$"):
     return rows(world, "SELECT json_extract(data, ?) FROM evidence WHERE kind = ? ORDER BY id", member, kind)
 
@@ -67,6 +74,12 @@ def ends(world):
         how(model)
         daemon.wait_told("web", len(expected) + 1)
         expected.append(verdict)
+        # Whatever else its helper has to say of the domain, it says this, too.
+        xen.tell_again(xen.life, domain.instance)
+        with xen.lock:
+            domain.device_model = model.gone()
+        xen.tell_again(xen.life, domain.instance)
+        fence(xen, daemon)
         assert wait_listed(world, "web")["state"] == "running"
         xen.destroyed(domain)
         daemon.wait_told("web", len(expected) + 1)
@@ -85,6 +98,7 @@ def dismissed(world):
     with xen.lock:
         domain.device_model = None  # its node is removed first
     model.kill(signal.SIGKILL)
+    xen.wait_asked(domain)
     xen.destroyed(domain)
     daemon.wait_told("web")
     model = DeviceModel()
@@ -92,6 +106,7 @@ def dismissed(world):
     wait_watched(world, model)
     xen.shut_down(domain, "poweroff")
     model.exit(0)
+    xen.wait_asked(domain)
     daemon.wait_told("off")
     xen.destroyed(domain)
     wait_listed(world, "off", lambda vm: vm is None)
@@ -105,6 +120,7 @@ def helper_away(world):
     xen, daemon, domain, model = begin(world)
     xen.tells_again = False
     model.kill(signal.SIGKILL)
+    xen.wait_asked(domain)
     with xen.lock:
         domain.device_model = model.gone()
     xen.kill()
@@ -113,6 +129,82 @@ def helper_away(world):
     wait_listed(world, "web")
     daemon.stop()
     assert story(named(world, "web")) == [KILLED_BY], story(named(world, "web"))
+
+
+@test("only an answer to the very question counts: what was said before it, or to another one, is none; the next helper is asked again")
+def stale(world):
+    xen, daemon, domain, model = begin(world)
+    xen.tells_again = False
+    model.kill(signal.SIGKILL)
+    (question,) = xen.wait_asked(domain)
+    for other in (None, question + 1, question - 1):
+        xen.tell_again(xen.life, domain.instance, other)
+    fence(xen, daemon)
+    xen.kill()
+    again = xen.wait_asked(domain, 2)[1]
+    assert again != question, question
+    for other in (None, question):
+        xen.tell_again(xen.life, domain.instance, other)
+    fence(xen, daemon)
+    with xen.lock:
+        domain.device_model = None
+    xen.tell_again(xen.life, domain.instance, again)
+    xen.destroyed(domain)
+    daemon.wait_told("web")
+    daemon.stop()
+    assert story(named(world, "web")) == [DESTROYED_BY], story(named(world, "web"))
+
+
+@test("one whose end was told is a zombie for the next daemon, whose record does not say when it began: it is told once")
+def zombie(world):
+    xen, daemon, domain, model = begin(world)
+    model.process.send_signal(signal.SIGKILL)
+    daemon.wait_told("web")
+    lives = xen.lives
+    daemon.kill()
+    daemon = daemon_of(world)
+    xen.wait_life(lives + 1)
+    for _ in range(2):
+        xen.tell_again(xen.life, domain.instance)
+        fence(xen, daemon)
+    daemon.stop()
+    model.kill(signal.SIGKILL)
+    assert story(named(world, "web")) == [KILLED_BY], story(named(world, "web"))
+    assert len(xen.looks) == len(facts(world, "device-model")) == 1, xen.looks
+
+
+@test("one that cannot be watched for want of descriptors is not gone, which is said once; it is watched once there are some")
+def short_of_descriptors(world):
+    xen = Xen(world)
+    daemon = daemon_of(world)
+    xen.born("first")
+    wait_listed(world, "first")
+    names = [f"web{i}" for i in range(2)]
+    domains = [xen.born(name) for name in names]
+    for name in names:
+        wait_listed(world, name)
+    models = [DeviceModel() for _ in domains]
+    # Other tests' VMs come and go there, too.
+    limit_descriptors(daemon, descriptors(daemon.process.pid)[1] + 12)
+    for domain, model in zip(domains, models):
+        with xen.lock:
+            domain.device_model = model.instance
+        xen.tell_again(xen.life, domain.instance)
+        xen.tell_again(xen.life, domain.instance)
+        wait_watched(world, model)
+        fence(xen, daemon)
+    assert not xen.looks, xen.looks
+    models[0].kill(signal.SIGKILL)
+    time.sleep(0.5)
+    assert not xen.looks and not story(named(world, names[0])) and daemon.stderr.text().count("there are no descriptors for one VM more") == 1, daemon.stderr.text()
+    limit_descriptors(daemon, None)
+    daemon.wait_told(names[0])
+    models[1].kill(signal.SIGSEGV)
+    daemon.wait_told(names[1])
+    daemon.stop()
+    # With the kernel's eyes it is known even so.
+    assert story(named(world, names[0])) in ([UNSEEN], [KILLED_BY]), story(named(world, names[0]))
+    assert story(named(world, names[1])) == [("failure", "vmm", "signal")], story(named(world, names[1]))
 
 
 @test("one that ends while the daemon is away is unseen, once, however often its helper tells of it; one that is there still is watched on")

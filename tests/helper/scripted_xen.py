@@ -83,7 +83,7 @@ class Xen:
         self.changed = threading.Condition(self.lock)
         self.domains, self.n_domids = [], 0
         self.lives, self.ended, self.life = 0, 0, None
-        self.requests, self.configured, self.refused = [], [], []
+        self.requests, self.configured, self.refused, self.looks = [], [], [], []
         self.on_request, self.says_restarts = None, 0
         self.tells_again = True  # when it is asked to
         self.holds_on = False  # told to end, it takes its time
@@ -145,8 +145,10 @@ class Xen:
             self.configured.append(message["configure"])
         if "refused" in message:
             self.refused.append((message.get("of"), message["refused"]))
-        if "look" in message and self.tells_again:
-            self.tell_again(life, message.get("of"))
+        if "look" in message:
+            self.looks.append(message)
+            if self.tells_again:
+                self.tell_again(life, message.get("of"), message["look"])
         if "request" in message:
             request = message["request"]
             self.requests.append(request)
@@ -155,11 +157,11 @@ class Xen:
             elif self.carries_out:
                 self.carry_out(life, request)
 
-    def tell_again(self, life, instance):
+    def tell_again(self, life, instance, look=None):
         for domain in self.domains:
             if domain.instance == instance:
                 model = {"device_model": domain.device_model} if domain.device_model and not domain.reason else {}
-                life.say(instance, vm={"name": domain.name, "instance": instance, "policy": domain.policy or "", **model})
+                life.say(instance, vm={"name": domain.name, "instance": instance, "policy": domain.policy or "", "look": look, **model})
 
     def carry_out(self, life, request):
         domain = next((one for one in self.domains if one.instance == request["of"]), None)
@@ -242,6 +244,12 @@ class Xen:
 
     def wait_requests(self, count):
         self.wait(lambda: len(self.requests) >= count, f"not {count} requests")
+
+    def wait_asked(self, domain, count=1):
+        """Until it was asked so often whether that domain needs its device model still: by then the daemon has seen how it ended."""
+        looks = lambda: [message["look"] for message in self.looks if message.get("of") == domain.instance]
+        self.wait(lambda: len(looks()) >= count, f"it is not asked about {domain.name}")
+        return looks()
 
     def wait_born(self, name, after):
         """A domain of that name, another one than that."""

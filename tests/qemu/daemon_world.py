@@ -4,6 +4,7 @@
 """
 
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -294,6 +295,24 @@ def listed(world, name):
     found = [vm for vm in json.loads(done.stdout) if vm["name"] == name]
     assert len(found) <= 1, found
     return found[0] if found else None
+
+
+def descriptors(pid):
+    """(the lowest number that is free, how many are open that are no VM's)"""
+    links = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            pass
+    lowest = next(number for number in itertools.count() if number not in links)
+    return lowest, sum("pidfd" not in link and "/memory." not in link for link in links.values())
+
+
+def limit_descriptors(daemon, n):
+    """So many it may have open from now on; None: as many as before."""
+    _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (hard if n is None else n, hard))
 
 
 def wait_listed(world, name, condition=lambda told: told):

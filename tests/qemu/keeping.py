@@ -3,7 +3,6 @@
 
 import datetime
 import os
-import resource
 import signal
 
 from daemon_world import *
@@ -88,24 +87,6 @@ def born_on_a_full_disk(world):
 # --- descriptors ----------------------------------------------------------------------------------------------------
 
 
-def descriptors(pid):
-    """(the lowest number that is free, how many are open that are no VM's)"""
-    links = {}
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            links[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")
-        except FileNotFoundError:
-            pass
-    lowest = next(number for number in itertools.count() if number not in links)
-    return lowest, sum("pidfd" not in link and "/memory." not in link for link in links.values())
-
-
-def limit(daemon, n):
-    """So many it may have open from now on; None: as many as before."""
-    _, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (hard if n is None else n, hard))
-
-
 NO_ROOM = "there are no descriptors for one VM more"
 
 
@@ -146,13 +127,13 @@ def born_without_descriptors(world):
     other = runs(world)
     daemon = Daemon(world)
     # Other tests' VMs come and go there, too.
-    limit(daemon, descriptors(daemon.process.pid)[1] + 12)
+    limit_descriptors(daemon, descriptors(daemon.process.pid)[1] + 12)
     vm = runs(world, accelerator="kvm")
     daemon.stderr.wait_for(NO_ROOM)
     time.sleep(1.5)  # its second look came to nothing, too
     other.signal(signal.SIGKILL)
     daemon.wait_told(other.name)
-    limit(daemon, None)
+    limit_descriptors(daemon, None)
     wait_listed(world, vm.name)
     vm.signal(signal.SIGKILL)
     daemon.wait_told(vm.name)
@@ -166,7 +147,7 @@ def born_without_descriptors(world):
 def attached_unshared(world, daemon, vm):
     """How often it took: other tests' VMs, too, take descriptors of the daemon's, and give them back."""
     for n in range(1, 50):
-        limit(daemon, descriptors(daemon.process.pid)[0] + 40)
+        limit_descriptors(daemon, descriptors(daemon.process.pid)[0] + 40)
         done = attach(world, vm, "--json")
         if done.returncode:
             is_refused(done, FAILED, "vmpowerd has no descriptors")
@@ -187,7 +168,7 @@ def unshared(world):
         assert not os.path.exists(shared_path(world, vm.name))
     n_said = daemon.stderr.text().count("held, and not shared")
     assert n_said == 1 if n == 2 else n_said >= 1, daemon.stderr.text()
-    limit(daemon, None)
+    limit_descriptors(daemon, None)
     assert attached(world, vms[2])["shared_monitor"] == shared_path(world, vms[2].name)
     for vm in vms:
         vm.own.quit()

@@ -28,7 +28,7 @@ QUIET_PV = QUIET + " clearcpuid=4"
 class Store:
     """A connection to xenstored, of one thread: xen/include/public/io/xs_wire.h."""
 
-    DIRECTORY, READ, WATCH, WRITE, EVENT, ERROR = 1, 2, 4, 11, 15, 16
+    DIRECTORY, READ, WATCH, WRITE, REMOVE, EVENT, ERROR = 1, 2, 4, 11, 13, 15, 16
     HEADER = struct.Struct("=4I")  # type, request, transaction, length
 
     def __init__(self):
@@ -61,6 +61,9 @@ class Store:
 
     def write(self, path, value):
         assert self._ask(self.WRITE, path, value) is not None, path
+
+    def remove(self, path):
+        assert self._ask(self.REMOVE, path + "\0") is not None, path
 
     def names_in(self, path):
         return (self._ask(self.DIRECTORY, path + "\0") or "").split("\0")[:-1]

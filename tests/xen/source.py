@@ -4,6 +4,7 @@ What each of Xen's reasons looks like there is lab_itself.py's, and what the dae
 """
 
 import json
+import resource
 import select
 import socket
 import sys
@@ -287,6 +288,104 @@ def _(world):
     vm = helper.hello(third.name)
     xl("destroy", third.name)
     assert helper.gone(vm["instance"])[-1][0] == "domain-gone"
+
+
+class FakeModel:
+    """A device model by its command line and its domain's nodes alone: libxl looks for no more."""
+
+    def __init__(self, world, domain):
+        self.process = popen([sys.executable, "-c", "import sys; sys.stdin.read()", "-xen-domid", str(domain.id)], stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.domain, self.node = domain, f"/local/domain/0/device-model/{domain.id}"
+        world.later(self.kill)
+
+    def is_told(self):
+        self.domain.store.write(self.domain.path("image/device-model-pid"), str(self.pid))
+        self.domain.store.write(self.node + "/state", "running")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+
+
+def pid_of(device_model):
+    return device_model and int(device_model.split(":")[1])
+
+
+def is_pid(pid, is_gone=False):
+    return lambda message: pid_of(device_model := message.get("vm", {}).get("device_model")) == pid and device_model.endswith(":0") == is_gone
+
+
+def answers(helper, look):
+    return [message["vm"].get("device_model") for message in helper.messages if message.get("vm", {}).get("look") == look]
+
+
+@test("whether a device model that ended is needed is answered once xenstored says; a domain that has gone meanwhile is no answer")
+def _(world):
+    relay = Relay(world)
+    helper = Helper(world, XENSTORED_PATH=relay.path)
+    domains = [Domain(world, name, background=False).create("-p") for name in ("needs", "dismisses", "goes")]
+    instances = [helper.hello(domain.name)["instance"] for domain in domains]
+    models = [FakeModel(world, domain) for domain in domains]
+    for model in models:
+        model.is_told()
+        helper.heard(is_pid(model.pid), f"that {model.pid} is {model.domain.name}'s")
+        model.kill()
+    helper.say(look=1, of=instances[0])
+    helper.heard(lambda message: message.get("vm", {}).get("look") == 1, "that it needs it")
+    assert pid_of(*answers(helper, 1)) == models[0].pid, answers(helper, 1)
+
+    relay.close()
+    helper.heard(lambda message: "xenstored has gone" in message.get("trouble", ""), "that xenstored has gone")
+    domains[1].store.remove(models[1].node)
+    for look, instance in enumerate(instances, 2):
+        helper.say(look=look, of=instance)
+    assert helper.ask(instances[2], "preserve") == "done"
+    assert not answers(helper, 2) + answers(helper, 3) + answers(helper, 4), helper.messages[-5:]
+    # It hears that it is to look at one first, and sees then that there is none.
+    os.kill(helper.process.pid, signal.SIGSTOP)
+    xl("destroy", domains[2].name)
+    helper.say(look=5, of=instances[2])
+    os.kill(helper.process.pid, signal.SIGCONT)
+    assert helper.gone(instances[2])[-1][0] in ("domain-gone", "vanished")
+    relay.open()
+    helper.heard(lambda message: message.get("trouble") == "xenstored is back", "that xenstored is back")
+    for look in (2, 3):
+        helper.heard(lambda message: message.get("vm", {}).get("look") == look, f"answer {look}")
+    assert [pid_of(one) for look in (2, 3, 4, 5) for one in answers(helper, look)] == [models[0].pid, None], helper.messages[-8:]
+
+
+@test("a device model that cannot be looked at, for want of descriptors or as a zombie, is not told as gone; one of another's pid is")
+def _(world):
+    domain = Domain(world, "short", background=False).create("-p")
+    # As long as xl makes a domain it may be about to begin its device model.
+    domain.store.write(domain.store.read(domain.path("vm")) + "/start_time", "1700000000.00")
+    helper = Helper(world)
+    instance = helper.hello(domain.name)["instance"]
+    model = FakeModel(world, domain)
+    _, hard = resource.prlimit(helper.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(helper.process.pid, resource.RLIMIT_NOFILE, (3, hard))  # poll(2) wants one for each that it looks at
+    model.is_told()
+    domain.store.write(domain.path("name"), "short-2")
+    assert not helper.vm(instance, name="short-2").get("device_model")
+    resource.prlimit(helper.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    helper.say(look=True)
+    helper.heard(is_pid(model.pid), "that it is there")
+    zombie = popen(["true"])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    domain.store.write(domain.path("image/device-model-pid"), str(zombie.pid))
+    domain.store.write(domain.path("name"), "short-3")
+    assert not helper.vm(instance, name="short-3").get("device_model")
+    zombie.wait()
+    helper.say(look=True)
+    helper.heard(is_pid(zombie.pid, is_gone=True), "that it is gone")
+    other = popen(["sleep", "1000"])  # xl destroy ends what it takes for the device model
+    world.later(lambda: (other.kill(), other.wait()))
+    domain.store.write(domain.path("image/device-model-pid"), str(other.pid))
+    domain.store.write(domain.path("name"), "short-4")
+    helper.heard(is_pid(other.pid, is_gone=True), "that the pid is another's")
+    domain.store.write(domain.path("name"), domain.name)
 
 
 @test("what a guest writes into its own nodes is no more than a word; what makes no sense to it ends it, and it is not a domain's")

@@ -105,38 +105,69 @@ static void find_policy(struct domain *domain) {
                         memcpy(domain->policy, source->restarts[i].policy, sizeof(domain->policy));
 }
 
-/* Its toolstack is about to be done with it. */
-static bool is_dismissed(const struct domain *domain) {
+/* Is its toolstack about to be done with it, as far as its device model tells? */
+enum dismissal {
+        DISMISSAL_NONE,
+        DISMISSAL_UNKNOWN, /* xenstored does not say */
+        DISMISSAL_MADE,
+};
+
+static enum dismissal dismissal_of(const struct domain *domain) {
         char path[NODE_PATH_MAX], value[XENSTORE_PAYLOAD_MAX + 1];
         size_t n;
+        int r;
 
         if (domain->is_model_dismissed)
-                return true;
+                return DISMISSAL_MADE;
+        if (!domain->device_model[0])
+                return DISMISSAL_NONE;
         device_model_path(path, domain->domid);
-        return domain->device_model[0] && domain->source->store && xenstore_read(domain->source->store, path, value, &n) == -ENOENT;
+        r = domain->source->store ? xenstore_read(domain->source->store, path, value, &n) : -ENOTCONN;
+        return !r ? DISMISSAL_NONE : r == -ENOENT ? DISMISSAL_MADE : DISMISSAL_UNKNOWN;
 }
 
-static bool needs_device_model(const struct domain *domain) {
-        return domain->device_model[0] && !domain->seen.has_shut_down && !domain->seen.is_gone && !is_dismissed(domain);
+/* One that has gone is told only where it is needed for certain: that is an answer in itself. */
+static bool tells_device_model(const struct domain *domain, enum dismissal dismissal) {
+        struct proc_instance process;
+
+        if (!domain->device_model[0] || domain->seen.has_shut_down || domain->seen.is_gone)
+                return false;
+        return dismissal == DISMISSAL_NONE ||
+               (dismissal == DISMISSAL_UNKNOWN && !proc_instance_parse(&process, domain->device_model) && process.start_time);
 }
 
-static void describe(const struct domain *domain, struct wire_vm *ret_vm) {
+static void describe(const struct domain *domain, enum dismissal dismissal, struct wire_vm *ret_vm) {
         memcpy(ret_vm->name, domain->name, sizeof(ret_vm->name));
         memcpy(ret_vm->uuid, domain->uuid, sizeof(domain->uuid));
         text_set(ret_vm->backend, sizeof(ret_vm->backend), "xen");
         memcpy(ret_vm->instance, domain->instance, sizeof(ret_vm->instance));
         ret_vm->domid = domain->domid;
         memcpy(ret_vm->policy, domain->policy, sizeof(ret_vm->policy));
-        if (needs_device_model(domain))
+        if (tells_device_model(domain, dismissal))
                 memcpy(ret_vm->device_model, domain->device_model, sizeof(ret_vm->device_model));
 }
 
-static void tell(struct domain *domain) {
+static void tell_as(struct domain *domain, enum dismissal dismissal, int64_t look) {
         struct wire_message message = { .kind = WIRE_VM };
 
-        describe(domain, &message.vm);
+        describe(domain, dismissal, &message.vm);
+        message.vm.look = look;
         memcpy(message.of, domain->instance, sizeof(message.of));
         xen_link_say(domain->source->link, &message);
+}
+
+static void tell(struct domain *domain) {
+        tell_as(domain, dismissal_of(domain), 0);
+}
+
+/* While nobody can say whether it is about to be destroyed there is none. */
+static void answer(struct domain *domain) {
+        enum dismissal dismissal = dismissal_of(domain);
+
+        if (!domain->seen.has_shut_down && (domain->is_model_unread || dismissal == DISMISSAL_UNKNOWN))
+                return;
+        tell_as(domain, dismissal, domain->look);
+        domain->look = 0;
 }
 
 /* --- a domain's nodes -------------------------------------------------------------------------------------------- */
@@ -181,22 +212,31 @@ static void read_name(struct domain *domain) {
                 text_copy(domain->name, sizeof(domain->name), value, n);
 }
 
-static bool is_device_model(pid_t pid, uint32_t domid) {
+/*
+ * A pid is anybody's once its process is gone, and libxl's before it has begun: whoever does not say that he is this domain's is not.  0; -ESRCH: it is gone;
+ * another -errno: it cannot be seen, as that of a zombie.
+ */
+static int find_device_model(char ret_told[static WIRE_INSTANCE_MAX], pid_t pid, uint32_t domid) {
         cleanup(freep) char **arguments = NULL;
         size_t n;
+        int r = proc_instance(pid, ret_told);
 
-        return !proc_arguments(&arguments, &n, pid) && xen_is_device_model(arguments, n, domid);
+        if (!r)
+                r = proc_arguments(&arguments, &n, pid);
+        if (r)
+                return r;
+        return !n ? -EAGAIN : xen_is_device_model(arguments, n, domid) ? 0 : -ESRCH;
 }
 
-/* A pid is anybody's once its process is gone, and libxl's before it has begun: whoever does not say that he is this domain's is not. */
 static void read_device_model(struct domain *domain) {
         char value[XENSTORE_PAYLOAD_MAX + 1], told[WIRE_INSTANCE_MAX];
         struct proc_instance known;
         int64_t pid;
         size_t n;
+        int r;
 
         /* It is so until there is another one. */
-        domain->is_model_dismissed = is_dismissed(domain);
+        domain->is_model_dismissed = dismissal_of(domain) == DISMISSAL_MADE;
         /* What it was stays known: the node goes with the domain's own. */
         if (domain_read_node(domain, "image/device-model-pid", value, &n) || xen_pid(&pid, value, n))
                 return;
@@ -204,9 +244,11 @@ static void read_device_model(struct domain *domain) {
                 return;
         domain->device_model[0] = '\0';
         domain->is_model_dismissed = false;
-        if (!proc_instance((pid_t)pid, told) && is_device_model((pid_t)pid, domain->domid))
+        r = find_device_model(told, (pid_t)pid, domain->domid);
+        domain->is_model_unread = r && r != -ESRCH;
+        if (!r)
                 memcpy(domain->device_model, told, sizeof(told));
-        else if (!domain->making)
+        else if (r == -ESRCH && !domain->making)
                 snprintf(domain->device_model, sizeof(domain->device_model), "%s:%" PRId64 ":0", domain->source->boot_id, pid);
 }
 
@@ -403,7 +445,7 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         source->domains[info->domid] = domain;
 
         text_set(message.hello.program, sizeof(message.hello.program), "vmpower-source-xen");
-        describe(domain, &message.hello.vm);
+        describe(domain, dismissal_of(domain), &message.hello.vm);
         message.hello.vm.n_restarts = count_restarts(source, domain->name);
         text_set(message.hello.vm.state, sizeof(message.hello.vm.state), xen_domain_state(&domain->seen, &first));
         memcpy(message.of, domain->instance, sizeof(message.of));
@@ -483,8 +525,8 @@ void domains_look(struct source *source, bool is_unwatched) {
                 to = domain_report(domain);
                 is_there = find_look(source, domain, &now);
                 had_shut_down = domain->seen.has_shut_down;
-                /* What is about to be destroyed is paused for that alone. */
-                if (is_there && now.is_paused && !domain->seen.is_paused && is_dismissed(domain))
+                /* What is about to be destroyed is paused for that alone; whether it is may be known only later. */
+                if (is_there && now.is_paused && !domain->seen.is_paused && dismissal_of(domain) != DISMISSAL_NONE)
                         now.is_paused = false;
                 /* Whoever made it may have said only since that it is his; what is done now rests on that. */
                 if (is_there && now.has_shut_down && !had_shut_down)
@@ -496,6 +538,11 @@ void domains_look(struct source *source, bool is_unwatched) {
                 if (!is_there) {
                         source->domains[domid] = NULL;
                         domain_free(domain);
+                } else if (!domain->seen.is_gone) {
+                        if (domain->is_model_unread)
+                                look_for_device_model(domain);
+                        if (domain->look)
+                                answer(domain);
                 }
         }
         for (int i = 0; i < n_infos; i++) {
@@ -553,10 +600,13 @@ void domains_watch_again(struct source *source) {
                 }
 }
 
-void domain_tell(struct domain *domain) {
-        if (needs_device_model(domain))
-                domains_look(domain->source, false);
-        tell(domain);
+void domains_answer(struct source *source, const char *instance, int64_t look) {
+        struct domain *domain = domains_find(source, instance);
+
+        if (!domain)
+                return;
+        domain->look = look;
+        domains_look(source, false);
 }
 
 struct domain *domains_find(const struct source *source, const char *instance) {

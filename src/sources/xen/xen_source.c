@@ -159,8 +159,8 @@ static void on_said(void *userdata, const struct wire_message *message) {
         case WIRE_LOOK:
                 if (!message->of[0])
                         source->is_due = true;
-                else if (domains_find(source, message->of))
-                        domain_tell(domains_find(source, message->of));
+                else
+                        domains_answer(source, message->of, message->look);
                 break;
         case WIRE_HELLO:
         case WIRE_VM:

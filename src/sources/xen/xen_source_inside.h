@@ -48,6 +48,8 @@ struct domain {
         char name[256];
         char device_model[WIRE_INSTANCE_MAX]; /* its process; "": it has none */
         bool is_model_dismissed; /* its toolstack is done with it */
+        bool is_model_unread;    /* it could not be looked at: that is tried again */
+        int64_t look;            /* that is still to be answered; 0: none */
         struct xen_domain seen;
         bool is_libvirts;
         bool is_ours; /* nobody else looks after it */
@@ -104,8 +106,8 @@ void domains_watch_again(struct source *source);
 void domain_path(char ret_path[static NODE_PATH_MAX], uint32_t domid, const char *node);
 int domain_read_node(const struct domain *domain, const char *node, char ret_value[static XENSTORE_PAYLOAD_MAX + 1], size_t *ret_n);
 
-/* Tell of it once more: it may have shut down since, or be about to be destroyed. */
-void domain_tell(struct domain *domain);
+/* Tell of it once more: it may have shut down since, or be about to be destroyed.  While nobody can say which, that waits. */
+void domains_answer(struct source *source, const char *instance, int64_t look);
 
 /* Read those nodes of which events told. */
 void domain_read_nodes(struct domain *domain);
