@@ -92,11 +92,12 @@ enum evidence_kind {
         EVIDENCE_DOMAIN_PAUSED,     /* a toolstack paused the domain */
         EVIDENCE_DOMAIN_UNPAUSED,   /* … and let it run on */
         EVIDENCE_DOMAIN_RESUMED,    /* the domain, which had shut down, runs on or was begun anew: it is the same one */
-        EVIDENCE_HYPERCALL,         /* a program asked the hypervisor for it: `command` (destroydomain pausedomain unpausedomain resumedomain shutdown power-button), `domid`, `actor` */
+        EVIDENCE_HYPERCALL,         /* a program asked the hypervisor for it: `command` (destroydomain pausedomain unpausedomain resumedomain shutdown power-button), `domid`, `actor`; of a shutdown the `reason`, as the domain's own */
         EVIDENCE_DEVICE_MODEL,      /* the domain's device model is that process of dom0's: `pid` */
         EVIDENCE_DEVICE_MODEL_EXITED,   /* it has exited, and not because its toolstack was done with it: `exit_status` */
         EVIDENCE_DEVICE_MODEL_KILLED,   /* it was ended by a signal: `signal`, `name`, `core` */
         EVIDENCE_DEVICE_MODEL_VANISHED, /* it is gone, and how was not seen */
+        EVIDENCE_REFUSED,           /* what somebody asked vmpower for was refused, and not done: `command` (that of the request), `why` */
         _EVIDENCE_KIND_N,
 };
 

@@ -215,7 +215,7 @@ static bool is_about_button(const struct evidence *e) {
         return e->kind == EVIDENCE_POWERDOWN || e->kind == EVIDENCE_CONTROL_REQUEST || e->kind == EVIDENCE_CONTROL_ACKNOWLEDGED ||
                (e->kind == EVIDENCE_REQUEST && (!strcmp(e->word, "system_powerdown") || !strcmp(e->word, "power-button") || !strcmp(e->word, "shutdown") ||
                                                 !strcmp(e->word, "reboot") || !strcmp(e->word, "suspend"))) ||
-               (e->kind == EVIDENCE_HYPERCALL && !strcmp(e->word, "power-button")) ||
+               ((e->kind == EVIDENCE_HYPERCALL || e->kind == EVIDENCE_REFUSED) && !strcmp(e->word, "power-button")) ||
                (e->kind == EVIDENCE_MONITOR_CLIENT && !strcmp(e->word, evidence_kind_info(EVIDENCE_POWERDOWN)->name));
 }
 
@@ -232,6 +232,11 @@ static bool is_forgotten_button(const struct episode *episode, const struct evid
         return false;
 }
 
+/* It is nobody's device model any more: its pid is another's by and by. */
+static bool is_former_device_model(const struct evidence *cause, const struct evidence *e) {
+        return e->kind == EVIDENCE_DEVICE_MODEL && cause && evidence_ends_device_model(cause) && evidence_is_before(e, cause);
+}
+
 /* Who is stopped takes a signal that is to end it when it goes on. */
 static bool is_pending_signal(const struct evidence *cause, const struct evidence *e) {
         return cause && cause->kind == EVIDENCE_CONTINUED && e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number);
@@ -241,7 +246,7 @@ static bool is_pending_signal(const struct evidence *cause, const struct evidenc
 static bool still_matters(const struct episode *episode, const struct evidence *cause, const struct evidence *e) {
         const struct evidence_traits *traits = evidence_traits(e->kind);
 
-        if (is_forgotten_button(episode, e))
+        if (is_forgotten_button(episode, e) || is_former_device_model(cause, e))
                 return false;
         return traits->stays || is_about_button(e) || is_pending_signal(cause, e) || (traits->fades && cause && evidence_is_before(cause, e));
 }

@@ -2,6 +2,7 @@
 #include "core/text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_DEVICE_MODEL_EXITED] = { .changes_vm = true, .is_complete = true },
         [EVIDENCE_DEVICE_MODEL_KILLED] = { .changes_vm = true, .is_complete = true },
         [EVIDENCE_DEVICE_MODEL_VANISHED] = { .changes_vm = true, .is_complete = true },
+        [EVIDENCE_REFUSED] = { .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 
@@ -117,6 +119,15 @@ int evidence_set_actor(struct evidence *evidence, const struct actor *actor) {
         free(evidence->actor);
         evidence->actor = copy;
         return 0;
+}
+
+void evidence_xen_reason(char ret_word[static EVIDENCE_WORD_MAX], unsigned reason) {
+        static const char *const reasons[] = { "poweroff", "reboot", "suspend", "crash", "watchdog", "soft-reset" };
+
+        if (reason < sizeof(reasons) / sizeof(reasons[0]))
+                snprintf(ret_word, EVIDENCE_WORD_MAX, "%s", reasons[reason]);
+        else
+                snprintf(ret_word, EVIDENCE_WORD_MAX, "reason-%u", reason);
 }
 
 static int compare_numbers(uint64_t a, uint64_t b) {

@@ -40,6 +40,9 @@ void evidence_set_text(struct evidence *evidence, const char *text, size_t n_tex
 /* Attach a copy of the actor.  0 or -ENOMEM. */
 int evidence_set_actor(struct evidence *evidence, const struct actor *actor);
 
+/* The word for a reason code that a domain shuts down with (xen, include/public/sched.h); "reason-N" for one that is not known. */
+void evidence_xen_reason(char ret_word[static EVIDENCE_WORD_MAX], unsigned reason);
+
 /* Did `a` happen before `b`?  By origin time, then by source and order within it. */
 bool evidence_is_before(const struct evidence *a, const struct evidence *b);
 

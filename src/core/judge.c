@@ -1,5 +1,5 @@
 /* The judge: the first rule of the table that holds names the cause; what the table leaves open is filled in here. */
-#include "core/scene.h"
+#include "core/xen_rules.h"
 
 #include <signal.h>
 #include <string.h>
@@ -21,6 +21,13 @@ static enum left left_after_crash(const struct scene *s, bool gone) {
         if (e->kind == EVIDENCE_STOP || says(e, "pause") || scene_first_after(s, EVIDENCE_STOP, e))
                 return LEFT_PAUSED;
         return gone ? LEFT_GONE : LEFT_OFF;
+}
+
+/* A guest that runs goes on until it asks for a device that is not Xen's own; one that is held is held on. */
+static enum left left_after_device_model(const struct scene *s) {
+        const struct evidence *status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
+
+        return status && says(status, "paused") ? LEFT_PAUSED : LEFT_RUNNING;
 }
 
 /* What the transition left, not what was cleared away afterwards: a VM that is held stays "off" when it is ended. */
@@ -45,9 +52,8 @@ static enum left left_after(const struct scene *s, enum transition transition) {
                 return left_after_crash(s, gone);
         case TRANSITION_FAILURE:
         case TRANSITION_MIGRATE:
-                /* Its guest goes on until it asks for a device that is not Xen's own. */
                 if (evidence_ends_device_model(cause))
-                        return LEFT_RUNNING;
+                        return left_after_device_model(s);
                 if (cause->kind == EVIDENCE_STOP)
                         return LEFT_PAUSED;
                 return gone ? LEFT_GONE : LEFT_OFF;
@@ -129,7 +135,7 @@ static const struct evidence *commanding(const struct scene *s) {
 
                 if (commands[i].effect != s->cause->kind)
                         continue;
-                request = scene_last_before(s, EVIDENCE_REQUEST, commands[i].request, s->cause, HYPERCALL_ACTS_WITHIN_NS);
+                request = scene_request(s, commands[i].request, s->cause, HYPERCALL_ACTS_WITHIN_NS);
                 hypercall = scene_last_before(s, EVIDENCE_HYPERCALL, commands[i].hypercall, s->cause, HYPERCALL_ACTS_WITHIN_NS);
                 /* libxl may take its time to do it; but whoever did it himself meanwhile was sooner. */
                 if (!request || !request->actor || (hypercall && !scene_is_near(request, s->cause, REQUEST_ACTS_WITHIN_NS)))
@@ -262,8 +268,8 @@ struct verdict verdict_from_evidence(const struct evidence *items, size_t n_item
                 .graceful = rule->info.graceful,
                 .left = left_after(&s, rule->info.transition),
                 .count = count_of(&s),
-                .confidence = competitor && rule->info.confidence == CONFIDENCE_CERTAIN ? CONFIDENCE_LIKELY
-                                                                                       : rule->info.confidence,
+                .confidence = (competitor || may_be_by_device_model(&s)) && rule->info.confidence == CONFIDENCE_CERTAIN ? CONFIDENCE_LIKELY
+                                                                                                                       : rule->info.confidence,
                 .rule = rule->info.name,
                 .actor = actor ? actor->actor : NULL,
                 .n_proof = s.n_proof,

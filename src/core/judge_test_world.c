@@ -406,22 +406,23 @@ static void world_xen_control_suspend(struct world *w) {
 static void model(struct world *w, double at, enum evidence_kind kind, int64_t number) {
         world_add(w, at, SOURCE_PROCESS, kind)->number = number;
 }
-static void world_xen_remote_poweroff(struct world *w) {
+static void said_to_have_shut_down(struct world *w, const char *reason, const char *comm) {
         model(w, 1, EVIDENCE_DEVICE_MODEL, 77);
-        called(w, 4.99, "shutdown", "python3");
-        shut_down(w, 5, "poweroff");
+        called(w, 4.99, "shutdown", comm);
+        evidence_set_text(&w->items[w->n - 1], reason, strlen(reason));
+        shut_down(w, 5, reason);
+}
+static void world_xen_remote_poweroff(struct world *w) {
+        said_to_have_shut_down(w, "poweroff", "python3");
 }
 static void world_xen_remote_reboot(struct world *w) {
-        called(w, 4.99, "shutdown", "python3");
-        shut_down(w, 5, "reboot");
+        said_to_have_shut_down(w, "reboot", "python3");
 }
 static void world_xen_remote_suspend(struct world *w) {
-        called(w, 4.99, "shutdown", "xl");
-        shut_down(w, 5, "suspend");
+        said_to_have_shut_down(w, "suspend", "xl");
 }
 static void world_xen_remote_crash(struct world *w) {
-        called(w, 4.99, "shutdown", "python3");
-        shut_down(w, 5, "crash");
+        said_to_have_shut_down(w, "crash", "python3");
 }
 static void world_xen_device_model_oom(struct world *w) {
         world_add(w, 4.99, SOURCE_TRACE, EVIDENCE_OOM_KILL)->number = 1;

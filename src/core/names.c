@@ -60,11 +60,12 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_DOMAIN_PAUSED] = { "domain-paused" },
         [EVIDENCE_DOMAIN_UNPAUSED] = { "domain-unpaused" },
         [EVIDENCE_DOMAIN_RESUMED] = { "domain-resumed" },
-        [EVIDENCE_HYPERCALL] = { "hypercall", .number = "domid", .word = "command", .actor = true },
+        [EVIDENCE_HYPERCALL] = { "hypercall", .number = "domid", .word = "command", .text = "reason", .actor = true },
         [EVIDENCE_DEVICE_MODEL] = { "device-model", .number = "pid" },
         [EVIDENCE_DEVICE_MODEL_EXITED] = { "device-model-exited", .number = "exit_status" },
         [EVIDENCE_DEVICE_MODEL_KILLED] = { "device-model-killed", .number = "signal", .word = "name", .flag = "core" },
         [EVIDENCE_DEVICE_MODEL_VANISHED] = { "device-model-vanished" },
+        [EVIDENCE_REFUSED] = { "refused", .word = "command", .text = "why" },
 };
 
 static const char *const transition_names[] = {

@@ -124,20 +124,18 @@ static bool is_host_shutdown_ended(struct scene *s) {
         return (is_ended_from_host(s) || is_domain_destroyed(s)) && prove(s, scene_going_down(s, s->cause));
 }
 
-/* An HVM domain has a power button, too; it is pressed by a hypercall. */
 static bool is_button_pressed_within(struct scene *s, uint64_t within_ns) {
-        if (s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
-                return prove(s, scene_last_before(s, EVIDENCE_REQUEST, "power-button", s->cause, within_ns)) ||
-                       prove(s, scene_last_before(s, EVIDENCE_HYPERCALL, "power-button", s->cause, within_ns));
         return prove(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, within_ns));
 }
 
 static bool is_button_obeyed(struct scene *s) {
-        return (is_guest_off(s) || is_domain_shutdown_because(s, "poweroff")) && is_button_pressed_within(s, s->settings->button_certain_ns);
+        return (is_guest_off(s) && is_button_pressed_within(s, s->settings->button_certain_ns)) ||
+               is_domain_button_obeyed(s, s->settings->button_certain_ns, false);
 }
 
 static bool is_button_obeyed_later(struct scene *s) {
-        return (is_guest_off(s) || is_domain_shutdown_because(s, "poweroff")) && is_button_pressed_within(s, s->settings->button_likely_ns);
+        return (is_guest_off(s) && is_button_pressed_within(s, s->settings->button_likely_ns)) ||
+               is_domain_button_obeyed(s, s->settings->button_likely_ns, true);
 }
 
 static bool is_button_reboot(struct scene *s) {

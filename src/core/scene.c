@@ -38,6 +38,13 @@ const struct evidence *scene_last_before(const struct scene *s, enum evidence_ki
         return found;
 }
 
+const struct evidence *scene_request(const struct scene *s, const char *command, const struct evidence *limit, uint64_t within_ns) {
+        const struct evidence *request = scene_last_before(s, EVIDENCE_REQUEST, command, limit, within_ns);
+        const struct evidence *refused = scene_last_before(s, EVIDENCE_REFUSED, command, limit, within_ns);
+
+        return request && refused && evidence_is_before(request, refused) ? NULL : request;
+}
+
 const struct evidence *scene_going_down(const struct scene *s, const struct evidence *limit) {
         const struct evidence *stays_up = scene_last_before(s, EVIDENCE_STAYS_UP, NULL, limit, UINT64_MAX), *found = NULL;
 

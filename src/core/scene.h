@@ -50,6 +50,9 @@ const struct evidence *scene_first(const struct scene *s, enum evidence_kind kin
 const struct evidence *scene_last_before(const struct scene *s, enum evidence_kind kind, const char *word,
                                          const struct evidence *limit, uint64_t within_ns);
 
+/* The last request for that before `limit`, at most `within_ns` earlier; NULL: there is none, or it was refused. */
+const struct evidence *scene_request(const struct scene *s, const char *command, const struct evidence *limit, uint64_t within_ns);
+
 /*
  * That the host was going down when `limit` happened: the newest such fact that nobody took back, one that names who asked for it before one
  * that does not.  NULL: it was not.

@@ -25,6 +25,24 @@ bool is_asked_by_going_down(struct scene *s) {
         return going_down && scene_asked(s, false, &asked) && evidence_is_before(going_down, asked.request) && prove(s, going_down);
 }
 
+/*
+ * A button that an HVM domain has, and no other: a device model tells the one from the others.  Of a hypercall it is not seen whether Xen obeyed; a
+ * request is refused where there is no button.
+ */
+bool is_domain_button_obeyed(struct scene *s, uint64_t within_ns, bool or_unseen) {
+        const struct evidence *device_model, *request;
+
+        if (!is_domain_shutdown_because(s, "poweroff"))
+                return false;
+        device_model = scene_last_before(s, EVIDENCE_DEVICE_MODEL, NULL, s->cause, UINT64_MAX);
+        request = scene_request(s, "power-button", s->cause, within_ns);
+        if (request && (device_model || or_unseen)) {
+                prove(s, device_model);
+                return prove(s, request);
+        }
+        return device_model && prove(s, scene_last_before(s, EVIDENCE_HYPERCALL, "power-button", s->cause, within_ns)) && prove(s, device_model);
+}
+
 static const struct evidence *destroying(const struct scene *s) {
         return scene_last_before(s, EVIDENCE_HYPERCALL, "destroydomain", s->cause, HYPERCALL_ACTS_WITHIN_NS);
 }
@@ -70,7 +88,7 @@ bool is_domain_destroyed(struct scene *s) {
                 return false;
         hypercall = destroying(s);
         return s->cause->flag == TRISTATE_TRUE || (hypercall && !may_be_cleaning_up(hypercall) && prove(s, hypercall)) ||
-               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "destroy", s->cause, HYPERCALL_ACTS_WITHIN_NS));
+               prove(s, scene_request(s, "destroy", s->cause, HYPERCALL_ACTS_WITHIN_NS));
 }
 
 bool is_domain_gone_alive_most_likely(struct scene *s) {
@@ -119,7 +137,21 @@ bool is_domain_suspend(struct scene *s) {
  */
 bool is_asked_suspend(struct scene *s) {
         return is_asked_within(s, "suspend", s->settings->button_certain_ns, true) ||
-               (is_domain_suspend(s) && prove(s, scene_last_before(s, EVIDENCE_REQUEST, "suspend", s->cause, HYPERCALL_ACTS_WITHIN_NS)));
+               (is_domain_suspend(s) && prove(s, scene_request(s, "suspend", s->cause, HYPERCALL_ACTS_WITHIN_NS)));
+}
+
+/* The last that told the hypervisor so, and for that reason. */
+static const struct evidence *telling(const struct scene *s, const char *reason) {
+        const struct evidence *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (e->kind == EVIDENCE_HYPERCALL && says(e, "shutdown") && !strcmp(e->text, reason) && evidence_is_before(e, s->cause) &&
+                    apart_ns(e, s->cause) <= HYPERCALL_ACTS_WITHIN_NS && (!found || evidence_is_before(found, e)))
+                        found = e;
+        }
+        return found;
 }
 
 /*
@@ -131,9 +163,23 @@ static bool is_remote(struct scene *s, const char *reason) {
 
         if (!is_domain_shutdown_because(s, reason))
                 return false;
-        hypercall = scene_last_before(s, EVIDENCE_HYPERCALL, "shutdown", s->cause, HYPERCALL_ACTS_WITHIN_NS);
-        device_model = scene_last_before(s, EVIDENCE_DEVICE_MODEL, NULL, s->cause, UINT64_MAX);
-        return hypercall && hypercall->actor && !(device_model && device_model->number == hypercall->actor->pid) && prove(s, hypercall);
+        hypercall = telling(s, reason);
+        if (!hypercall || !hypercall->actor)
+                return false;
+        device_model = scene_last_before(s, EVIDENCE_DEVICE_MODEL, NULL, hypercall, UINT64_MAX);
+        if (!device_model)
+                return prove(s, hypercall);
+        return device_model->number != hypercall->actor->pid && prove(s, hypercall) && prove(s, device_model);
+}
+
+bool may_be_by_device_model(const struct scene *s) {
+        bool is_known = false, is_told = false;
+
+        for (size_t i = 0; i < s->n_proof; i++) {
+                is_known = is_known || s->proof[i]->kind == EVIDENCE_DEVICE_MODEL;
+                is_told = is_told || (s->proof[i]->kind == EVIDENCE_HYPERCALL && says(s->proof[i], "shutdown"));
+        }
+        return is_told && !is_known;
 }
 
 bool is_remote_poweroff(struct scene *s) {

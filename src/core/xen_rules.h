@@ -10,6 +10,7 @@
 /* The domain has shut down for this reason; a question to other rules, too. */
 bool is_domain_shutdown_because(struct scene *s, const char *reason);
 
+bool is_domain_button_obeyed(struct scene *s, uint64_t within_ns, bool or_unseen);
 bool is_asked_by_going_down(struct scene *s);
 bool is_domain_destroyed(struct scene *s);
 bool is_domain_gone_alive_most_likely(struct scene *s);
@@ -20,6 +21,8 @@ bool is_asked_poweroff_long_ago(struct scene *s);
 bool is_asked_reboot(struct scene *s);
 bool is_asked_reboot_later(struct scene *s);
 bool is_asked_suspend(struct scene *s);
+/* Whoever was seen to say that the domain has shut down may be its device model, which said it for its guest: no such process is on record. */
+bool may_be_by_device_model(const struct scene *s);
 bool is_remote_poweroff(struct scene *s);
 bool is_remote_reboot(struct scene *s);
 bool is_remote_suspend(struct scene *s);

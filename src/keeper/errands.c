@@ -243,6 +243,17 @@ static void take_policys_answer(struct errand *errand, bool is_done, const char 
         keeper_decide(errand->helping->keeper, NULL, errand->verdict_id, &errand->decision);
 }
 
+/* What was not done is not to explain what comes next. */
+static void report_refused(const struct errand *errand, const char *why) {
+        struct evidence refused = evidence_make(SOURCE_VMPOWER, EVIDENCE_REFUSED);
+
+        if (!errand->helped)
+                return;
+        evidence_set_word(&refused, errand->command);
+        evidence_set_text(&refused, why, strlen(why));
+        source_report(engine_vm_sink(errand->helped->kept->vm), &refused);
+}
+
 void helping_take_answer(struct helping *helping, const struct wire_done *done) {
         const char *why = done->why[0] ? done->why : "its helper does not say why";
         struct errand *errand = helping->errands;
@@ -256,6 +267,8 @@ void helping_take_answer(struct helping *helping, const struct wire_done *done) 
         if (done->is_done && done->why[0])
                 keeper_say(helping->keeper, "%.200s: %s", errand->name, done->why);
         if (errand->is_asked) {
+                if (!done->is_done)
+                        report_refused(errand, why);
                 snprintf(line, sizeof(line), "%.200s: %s", errand->name, why);
                 errand_answer(errand, done->is_done ? 0 : -EBUSY, line);
                 return;

@@ -199,11 +199,16 @@ static void note_identity(struct helped *helped, const struct wire_vm *told) {
         vm_list_update(&keeper->vms, kept);
 }
 
-/* Whether it needs its device model still: then its helper tells of it once more. */
+/* Whether it needs its device model still: then its helper tells of it once more.  What has happened to that makes no held domain run. */
 static int64_t ask_for_device_model(void *userdata) {
         struct helped *helped = userdata;
+        struct evidence status = evidence_make(helped->helping->kind->source, EVIDENCE_STATUS);
         struct wire_message look = { .kind = WIRE_LOOK, .look = ++helped->helping->n_questions };
 
+        if (!strcmp(helped->kept->state, left_name(LEFT_PAUSED))) {
+                evidence_set_word(&status, left_name(LEFT_PAUSED));
+                source_report(engine_vm_sink(helped->kept->vm), &status);
+        }
         memcpy(look.of, kept_instance(helped->kept)->identity.instance, sizeof(look.of));
         helper_say(helped->helping->helper, &look);
         return look.look;

@@ -82,6 +82,21 @@ def sick_disk(world):
     by_us(verdict, "destroy")
 
 
+@test("--power-button that was refused has done nothing: what the guest does next is its own")
+def button_refused(world):
+    xen, daemon, domain = begin(world, carries_out=False)
+    why = "it has no power button: only an HVM domain has one"
+    xen.on_request = lambda life, request: life.say(done={"request": request["request"], "result": "failed", "why": why})
+    is_refused(asks(world, "shutdown", "--power-button"), FAILED, f"web: {why}")
+    xen.shut_down(domain, "poweroff")
+    daemon.wait_told("web")
+    daemon.stop()
+    (verdict,) = named(world, "web")
+    assert story([verdict]) == [POWEROFF] and (verdict["confidence"], verdict["actor"]) == ("certain", None), verdict["summary"]
+    (refused,) = evidence_of(verdict, "refused")
+    assert refused["data"] == {"command": "power-button", "why": why}, refused
+
+
 @test("shutdown and reboot are the operator's, by xen-control; destroy is his at once; a domain that policy starts again can be asked again")
 def ends(world):
     xen = Xen(world)

@@ -92,6 +92,18 @@ def ends(world):
     assert not any(verdict["revises"] for verdict in history), history
 
 
+@test("one that is killed while its domain is paused leaves it paused")
+def paused(world):
+    xen, daemon, domain, model = begin(world)
+    assert world.vmpower("pause", "web", "--timeout", "20").returncode == 0
+    model.kill(signal.SIGKILL)
+    daemon.wait_told("web", 2)
+    assert wait_listed(world, "web")["state"] == "paused"
+    daemon.stop()
+    _, failure = named(world, "web")
+    assert (failure["transition"], failure["left"]) == ("failure", "paused"), failure
+
+
 @test("one that its toolstack has ended, or whose domain had shut down, is no story")
 def dismissed(world):
     xen, daemon, domain, model = begin(world)

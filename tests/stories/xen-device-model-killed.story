@@ -10,3 +10,11 @@
 10.000  expect   web1 destroy by operator, xen-destroy, certain, left gone
 11.000  expect   web1 3 verdicts
 11.000  expect   web1 0 revisions
+# One that is paused does not run by that.
+ 1.000  xen      web2 device-model pid=78
+ 2.000  xen      web2 domain-paused
+ 2.000  expect   web2 pause by operator, xen-toolstack, left paused
+ 5.000  trace    web2 signal SIGKILL pid=501 comm=kill user=anna
+ 5.011  xen      web2 status paused
+ 5.010  process  web2 device-model-killed SIGKILL
+ 5.020  expect   web2 failure by operator, signal, certain, left paused

@@ -286,6 +286,12 @@ int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hyp
                 return TRACE_NO_FACT;
         evidence.number = record->domid;
         evidence_set_word(&evidence, command_of(record));
+        if (record->operation == XEN_SCHED_OP) {
+                char reason[EVIDENCE_WORD_MAX];
+
+                evidence_xen_reason(reason, record->reason);
+                evidence_set_text(&evidence, reason, strlen(reason));
+        }
         text_set(actor.via, sizeof(actor.via), "hypercall");
         r = take_sender(&actor, &record->sender);
         if (!r)

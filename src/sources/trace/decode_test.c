@@ -197,9 +197,12 @@ static void a_hypercall_is_known_with_who_made_it(void **state) {
         static const struct {
                 uint32_t operation, command;
                 const char *word;
+                uint32_t code;
+                const char *reason;
         } calls[] = {
-                { XEN_DOMCTL, 2, "destroydomain" }, { XEN_DOMCTL, 3, "pausedomain" }, { XEN_DOMCTL, 4, "unpausedomain" },
-                { XEN_DOMCTL, 27, "resumedomain" }, { XEN_SCHED_OP, 4, "shutdown" },
+                { XEN_DOMCTL, 2, "destroydomain", 0, "" }, { XEN_DOMCTL, 3, "pausedomain", 0, "" }, { XEN_DOMCTL, 4, "unpausedomain", 0, "" },
+                { XEN_DOMCTL, 27, "resumedomain", 0, "" }, { XEN_SCHED_OP, 4, "shutdown", 0, "poweroff" },
+                { XEN_SCHED_OP, 4, "shutdown", 3, "crash" }, { XEN_SCHED_OP, 4, "shutdown", UINT32_MAX, "reason-4294967295" },
         };
         struct trace_hypercall record = a_destroy();
         struct evidence e;
@@ -207,11 +210,13 @@ static void a_hypercall_is_known_with_who_made_it(void **state) {
         for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
                 record.operation = calls[i].operation;
                 record.command = calls[i].command;
+                record.reason = calls[i].code;
                 assert_int_equal(trace_record_check(&record, sizeof(record)), 0);
                 assert_int_equal(trace_hypercall_decode(&e, &record), 0);
                 assert_int_equal(e.source, SOURCE_TRACE);
                 assert_int_equal(e.kind, EVIDENCE_HYPERCALL);
                 assert_string_equal(e.word, calls[i].word);
+                assert_string_equal(e.text, calls[i].reason);
                 assert_int_equal(e.number, 5);
                 assert_int_equal(e.at_ns, 5);
                 assert_int_equal(e.actor->pid, 991);

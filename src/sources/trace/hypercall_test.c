@@ -220,6 +220,7 @@ static void each_command_is_told_with_its_domain_and_no_other_is(void **state) {
                 assert_true(evidence_is_before(&heard->facts[n], &heard->facts[n + 1]));
         }
         assert_string_equal(heard->facts[n].word, "shutdown");
+        assert_string_equal(heard->facts[n].text, "crash");
         assert_int_equal(heard->facts[n].number, 77);
         heard_free(heard);
 }

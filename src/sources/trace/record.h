@@ -128,6 +128,8 @@ struct trace_hypercall {
         uint32_t command;   /* of that */
         uint32_t version;   /* of XEN_DOMCTL's interface */
         uint32_t domid;
+        uint32_t reason; /* of XEN_SCHEDOP_REMOTE_SHUTDOWN: the code that the domain is to have (SHUTDOWN_…) */
+        uint32_t padding;
         struct trace_sender sender;
 };
 

@@ -511,11 +511,12 @@ struct xen_domctl {
         uint32_t trigger; /* of XEN_DOMCTL_SENDTRIGGER */
 };
 struct xen_sched_remote_shutdown {
-        uint16_t domain_id;
+        uint16_t domain_id, padding;
+        uint32_t reason;
 };
 
 struct call {
-        uint32_t operation, command, version, domid;
+        uint32_t operation, command, version, domid, reason;
 };
 
 /* What a hypercall is told is locked in its caller's memory, since Xen itself reads it there: it is there for us, too.  Whether Xen obeys is not seen here. */
@@ -524,6 +525,7 @@ static __always_inline bool read_call(struct call *call, const struct privcmd_hy
         struct xen_domctl domctl;
 
         call->operation = hypercall->op;
+        call->reason = 0;
         if (hypercall->op == XEN_DOMCTL) {
                 if (bpf_probe_read_user(&domctl, sizeof(domctl), (void *)hypercall->arg[0]))
                         return false;
@@ -541,6 +543,7 @@ static __always_inline bool read_call(struct call *call, const struct privcmd_hy
         call->command = XEN_SCHEDOP_REMOTE_SHUTDOWN;
         call->version = 0;
         call->domid = shutdown.domain_id;
+        call->reason = shutdown.reason;
         return true;
 }
 
@@ -582,6 +585,8 @@ static __always_inline void take_hypercall(struct file *file, unsigned long argu
         record->command = call.command;
         record->version = call.version;
         record->domid = call.domid;
+        record->reason = call.reason;
+        record->padding = 0;
         take_sender(&record->sender, task);
         bpf_ringbuf_submit(record, 0);
 }

@@ -15,7 +15,6 @@
 #define TAKEN_BACK_BEFORE_NS (UINT64_C(63) * SECOND_NS)
 
 /* xen/include/public/sched.h */
-static const char *const reasons[] = { "poweroff", "reboot", "suspend", "crash", "watchdog", "soft-reset" };
 enum {
         REASON_SUSPEND = 2,
         REASON_SOFT_RESET = 5,
@@ -30,12 +29,9 @@ static void tell(const struct xen_report *report, enum evidence_kind kind, const
 }
 
 static void tell_shutdown(const struct xen_report *report, unsigned reason) {
-        char word[24];
+        char word[EVIDENCE_WORD_MAX];
 
-        if (reason < sizeof(reasons) / sizeof(reasons[0]))
-                snprintf(word, sizeof(word), "%s", reasons[reason]);
-        else
-                snprintf(word, sizeof(word), "reason-%u", reason);
+        evidence_xen_reason(word, reason);
         tell(report, EVIDENCE_DOMAIN_SHUTDOWN, word, TRISTATE_NULL);
 }
 

@@ -1,0 +1,13 @@
+# What was refused was not done by whoever asked for it.
+ 4.900  vmpower  web1 request destroy pid=501 comm=vmpower user=anna
+ 4.910  vmpower  web1 refused command=destroy
+ 9.000  xen      web1 domain-gone
+ 9.000  expect   web1 destroy by operator, xen-destroy, likely, left gone, actor nobody
+ 4.900  vmpower  web2 request suspend pid=501 comm=vmpower user=anna
+ 4.910  vmpower  web2 refused command=suspend
+ 9.000  xen      web2 domain-shutdown suspend
+ 9.000  expect   web2 suspend by guest, xen-shutdown, certain, actor nobody
+ 4.900  vmpower  web3 request pause pid=501 comm=vmpower user=anna
+ 4.910  vmpower  web3 refused command=pause
+ 9.000  xen      web3 domain-paused
+ 9.000  expect   web3 pause by operator, xen-toolstack, certain, actor nobody
