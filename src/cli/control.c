@@ -217,7 +217,7 @@ static int control(const struct verb *verb, const char *done, const char *wanted
 #define CONTROL(word, ...) CONTROL_WITH(word, "", "", __VA_ARGS__)
 
 CONTROL_WITH(shutdown, "[--power-button] ",
-             "  --power-button  press the power button of a Xen domain, too: an HVM guest may obey it, a PV guest has none\n",
+             "  --power-button  press the power button of a Xen domain, too: an HVM guest may obey it, one that is PV or PVH has none\n",
              "was asked to shut down; what its guest makes of it, it will tell", "poweroff halt",
              "ask the VM's guest to power itself off, by its power button",
              "Presses the power button: a guest that obeys powers itself off; one without ACPI does not even see it.  A Xen domain's guest\n"

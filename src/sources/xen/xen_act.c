@@ -200,15 +200,12 @@ static int resume(struct actor_of_libxl *a) {
 
 /* Of others Xen refuses it (PV), or libxl takes it, and nothing comes of it (PVH). */
 static int press_power_button(struct actor_of_libxl *a) {
-        libxl_domain_type type = LIBXL_DOMAIN_TYPE_INVALID;
-        libxl_dominfo info;
-        int rc;
+        /* Its configuration knows; what libxl has of the hypervisor (libxl_dominfo) takes PVH for HVM. */
+        int rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
 
-        libxl_dominfo_init(&info);
-        if (!libxl_domain_info(a->ctx, &info, a->domid))
-                type = info.domain_type;
-        libxl_dominfo_dispose(&info);
-        if (type != LIBXL_DOMAIN_TYPE_HVM) {
+        if (rc)
+                return failed("its stored configuration cannot be read", rc);
+        if (a->config.c_info.type != LIBXL_DOMAIN_TYPE_HVM) {
                 printf("it has no power button: only an HVM domain has one\n");
                 return -1;
         }
