@@ -111,6 +111,14 @@ def shut_down(id, reason):
         assert xenctrl.xc_domain_shutdown(interface, ctypes.c_uint32(id), reason) == 0, (id, reason)
 
 
+def is_suspended_to_ram(id):
+    """HVM_PARAM_ACPI_S_STATE (xen/include/public/hvm/params.h): nothing else shows it."""
+    state = ctypes.c_uint64()
+    with interface_of_xen() as (xenctrl, interface):
+        assert xenctrl.xc_hvm_param_get(interface, ctypes.c_uint32(id), ctypes.c_uint32(14), ctypes.byref(state)) == 0, id
+    return state.value == 3
+
+
 def pause_nobody(times):
     """Ask Xen for the pause of a domain that there is not."""
     with interface_of_xen() as (xenctrl, interface):

@@ -47,6 +47,24 @@ class Hvm(Domain):
         wait_for_content(self.serial, "boot: ready", count=times)
 
 
+def wait_until(holds, what):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def uses_its_cpu(domain):
+    """Of a guest that waits for nothing but its button, in a loop: does that go round?"""
+
+    def used():
+        return float(xl("list", domain.name).splitlines()[-1].split()[-1])
+
+    before = used()
+    time.sleep(1)
+    return used() != before
+
+
 def by_shell(words):
     subprocess.run(["sh", "-c", words + "; true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=PATIENCE, check=True)
 
@@ -88,8 +106,7 @@ def _(world):
     domain = Hvm(world, "hvm-s3", "s3").create()
     domain.wait_booted()
     device_model = domain.device_model()
-    # Its vCPU has gone, and stays so.
-    time.sleep(1)
+    wait_until(lambda: is_suspended_to_ram(domain.id), "that it is suspended to RAM")
     assert domain.state() == "------", domain.state()
     by_shell("xl destroy hvm-s3")
     wait_for_end(device_model)
@@ -114,6 +131,27 @@ def _(world):
     says(reboot, "reboot", "operator", "xen-toolstack", False, decision=("on_reboot", "restart", "done"))
     says(destroy, "destroy", "operator", "xen-destroy", False)
     is_by_us(destroy, "destroy")
+
+
+@test("hvm: xl's and nobody's: a soft reset begins it anew in its place, with another device model")
+def _(world):
+    for name, background, decision in (("hvm-reset", True, ("on_soft_reset", "leave", "none")), ("hvm-own-reset", False, ("on_soft_reset", "soft-reset", "done"))):
+        domain = Hvm(world, name, "button", background=background).create()
+        first = domain.device_model()
+        domain.wait_booted()
+        shut_down(domain.id, SOFT_RESET)
+        node = domain.path("image/device-model-pid")
+        domain.store.wait_until(lambda: domain.store.read(node) not in (None, str(first)), node, f"{name} has another device model")
+        assert domain.device_model() != first
+        # It goes on where it was: its guest's next kernel is its own affair.
+        wait_until(lambda: uses_its_cpu(domain), f"{name} runs on")
+        (reset,) = HOST.told(name)
+        says(reset, "reboot", "guest", "xen-shutdown", None, rule="xen-soft-reset", left="off", decision=decision)
+        is_of(reset, domain)
+        HOST.vmpower("destroy", name, "--timeout", str(int(PATIENCE)))
+        _, destroyed = HOST.told(name, 2)
+        says(destroyed, "destroy", "operator", "xen-destroy", False)
+        is_of(destroyed, domain)
 
 
 # --- who asked ------------------------------------------------------------------------------------------------------
@@ -143,6 +181,7 @@ def _(world):
     shut_down(domain.id, 0)
     (verdict,) = HOST.told(domain.name)
     says(verdict, "poweroff", "operator", "xen-toolstack", False, left="off", rule="xen-remote-poweroff")
+    assert [item["data"]["reason"] for item in evidence_of(verdict, "hypercall") if item["proof"]] == ["poweroff"], verdict["evidence"]
     assert verdict["actor"]["pid"] == os.getpid() and verdict["actor"]["via"] == "hypercall", verdict["actor"]
     domain.wait_gone()
     xl_says(domain, 0, "destroy")
@@ -163,14 +202,25 @@ def _(world):
     assert verdict["actor"]["via"] == "SIGKILL" and verdict["actor"]["comm"] == "sh", verdict["actor"]
     assert verdict["decision"] is None, verdict["decision"]
     assert HOST.vmpower("why", domain.name).startswith("hvm-killed's device model is gone"), HOST.vmpower("why", domain.name)
-    assert domain.state() in ("r-----", "------"), domain.state()
+    wait_until(lambda: uses_its_cpu(domain), "that it runs on")
     HOST.vmpower("shutdown", "--power-button", domain.name)
-    time.sleep(2)
+    wait_until(lambda: not uses_its_cpu(domain), "that it stands still")
     assert domain.state() in ("-b----", "------") and "reason code" not in domain.xl_log(), (domain.state(), domain.xl_log())
     xl("destroy", domain.name)
     domain.wait_gone()
     _, destroyed = HOST.told(domain.name, 2)
     says(destroyed, "destroy", "operator", "xen-destroy", False, left="gone")
+
+
+@test("hvm: kill -9 of the device model of one that is paused leaves it paused")
+def _(world):
+    domain = Hvm(world, "hvm-paused", "button").create()
+    device_model = domain.device_model()
+    HOST.vmpower("pause", domain.name, "--timeout", str(int(PATIENCE)))
+    by_shell(f"kill -9 {device_model}")
+    _, failure = HOST.told(domain.name, 2)
+    says(failure, "failure", "operator", "signal", False, left="paused", rule="xen-device-model-signal")
+    assert domain.state() == "--p---", domain.state()
 
 
 @test("hvm: the host's OOM killer takes its device model")

@@ -81,5 +81,22 @@ def _(world):
     says_asked(verdict, "poweroff", left="off", decision=("on_poweroff", "destroy", "done"))
 
 
+@test("where a xenopsd runs, all domains are its own: why they stop is told, and they are left to it")
+def _(world):
+    daemon = Daemon(world)
+    # It is known by its name alone.
+    named = popen(["sh", "-c", "printf xenopsd-xc >/proc/self/comm; read end"], stdin=subprocess.PIPE)
+    world.later(named.communicate)
+    deadline = time.monotonic() + PATIENCE
+    while comm_of(named.pid) != "xenopsd-xc":
+        assert time.monotonic() < deadline, comm_of(named.pid)
+        time.sleep(0.02)
+    domain = Domain(world, "xapi", background=False, on_crash="destroy").create("-p")
+    wait_listed(world, domain.name)
+    shut_down(domain.id, CRASH_CODE)
+    says(told_once(world, daemon, domain), "crash", "guest", "xen-shutdown", False, decision=("on_crash", "leave", "none"))
+    assert "s" in domain.state(), domain.state()
+
+
 if __name__ == "__main__":
     sys.exit(main(1))

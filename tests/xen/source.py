@@ -106,23 +106,28 @@ class Relay:
 
     def __init__(self, world):
         self.path = world.path("relay")
-        self.listening = socket.socket(socket.AF_UNIX)
-        self.pairs = []
+        self.listening = None
+        self.pairs, self.refused = [], 0
         world.later(self.close)
         self.open()
 
-    def open(self):
+    def open(self, is_refusing=False):
+        """Refusing: whoever comes is hung up on, and counted."""
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
         self.listening.listen()
-        threading.Thread(target=self._accept, args=(self.listening,), daemon=True).start()
+        threading.Thread(target=self._accept, args=(self.listening, is_refusing), daemon=True).start()
 
-    def _accept(self, listening):
+    def _accept(self, listening, is_refusing):
         while True:
             try:
                 program = listening.accept()[0]
             except OSError:
                 return
+            if is_refusing:
+                program.close()
+                self.refused += 1
+                continue
             daemon = socket.socket(socket.AF_UNIX)
             daemon.connect("/run/xenstored/socket")
             self.pairs.append((program, daemon))
@@ -274,7 +279,12 @@ def _(world):
     relay.close()
     helper.heard(lambda message: "xenstored has gone" in message.get("trouble", ""), "that xenstored has gone")
     # There is no other way to it: the kernel's device, say, through which it would be there again a second later.
-    time.sleep(2)
+    relay.open(is_refusing=True)
+    deadline = time.monotonic() + PATIENCE
+    while relay.refused < 2:
+        assert time.monotonic() < deadline, "it does not look whether xenstored is back"
+        time.sleep(0.1)
+    relay.close()
     assert helper.ask(instances[1], "preserve") == "done"
     assert not [message for message in helper.messages if message.get("trouble") == "xenstored is back"]
     xl("destroy", second.name)

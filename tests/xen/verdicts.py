@@ -31,13 +31,17 @@ def row(sentence, expected, reason, rule, kind="pv", action="poweroff", xl_does=
 
 
 POWEROFF = ("poweroff", "guest", "xen-shutdown", True)
+REBOOT_BY_GUEST = ("reboot", "guest", "xen-shutdown", None)
 CRASH = ("crash", "guest", "xen-shutdown", False)
 row("poweroff", POWEROFF, 0, "xen-poweroff", "pvh")
 row("poweroff without ACPI in its configuration", POWEROFF, 0, "xen-poweroff", "pvh", acpi=0)
+row("halt", POWEROFF, 0, "xen-poweroff", "pvh", action="halt")
+row("reboot", REBOOT_BY_GUEST, 1, "xen-reboot", "pvh", action="reboot", on_reboot="destroy")
+row("panic", CRASH, 3, "xen-crash", "pvh", action="panic")
 row("poweroff", POWEROFF, 0, "xen-poweroff")
 row("halt", POWEROFF, 0, "xen-poweroff", action="halt")
 row("poweroff with acpi=off", POWEROFF, 0, "xen-poweroff", extra="acpi=off")
-row("reboot", ("reboot", "guest", "xen-shutdown", None), 1, "xen-reboot", action="reboot", on_reboot="destroy")
+row("reboot", REBOOT_BY_GUEST, 1, "xen-reboot", action="reboot", on_reboot="destroy")
 row("panic", CRASH, 3, "xen-crash", action="panic")
 row("panic that is preserved", CRASH, 3, "xen-crash", action="panic", xl_does="preserve", on_crash="preserve")
 row("watchdog", CRASH, 4, "xen-watchdog", action="watchdog")
@@ -59,6 +63,26 @@ def _(world):
     says_asked(poweroff, "poweroff", left="off")
     is_of(poweroff, domain)
     xl_says(domain, 1, "restart")
+    xl_says(domain, 0, "destroy")
+
+
+@test("pvh: it has no power button, whatever xl trigger says: xl shutdown, obeyed, is an operator's, by what the guest took")
+def _(world):
+    for turn in range(3):
+        domain = Domain(world, f"pvh-obeys-{turn}", "pvh").create()
+        deadline = time.monotonic() + PATIENCE
+        while not domain.has_acted() and domain.find():  # or it has crashed in its boot
+            assert time.monotonic() < deadline, domain.state()
+            time.sleep(0.2)
+        if domain.find():
+            break
+    done = HOST.world.vmpower("shutdown", "--power-button", domain.name)
+    assert done.returncode == 1 and b"it has no power button: only an HVM domain has one" in done.stderr, done
+    xl("trigger", domain.name, "power")
+    xl("shutdown", domain.name)
+    domain.wait_gone()
+    (verdict,) = HOST.told(domain.name)
+    says_asked(verdict, "poweroff", left="off")
     xl_says(domain, 0, "destroy")
 
 
@@ -117,6 +141,14 @@ def alone(sentence, expected, decision, left_after, kind="pv", action="poweroff"
 
 alone("poweroff is destroyed", POWEROFF, ("on_poweroff", "destroy", "done"), None)
 alone("panic is preserved", CRASH, ("on_crash", "preserve", "none"), "c", action="panic", on_crash="preserve")
+
+
+@test("nobody's: one whose watchdog was not fed is restarted where its configuration says so")
+def _(world):
+    domain = Domain(world, "own-watchdog", action="watchdog", background=False, on_watchdog="restart").create()
+    domain.wait_restarted()
+    HOST.end(domain)
+    says(HOST.world.history(domain.name)[0], *CRASH, rule="xen-watchdog", decision=("on_watchdog", "restart", "done"))
 
 
 @test("nobody's: panic with its core written down, then restarted, or destroyed")
