@@ -172,7 +172,8 @@ def many_killers(world):
         actor = destroyed["actor"]
         assert (actor["pid"], actor["via"]) == (killers[vm].pid, "SIGKILL"), actor
         assert actor["confidence"] == ("certain" if actor["comm"] else "likely"), actor
-        assert (actor["comm"], actor["uid"]) in (("kill", 0), (None, None)), actor
+        # He may go while he is looked at.
+        assert (actor["comm"], actor["uid"]) in (("kill", 0), ("kill", None), (None, None)), actor
 
 
 @by_perf("a VM that the daemon found is stopped and continued: a pause and a resume, and by whom")

@@ -175,7 +175,9 @@ static int take_sender(struct actor *actor, const struct trace_sender *sender) {
         actor->confidence = CONFIDENCE_CERTAIN;
         text_set(actor->comm, sizeof(actor->comm), sender->process.comm);
         join(actor->exe, sizeof(actor->exe), sender->path[0], sender->n_path, TRACE_PATH_NAME, sender->n_path == TRACE_PATH_NAMES);
-        text_set(actor->cgroup, sizeof(actor->cgroup), "/"); /* a process is in the root, or below it */
+        /* A process is in the root, or below it; of one that went while it was looked at (perf) that is not known. */
+        if (sender->uid != UINT32_MAX)
+                text_set(actor->cgroup, sizeof(actor->cgroup), "/");
         join(actor->cgroup, sizeof(actor->cgroup), sender->cgroup[0], sender->n_cgroup, TRACE_CGROUP_NAME,
              sender->n_cgroup == TRACE_CGROUP_NAMES);
         for (size_t i = 0; i < sender->n_parents && i < ACTOR_PARENTS_MAX; i++) {

@@ -73,6 +73,14 @@ static void a_sender_who_was_gone_is_a_pid_and_no_more(void **state) {
         assert_string_equal(e.actor->cgroup, "");
         assert_int_equal(e.actor->confidence, CONFIDENCE_LIKELY);
         evidence_deinit(&e);
+        /* Or he went while he was looked at. */
+        signal.sender.process.start_ns = 1;
+        memcpy(signal.sender.process.comm, "kill", 5);
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_string_equal(e.actor->comm, "kill");
+        assert_string_equal(e.actor->cgroup, "");
+        assert_int_equal(e.actor->confidence, CONFIDENCE_CERTAIN);
+        evidence_deinit(&e);
 }
 
 static void a_senders_secrets_are_masked_and_his_words_made_harmless(void **state) {
