@@ -85,14 +85,25 @@ static bool load_update(struct actor_of_libxl *a) {
         return false;
 }
 
-/* The configuration that a new one is made by: the stored one, as it is now. */
-static int load(struct actor_of_libxl *a) {
-        int rc;
+/* The stored configuration, as it is now.  Of an HVM domain libxl asks the device model for a part of it, which may have gone: then as it was stored. */
+static int load_stored(struct actor_of_libxl *a) {
+        cleanup(freep) uint8_t *json = NULL;
+        int n = 0, rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
 
-        if (load_update(a))
+        if (!rc)
                 return 0;
-        rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
-        return rc ? failed("its stored configuration cannot be read", rc) : 0;
+        libxl_domain_config_dispose(&a->config);
+        libxl_domain_config_init(&a->config);
+        /* libxl ends the text with a NUL of its own. */
+        if (libxl_userdata_retrieve(a->ctx, a->domid, "libxl-json", &json, &n) || !json || n <= 0 || json[n - 1] ||
+            libxl_domain_config_from_json(a->ctx, &a->config, (const char *)json))
+                return failed("its stored configuration cannot be read", rc);
+        return 0;
+}
+
+/* The configuration that a new one is made by. */
+static int load(struct actor_of_libxl *a) {
+        return load_update(a) ? 0 : load_stored(a);
 }
 
 static int destroy(struct actor_of_libxl *a) {
@@ -201,10 +212,10 @@ static int resume(struct actor_of_libxl *a) {
 /* Of others Xen refuses it (PV), or libxl takes it, and nothing comes of it (PVH). */
 static int press_power_button(struct actor_of_libxl *a) {
         /* Its configuration knows; what libxl has of the hypervisor (libxl_dominfo) takes PVH for HVM. */
-        int rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
+        int rc;
 
-        if (rc)
-                return failed("its stored configuration cannot be read", rc);
+        if (load_stored(a))
+                return -1;
         if (a->config.c_info.type != LIBXL_DOMAIN_TYPE_HVM) {
                 printf("it has no power button: only an HVM domain has one\n");
                 return -1;
