@@ -71,6 +71,11 @@ static void pump(struct world *world, bool has_room) {
                         law(step.request);
                         world->asked = step.number;
                         world->is_asked = true;
+                        relay_note(world->relay, step.number, step.number);
+                        continue;
+                }
+                if (step.kind == RELAY_ANSWERED) {
+                        law(step.request && step.n_text == (step.text ? strlen(step.text) : 0) && step.record == step.number);
                         continue;
                 }
                 law(has_room);

@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 decode_signal((const struct trace_signal *)record);
                 break;
         case TRACE_RECORD_VICTIM:
-                trace_victim_decode(&fact, head);
+                trace_victim_decode(&fact, (const struct trace_victim *)record);
                 holds(&fact, head);
                 break;
         case TRACE_RECORD_EXIT:

@@ -1,8 +1,8 @@
 /*
  * Fuzz: a domain's life as bytes, and any bytes for what xl, xenstored and a guest write.
  *
- * The laws: a domain goes once, and nothing follows; it acknowledges only what it was asked for; it is resumed only after it has shut down, let run only
- * after it was paused; whatever a guest writes, no word comes out that is not a known one.
+ * The laws: a domain goes once, and nothing follows; it acknowledges only what it was asked for; what it was asked for and took is told, whenever its node is
+ * read; it is resumed only after it has shut down, let run only after it was paused; whatever a guest writes, no word comes out that is not a known one.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct seen {
         bool is_gone, is_off, is_paused;
+        char taken[EVIDENCE_WORD_MAX]; /* the last one that was */
         char request[EVIDENCE_WORD_MAX]; /* the last one; "": none, or taken */
 };
 
@@ -62,6 +63,7 @@ static void on_report(void *userdata, struct evidence *fact) {
                 memcpy(seen->request, fact->word, sizeof(seen->request));
         } else {
                 law(fact->kind == EVIDENCE_CONTROL_ACKNOWLEDGED && seen->request[0] && !strcmp(seen->request, fact->word));
+                memcpy(seen->taken, fact->word, sizeof(seen->taken));
                 seen->request[0] = '\0';
         }
 }
@@ -103,6 +105,47 @@ static void live(const uint8_t *data, size_t size) {
         }
 }
 
+/* Who asks, the guest that takes it, and we who read, in any order. */
+static void ask_and_take(const uint8_t *data, size_t size) {
+        static const char *const requests[] = { "poweroff", "reboot", "suspend", "halt" };
+        struct xen_look running = { .domid = 5 };
+        const char *node = "", *taken = ""; /* what stands there; what was taken last since it was read last */
+        struct seen seen = { .is_gone = false };
+        const struct xen_report to = { on_report, &seen };
+        struct xen_domain domain;
+        unsigned n_events = 0;
+
+        xen_domain_init(&domain, &running, false);
+        for (size_t i = 0; i < size; i++) {
+                switch (data[i] % 4) {
+                case 0:
+                case 1:
+                        node = requests[data[i] / 4 % N_ELEMENTS(requests)];
+                        n_events++;
+                        continue;
+                case 2:
+                        if (*node) {
+                                taken = node;
+                                node = "";
+                                n_events++;
+                        }
+                        continue;
+                }
+                seen.taken[0] = '\0';
+                if (data[i] == 0xff) { /* it is gone */
+                        xen_domain_control(&domain, NULL, 0, n_events + 1, i + 1, &to);
+                        law(!*taken || !strcmp(seen.taken, "unseen"));
+                        return;
+                }
+                if (n_events)
+                        xen_domain_control(&domain, node, strlen(node), n_events, i + 1, &to);
+                law(*node ? !strcmp(seen.request, node) : !seen.request[0]);
+                law(*node || (*taken ? !strcmp(seen.taken, taken) || !strcmp(seen.taken, "unseen") : !seen.taken[0]));
+                n_events = 0;
+                taken = "";
+        }
+}
+
 /* What others write: words of xl's, xenstored's messages, a guest's node. */
 static void read_all(const char *text, size_t n) {
         char name[XL_NAME_MAX], creation[XEN_CREATION_MAX], uuid[XEN_UUID_TEXT_MAX] = "", *copy = strndup(text, n);
@@ -137,6 +180,7 @@ static void read_all(const char *text, size_t n) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         live(data, size);
+        ask_and_take(data, size);
         read_all((const char *)data, size);
         return 0;
 }

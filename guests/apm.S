@@ -9,12 +9,7 @@
  *     APM     Advanced Power Management BIOS Interface 1.2, chapter 4
  */
 
-        .code16
-        .text
-        .globl  _start
-
-        .set    LOAD_ADDRESS,   0x7c00
-        .set    COM1,           0x3f8
+#include "sector.inc"
 
         .set    APM_CONNECT,    0x5301          /* APM 4.6.2, real mode interface connect       */
         .set    APM_VERSION,    0x530e          /* APM 4.6.15, driver version                   */
@@ -23,16 +18,7 @@
         .set    DEVICE_ALL,     0x0001
         .set    STATE_OFF,      0x0003
 
-_start:
-        ljmpw   $0, $1f
-1:      xorw    %ax, %ax
-        movw    %ax, %ds
-        movw    %ax, %es
-        movw    %ax, %ss
-        movw    $LOAD_ADDRESS, %sp
-        cld
-
-        movw    $APM_CONNECT, %ax
+main:   movw    $APM_CONNECT, %ax
         movw    $DEVICE_BIOS, %bx
         int     $0x15
         jc      no_apm
@@ -56,14 +42,6 @@ no_apm: movw    $text_no_apm, %si
 1:      cli
         hlt
         jmp     1b
-
-print:  movw    $COM1, %dx
-1:      lodsb
-        testb   %al, %al
-        jz      2f
-        outb    %al, %dx
-        jmp     1b
-2:      ret
 
 text_off:       .asciz  "apm: off\r\n"
 text_no_apm:    .asciz  "apm: this firmware has no APM\r\n"

@@ -5,12 +5,8 @@
  * anything, so that there need not be one (hvm.S).
  */
 
-        .code16
-        .text
-        .globl  _start
+#include "sector.inc"
 
-        .set    LOAD_ADDRESS,   0x7c00
-        .set    COM1,           0x3f8
         .set    PM_PCI_BASE,    0x80000b40      /* configuration of 00:01.3, the PIIX4's power management: PMBA (Intel 82371AB, 7.1.15) */
         .set    PM1_STS,        0
         .set    PM1_CNT,        4
@@ -18,16 +14,7 @@
         .set    SLP_S5,         0x2000          /* SLP_EN with QEMU's SLP_TYP, 0 for S5 … */
         .set    SLP_S3,         0x2400          /* … and 1 for S3 */
 
-_start:
-        ljmpw   $0, $1f
-1:      xorw    %ax, %ax
-        movw    %ax, %ds
-        movw    %ax, %es
-        movw    %ax, %ss
-        movw    $LOAD_ADDRESS, %sp
-        cld
-
-        movl    $PM_PCI_BASE, %eax
+main:   movl    $PM_PCI_BASE, %eax
         movw    $0xcf8, %dx
         outl    %eax, %dx
         movw    $0xcfc, %dx
@@ -85,14 +72,6 @@ button: leaw    PM1_STS(%bp), %dx
 failed: movw    $text_failed, %si
         call    print
         jmp     idle
-
-print:  movw    $COM1, %dx
-1:      lodsb
-        testb   %al, %al
-        jz      2f
-        outb    %al, %dx
-        jmp     1b
-2:      ret
 
 text_ready:     .asciz  "boot: ready\r\n"
 text_failed:    .asciz  "boot: the machine did not react\r\n"

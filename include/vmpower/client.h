@@ -51,7 +51,7 @@ const char *vmpower_error(const struct vmpower *vmpower);
 
 /*
  * Is it at home?  *ret_json (may be NULL; to be freed with free()) is its answer: {"status", "version", "pid",
- * "since", "vms", "states", "monitors", "helpers", "descriptors_kept", "last_number", "store", "you"}.
+ * "since", "vms", "states", "monitors", "helpers", "lacks", "descriptors_kept", "last_number", "store", "you"}.
  */
 int vmpower_check_health(struct vmpower *vmpower, char **ret_json);
 
@@ -110,7 +110,7 @@ int vmpower_detach(struct vmpower *vmpower, const char *name, struct vmpower_vm 
  * Ask a VM for `action`: "shutdown" (the power button, which a guest may ignore; a Xen domain's guest is asked by Xen), "power-button" (of a Xen domain,
  * too), "reboot", "suspend" (Xen alone), "reset", "destroy", "pause", "resume", "wake".  Who asks is
  * on record before it is done, and named in the verdict.  ret_vm may be NULL; it is set to NULL where the VM has gone by then.
- * -ENOENT; -EBUSY: its monitor is not held, no such VM can be asked for that, or its helper says why not; -EACCES: you may not, or QEMU refuses; -EINVAL: there is no such
+ * -ENOENT; -EBUSY: its monitor is not held, no such VM can be asked for that, or QEMU or its helper says why not; -EACCES: you may not; -EINVAL: there is no such
  * action.
  */
 int vmpower_request(struct vmpower *vmpower, const char *vm, const char *action, struct vmpower_vm **ret_vm);

@@ -42,7 +42,8 @@ enum evidence_source {
 enum evidence_kind {
         EVIDENCE_MACHINE,           /* the VM's machine type: `type` (QOM type without "-machine") */
         EVIDENCE_DEVICE,            /* the VM has a device that changes how it may end: `driver` */
-        EVIDENCE_STATUS,            /* query-status: `status` */
+        EVIDENCE_STATUS,            /* query-status: `status`; `was` (running, paused … or unknown): so it was until nobody looked, and nothing told of the
+                                       change */
         EVIDENCE_SHUTDOWN,          /* SHUTDOWN: `guest`, `reason` */
         EVIDENCE_RESET,             /* RESET: `guest`, `reason`; `start`: the firmware start, counted in a reset loop */
         EVIDENCE_POWERDOWN,         /* POWERDOWN: the power button was pressed from the host */
@@ -71,7 +72,7 @@ enum evidence_kind {
         EVIDENCE_STOPPED,           /* the VMM was stopped by a signal: `signal`, `name` */
         EVIDENCE_CONTINUED,         /* the VMM was continued by SIGCONT */
         EVIDENCE_OOM_KILL,          /* the kernel's OOM killer took a process of the VMM's cgroup: `count`; from the
-                                       trace: took the VMM */
+                                       trace: took the VMM, whose memory is of `cgroup` */
         EVIDENCE_LINE,              /* a line of the guest's console: `text` */
         EVIDENCE_GOING_DOWN,        /* the host system is shutting down: `mode` (poweroff, reboot … where it is known); `actor` asked for it */
         EVIDENCE_STAYS_UP,          /* it is not, after all: what ends the VM from here on is not the host */
@@ -97,7 +98,8 @@ enum evidence_kind {
         EVIDENCE_DEVICE_MODEL_EXITED,   /* it has exited, and not because its toolstack was done with it: `exit_status` */
         EVIDENCE_DEVICE_MODEL_KILLED,   /* it was ended by a signal: `signal`, `name`, `core` */
         EVIDENCE_DEVICE_MODEL_VANISHED, /* it is gone, and how was not seen */
-        EVIDENCE_REFUSED,           /* what somebody asked vmpower for was refused, and not done: `command` (that of the request), `why` */
+        EVIDENCE_REFUSED,           /* what somebody asked vmpower for was refused, and not done: `command`, `asked_at_ns` (those of the request), `why` */
+        EVIDENCE_ANSWERED_LATE,     /* it was not, and its answer came late, as of a VMM that hung: `command`, `asked_at_ns` */
         _EVIDENCE_KIND_N,
 };
 

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -41,6 +43,7 @@ struct api {
         struct streams *streams;
         struct metrics metrics;
         struct promises promises;
+        struct turns turns;
         struct connection *connections;
         size_t n_connections;
         sd_event_source *io, *timer, *run;
@@ -280,6 +283,38 @@ static enum MHD_Result on_parameter(void *userdata, enum MHD_ValueKind kind, con
         return request_take_parameter(userdata, key, value) ? MHD_YES : MHD_NO;
 }
 
+/* MHD does not look at a connection that is suspended. */
+static bool has_hung_up(const struct request *request) {
+        struct pollfd connection = { .fd = connection_fd(request->connection) };
+
+        return poll(&connection, 1, 0) > 0 && (connection.revents & POLLHUP);
+}
+
+static struct request *request_of(struct turn *turn) {
+        return (struct request *)((char *)turn - offsetof(struct request, turn));
+}
+
+static bool take_turn(struct turn *turn) {
+        struct request *request = request_of(turn);
+
+        if (has_hung_up(request))
+                request_fail(request, 503, "nobody listens");
+        else
+                request->route->answer(request);
+        if (!request->status)
+                return false;
+        promise_keep(request->promise);
+        return true;
+}
+
+static void wait_for_turn(struct request *request) {
+        if (!request_promise(request))
+                return;
+        request->turn.uid = request->peer->uid;
+        request->turn.take = take_turn;
+        turns_add(request->turns, &request->turn);
+}
+
 static void answer(struct request *request, const char *method, const char *path) {
         if (!request_route(request, method, path))
                 return;
@@ -288,7 +323,9 @@ static void answer(struct request *request, const char *method, const char *path
                 return;
         }
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_parameter, request);
-        if (!request->status)
+        if (!request->status && request->route->takes_turns)
+                wait_for_turn(request);
+        else if (!request->status)
                 request->route->answer(request);
         assert(request->status || request->promise);
 }
@@ -316,6 +353,7 @@ static enum MHD_Result begin(struct api *api, struct MHD_Connection *mhd, struct
                 .metrics = &api->metrics,
                 .streams = api->streams,
                 .promises = &api->promises,
+                .turns = &api->turns,
                 .config = &api->config,
                 .connection = mhd,
                 .peer = &connection->peer,
@@ -430,7 +468,9 @@ int api_new(struct api **ret_api, sd_event *event, struct keeper *keeper, struct
         if (r >= 0)
                 r = sd_event_source_set_enabled(api->run, SD_EVENT_OFF);
         if (r >= 0)
-                r = streams_new(&api->streams, event, api->run, store);
+                r = turns_init(&api->turns, event);
+        if (r >= 0)
+                r = streams_new(&api->streams, event, api->run, &api->turns, store);
         if (!r)
                 r = start_daemon(api);
         if (!r)
@@ -449,6 +489,18 @@ int api_serve_metrics(struct api *api, int listen_fd) {
         return r;
 }
 
+/* Whoever waits for his turn is answered, and what was made for him by then is not. */
+static void give_up_turns(struct api *api) {
+        for (struct turn *turn = api->turns.first, *next; turn; turn = next) {
+                next = turn->next;
+                if (turn->take != take_turn)
+                        continue; /* a stream's: it is ended like the others */
+                turns_remove(&api->turns, turn);
+                request_fail(request_of(turn), 503, "vmpowerd ends");
+                promise_keep(request_of(turn)->promise);
+        }
+}
+
 struct api *api_free(struct api *api) {
         if (!api)
                 return NULL;
@@ -456,6 +508,7 @@ struct api *api_free(struct api *api) {
         listener_deinit(&api->metrics_socket);
         api->timer = sd_event_source_disable_unref(api->timer);
         api->io = sd_event_source_disable_unref(api->io);
+        give_up_turns(api);
         promises_give_up(&api->promises);
         /* What was told last still goes out, as far as it is taken at once. */
         if (api->daemon)
@@ -465,6 +518,7 @@ struct api *api_free(struct api *api) {
         if (api->daemon)
                 MHD_stop_daemon(api->daemon);
         streams_free(api->streams);
+        turns_deinit(&api->turns);
         api->run = sd_event_source_disable_unref(api->run);
         sd_event_unref(api->event);
         free(api);

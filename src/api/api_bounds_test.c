@@ -259,6 +259,84 @@ static void a_history_that_cannot_be_read_is_said_to_be_so(void **state) {
                 assert_int_equal(world_ask(world, 0, "GET /v1/vms/db-1/verdict"), 500);
 }
 
+enum {
+        PAGES = 8,
+        VERDICTS = 100, /* several turns' */
+};
+
+static void ask_for_pages(struct world *world, int fds[static PAGES], int64_t uid) {
+        for (int i = 0; i < PAGES; i++) {
+                fds[i] = world_connect(world, uid);
+                peer_send(fds[i], "GET /v1/verdicts?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+}
+
+static int count_begun(const int fds[static PAGES]) {
+        int n = 0;
+
+        for (int i = 0; i < PAGES; i++)
+                n += recv(fds[i], &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+        return n;
+}
+
+static void expect_pages(struct world *world, int fds[static PAGES], size_t n_items) {
+        for (int i = 0; i < PAGES; i++) {
+                assert_int_equal(world_read_answer(world, fds[i]), 200);
+                assert_int_equal(json_array_size(json_object_get(world_json(world), "verdicts")), n_items);
+                world_expect(world, "next", "null");
+                close(fds[i]);
+        }
+}
+
+static void whoever_asks_for_much_keeps_nobody_waiting(void **state) {
+        struct world *world = *state;
+        int fds[PAGES], hung_up;
+
+        for (int i = 0; i < VERDICTS; i++) {
+                cleanup(verdict_record_deinit) struct verdict_record record = world_tell(world, &world->vms[0], -2);
+        }
+        hung_up = world_connect(world, geteuid());
+        peer_send(hung_up, "GET /v1/verdicts?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        close(hung_up);
+        ask_for_pages(world, fds, geteuid());
+        expect_alive(world);
+        assert_int_equal(count_begun(fds), 0);
+        expect_pages(world, fds, VERDICTS);
+}
+
+static void users_are_answered_in_turn(void **state) {
+        struct world *world = *state;
+        cleanup(closep) int fd = -1;
+        int fds[PAGES];
+
+        if (!world_is_root())
+                skip();
+        for (int i = 0; i < VERDICTS; i++) {
+                cleanup(verdict_record_deinit) struct verdict_record record = world_tell(world, &world->vms[i % 2], -2);
+        }
+        ask_for_pages(world, fds, ALICE);
+        fd = world_connect(world, BOB);
+        peer_send(fd, "GET /v1/verdicts?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_int_equal(world_read_answer(world, fd), 200);
+        assert_int_equal(json_array_size(json_object_get(world_json(world), "verdicts")), VERDICTS / 2);
+        assert_in_range(count_begun(fds), 0, 2);
+        expect_pages(world, fds, VERDICTS / 2);
+}
+
+/* Whoever waits for his turn is told so, and nothing is lost of it (the sanitizers see to that). */
+static void the_api_ends_while_somebody_waits_for_his_turn(void **state) {
+        struct world *world = *state;
+        int fds[PAGES];
+
+        ask_for_pages(world, fds, geteuid());
+        /* They are heard; their turn comes last. */
+        for (int i = 0; i < 3; i++)
+                sd_event_run(world->event, 0);
+        world->api = api_free(world->api);
+        for (int i = 0; i < PAGES; i++)
+                close(fds[i]);
+}
+
 static void percent_escapes_are_decoded_within_their_bounds(void **state) {
         static const struct {
                 const char *text, *wanted;
@@ -309,6 +387,9 @@ int main(void) {
                 SENTENCE(a_listening_socket_that_blocks_does_not_block_the_loop),
                 SENTENCE(a_dead_socket_is_replaced_and_a_living_one_or_a_file_is_not),
                 SENTENCE(a_history_that_cannot_be_read_is_said_to_be_so),
+                SENTENCE(whoever_asks_for_much_keeps_nobody_waiting),
+                SENTENCE(users_are_answered_in_turn),
+                SENTENCE(the_api_ends_while_somebody_waits_for_his_turn),
                 cmocka_unit_test(percent_escapes_are_decoded_within_their_bounds),
                 cmocka_unit_test(a_buffer_grows_and_is_consumed),
         };

@@ -124,6 +124,22 @@ static void a_name_in_history_is_each_users_own(void **state) {
         world->n_vms = 3;
 }
 
+static void that_the_disk_owes_a_verdict_is_for_those_to_know_who_may_read_it(void **state) {
+        struct world *world = *state;
+
+        if (!world_is_root())
+                skip();
+        world->n_waiting = 1;
+        strcpy(world->vms[2].last_verdict, "01JDB6Q4M0X8NNNNNNNNNNNNNN");
+        assert_int_equal(world_ask(world, ALICE, "GET /v1/vms/db-1/verdict"), 404);
+        assert_int_equal(world_ask(world, BOB, "GET /v1/vms/db-1/verdict"), 503);
+        world->n_vms = 2;
+        assert_int_equal(world_ask(world, ALICE, "GET /v1/vms/db-1/verdict"), 404);
+        assert_int_equal(world_ask(world, BOB, "GET /v1/vms/db-1/verdict"), 503);
+        world->n_vms = 3;
+        world->n_waiting = 0;
+}
+
 static void a_group_reads_everything_and_controls_nothing_of_others(void **state) {
         struct world *world = *state;
 
@@ -158,6 +174,25 @@ static void another_group_controls_everything(void **state) {
         assert_string_equal(world->attached, "db-1 /a 0");
         assert_int_equal(ask_in_group(world, ALICE, "daemon", "POST /v1/vms/db-1/requests", "{\"action\":\"destroy\"}"), 200);
         assert_string_equal(world->attached, "boot:3:3");
+}
+
+static void a_name_that_two_others_have_is_asked_for_nothing(void **state) {
+        struct world *world = *state;
+
+        if (!world_is_root())
+                skip();
+        strcpy(world->vms[0].monitor, "/run/a.qmp");
+        assert_int_equal(ask_in_group(world, 4003, "daemon", "GET /v1/vms/web-1", ""), 200);
+        assert_int_equal(ask_in_group(world, 4003, "daemon", "POST /v1/vms/web-1/requests", "{\"action\":\"destroy\"}"), 409);
+        world_expect(world, "error", "say which");
+        assert_int_equal(ask_in_group(world, 4003, "daemon", "DELETE /v1/vms/web-1/monitor", ""), 409);
+        assert_string_equal(world->attached, "");
+        /* He who sees neither does not learn of them; each owner has his own. */
+        assert_int_equal(ask_in_group(world, 4003, "bin", "POST /v1/vms/web-1/requests", "{\"action\":\"destroy\"}"), 404);
+        assert_int_equal(ask_in_group(world, BOB, "daemon", "POST /v1/vms/web-1/requests", "{\"action\":\"destroy\"}"), 200);
+        assert_string_equal(world->attached, "boot:2:2");
+        assert_int_equal(ask_in_group(world, 4003, "daemon", "POST /v1/vms/boot:1:1/requests", "{\"action\":\"destroy\"}"), 200);
+        assert_string_equal(world->attached, "boot:1:1");
 }
 
 /* The test's own process is root's: nothing that identify() says of it holds for alice's connection. */
@@ -233,13 +268,14 @@ static void everyone_attaches_what_is_his_alone(void **state) {
 
         assert_int_equal(attach(world, ALICE, "web-1", hers, alices), 201);
         assert_int_equal(attach(world, ALICE, "web-1", hers, 0), 201);
-        snprintf(wanted, sizeof(wanted), "web-1 %s %d", hers, (int)alices); /* found by its name, not left to the keeper */
+        snprintf(wanted, sizeof(wanted), "web-1 %s 0", hers); /* the keeper finds who listens there */
         assert_string_equal(world->attached, wanted);
+        assert_int_equal(world->order.owner, ALICE); /* the keeper looks for itself */
 
         assert_int_equal(attach(world, ALICE, "web-1", his, alices), 403);
         assert_int_equal(attach(world, ALICE, "web-1", hers, bobs), 403);
         assert_int_equal(attach(world, ALICE, "web-1", hers, 1), 403);
-        assert_int_equal(attach(world, ALICE, "db-1", hers, 0), 403);
+        assert_int_equal(attach(world, ALICE, "web-1", his, 0), 403);
         assert_int_equal(attach(world, ALICE, "new", "/nowhere", alices), 403);
         assert_string_equal(world->attached, "");
         kill(alices, SIGKILL);
@@ -379,8 +415,10 @@ int main(void) {
                 SENTENCE(everyone_sees_his_own_vms_and_no_others),
                 SENTENCE(the_vms_of_others_are_not_there),
                 SENTENCE(a_name_in_history_is_each_users_own),
+                SENTENCE(that_the_disk_owes_a_verdict_is_for_those_to_know_who_may_read_it),
                 SENTENCE(a_group_reads_everything_and_controls_nothing_of_others),
                 SENTENCE(another_group_controls_everything),
+                SENTENCE(a_name_that_two_others_have_is_asked_for_nothing),
                 SENTENCE(who_asks_is_who_connected),
                 SENTENCE(everyone_attaches_what_is_his_alone),
                 SENTENCE(a_command_line_is_shown_to_root_and_to_whose_it_is),

@@ -25,6 +25,7 @@ static void expect_status(struct world *world, const char *request, unsigned sta
 static void health_says_who_one_is(void **state) {
         struct world *world = *state;
 
+        world->n_waiting = 1;
         expect_status(world, "GET /v1/health", 200);
         world_expect(world, "status", "ok");
         world_expect(world, "version", "0.1");
@@ -101,12 +102,32 @@ static void a_vms_verdict_is_its_last_one(void **state) {
         expect_status(world, "GET /v1/vms/db-1/verdict", 409);
         assert_non_null(strstr(world->text, "db-1 has not stopped; it has run since its start as pid"));
         expect_status(world, "GET /v1/vms/nobody/verdict", 404);
+        /* Told of this VM, or that it is gone; what waits of others keeps nobody from an answer. */
+        world->n_waiting = 1;
+        expect_status(world, "GET /v1/vms/db-1/verdict", 409);
+        strcpy(world->vms[2].last_verdict, "01JDB6Q4M0X8NNNNNNNNNNNNNN");
+        expect_status(world, "GET /v1/vms/db-1/verdict", 503);
+        *world->vms[2].last_verdict = '\0';
+        world->n_vms = 2;
+        expect_status(world, "GET /v1/vms/db-1/verdict", 503);
+        assert_non_null(strstr(world->text, "not on disk yet"));
+        world->n_vms = 3;
+        world->n_waiting = 0;
         first = world_tell(world, &world->vms[2], -2);
         second = world_tell(world, &world->vms[2], 0);
         expect_status(world, "GET /v1/vms/db-1/verdict", 200);
         world_expect(world, "schema", "vmpower.verdict/1");
         world_expect(world, "id", second.id);
         world_expect(world, "evidence.0.proof", "true");
+        world->n_waiting = 1;
+        strcpy(world->vms[2].last_verdict, second.id);
+        expect_status(world, "GET /v1/vms/db-1/verdict", 200);
+        world->n_vms = 2;
+        world_sql(world, "UPDATE vm SET ended_ns = 7 WHERE name = 'db-1'");
+        expect_status(world, "GET /v1/vms/db-1/verdict", 200);
+        world_expect(world, "id", second.id);
+        world->n_vms = 3;
+        world->n_waiting = 0;
 }
 
 static void a_verdict_is_found_by_its_id(void **state) {
@@ -237,6 +258,11 @@ static void a_vm_is_asked_for_something(void **state) {
         assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"shutdown\"}"), 409);
         world_expect(world, "error", "the keeper says no");
 
+        /* One that has gone is called as whoever asks calls it. */
+        world->attach_result = -ENOENT;
+        assert_int_equal(world_ask_with_body(world, 0, "POST /v1/vms/db-1/requests", "{\"action\": \"shutdown\"}"), 404);
+        world_expect(world, "error", "db-1 has gone");
+
         *world->asked = '\0';
         for (size_t i = 0; i < 4; i++) {
                 static const char *const bodies[] = { "{\"action\": \"dance\"}", "{\"action\": 7}", "{}", "{\"action\": \"destroy\", \"x\": 1}" };
@@ -323,6 +349,7 @@ static void what_is_no_question_is_told_in_one_line(void **state) {
                 { "GET /v1/verdicts?limit=1x", 400, "limit is a number" },
                 { "GET /v1/verdicts?before=99999999999999999999999", 400, "before is a number" },
                 { "GET /v1/verdicts?since=yesterday", 400, "since is a time such as" },
+                { "GET /v1/verdicts?until=9999-12-31T23:59:59Z", 400, "from 1970 to 2553" },
                 { "GET /v1/verdicts?transition=fly", 400, "there is no transition fly; there are start, poweroff" },
                 { "GET /v1/verdicts?initiator=me", 400, "there is no initiator me; there are guest, operator" },
                 { "GET /v1/events?after=x", 400, "after is a number" },
@@ -369,11 +396,24 @@ static void head_is_get_without_its_body(void **state) {
 
 static void the_metrics_count_what_was_told(void **state) {
         struct world *world = *state;
+        cleanup(verdict_record_deinit) struct verdict_record record = world_tell(world, &world->vms[1], -2);
+        struct evidence lossy[] = {
+                evidence_make(SOURCE_QMP, EVIDENCE_GAP), evidence_make(SOURCE_TRACE, EVIDENCE_GAP),
+                evidence_make(SOURCE_QMP, EVIDENCE_OMITTED), evidence_make(SOURCE_QMP, EVIDENCE_OMITTED),
+                evidence_make(SOURCE_QMP, EVIDENCE_OMITTED),
+        };
+        struct verdict_record told = record;
 
         if (!world_is_root())
                 skip();
+        lossy[2].number = 40;
+        lossy[3].number = 2;
+        lossy[4].number = -7; /* what is no number of facts counts for none */
+        told.items = lossy;
+        told.n_items = N_ELEMENTS(lossy);
         world_publish(world, &world->vms[0]);
-        world_publish(world, &world->vms[1]);
+        api_publish(world->api, &told, world->vms[1].vm.uid);
+        world->n_waiting = 1;
         expect_status(world, "GET /metrics", 200);
         assert_non_null(strstr(world->head, "Content-Type: text/plain; version=0.0.4"));
         assert_non_null(strstr(world->text, "\nvmpower_transitions_total{initiator=\"operator\",mechanism=\"signal\"} 2\n"));
@@ -381,7 +421,8 @@ static void the_metrics_count_what_was_told(void **state) {
         assert_non_null(strstr(world->text, "\nvmpower_vms{state=\"gone\"} 1\n"));
         assert_non_null(strstr(world->text, "\nvmpower_verdict_latency_seconds_bucket{le=\"+Inf\"} 2\n"));
         assert_non_null(strstr(world->text, "\nvmpower_verdict_latency_seconds_count 2\n"));
-        assert_non_null(strstr(world->text, "\nvmpower_evidence_gaps_total 0\n"));
+        assert_non_null(strstr(world->text, "\nvmpower_evidence_gaps_total 2\n"));
+        assert_non_null(strstr(world->text, "\nvmpower_evidence_omitted_total 42\n"));
         assert_non_null(strstr(world->text, "\nvmpower_verdicts_waiting 1\n"));
         assert_non_null(strstr(world->text, "\nvmpower_evidence_lost_total 4\n"));
         assert_non_null(strstr(world->text, "\nvmpower_verdicts_lost_total 3\n"));

@@ -284,6 +284,18 @@ static void a_listener_who_has_gone_is_noticed_and_a_quiet_one_costs_nothing(voi
         }
 }
 
+static void who_asks_for_the_head_of_a_stream_gets_no_body(void **state) {
+        struct world *world = *state;
+        cleanup(closep) int fd = world_connect(world, geteuid());
+
+        peer_send(fd, "HEAD /v1/events?after=0 HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_int_equal(world_read_answer(world, fd), 200);
+        assert_non_null(strstr(world->head, "text/event-stream"));
+        world_read_until(world, fd, "\n");
+        assert_string_equal(world->text, "");
+        assert_true(world_is_closed(world, fd));
+}
+
 static void streams_are_ended_with_the_api(void **state) {
         struct world *world = *state;
         cleanup(closep) int quiet = listen_at(world, "/v1/events", ""), full = listen_at(world, "/v1/events", "");
@@ -319,6 +331,7 @@ int main(void) {
                 SENTENCE(a_listener_who_takes_nothing_is_dropped_and_can_resume),
                 SENTENCE(a_quiet_stream_is_kept),
                 SENTENCE(a_listener_who_has_gone_is_noticed_and_a_quiet_one_costs_nothing),
+                SENTENCE(who_asks_for_the_head_of_a_stream_gets_no_body),
                 SENTENCE(streams_are_ended_with_the_api),
         };
 

@@ -78,6 +78,18 @@ int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct 
         return 0;
 }
 
+int keeper_find_one_vm(struct keeper *keeper, const char *name, int64_t uid, struct kept_vm *ret_vm, char ret_why[static STORE_WHY_MAX]) {
+        const struct played_vm *vm = find(name, uid);
+        int r = keeper_find_vm(keeper, name, uid, ret_vm);
+
+        for (size_t i = 0; !r && vm->vm.uid != uid && strcmp(vm->vm.identity.instance, name) && i < world_now->n_vms; i++)
+                if (&world_now->vms[i] != vm && !strcmp(world_now->vms[i].vm.identity.name, name))
+                        r = -ENOTUNIQ;
+        if (r == -ENOTUNIQ)
+                snprintf(ret_why, STORE_WHY_MAX, "say which");
+        return r;
+}
+
 /* The monitor greets, or does not, when the loop comes round. */
 static int on_greeted(sd_event_source *source, void *userdata) {
         const struct keeper_attach_order *order = &world_now->order;
@@ -165,7 +177,7 @@ int keeper_ask(struct keeper *keeper, const struct keeper_request *request, char
 }
 
 struct backlog_state keeper_backlog(const struct keeper *keeper) {
-        return (struct backlog_state){ .n_verdicts = 1, .n_facts = 2, .n_lost_verdicts = 3, .n_lost_facts = 4 };
+        return (struct backlog_state){ .n_verdicts = world_now->n_waiting, .n_facts = 2, .n_lost_verdicts = 3, .n_lost_facts = 4 };
 }
 
 const char *keeper_helper_program(const struct keeper *keeper, size_t i, pid_t *ret_pid) {

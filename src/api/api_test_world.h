@@ -38,6 +38,7 @@ struct world {
         /* The keeper that we play. */
         struct played_vm vms[VMS_MAX];
         size_t n_vms;
+        size_t n_waiting; /* verdicts that the disk owes */
         int attach_result; /* what keeper_attach() gives */
         int greeting_result; /* what becomes of it then */
         struct keeper_attach_order order;

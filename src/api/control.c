@@ -36,6 +36,7 @@ static unsigned refusal(int r) {
         case EEXIST:
         case ECONNRESET:
         case EPROTO:
+        case EPROTONOSUPPORT:
         case ETIMEDOUT:
         case ESRCH:
         case ENOTCONN:
@@ -102,15 +103,15 @@ static bool take_order(struct request *request, struct attach_order *ret_order) 
         if (!json)
                 return false;
         if (!take_text(json, "name", ret_order->name, sizeof(ret_order->name))) {
-                request_fail(request, 400, "\"name\" is a printable text of less than %d bytes", VM_NAME_MAX);
+                request_fail(request, 400, "a VM's name is a printable text of less than %d bytes", VM_NAME_MAX);
                 return false;
         }
         if (!take_text(json, "qmp", ret_order->path, sizeof(ret_order->path)) || *ret_order->path != '/') {
-                request_fail(request, 400, "\"qmp\" is the absolute path of a socket");
+                request_fail(request, 400, "a monitor is the absolute path of a socket, in printable text");
                 return false;
         }
         if (integer_from_json(json, "pid", 0, INT32_MAX, 0, &ret_order->pid)) {
-                request_fail(request, 400, "\"pid\" is the number of a process");
+                request_fail(request, 400, "a pid is the number of a process");
                 return false;
         }
         return true;
@@ -124,23 +125,15 @@ static bool is_of(const char *path, int64_t uid) {
 
 /*
  * Who may not control everything attaches only what is his: a socket of his, at which a process of his listens (the keeper sees to it
- * that it is this process that does).  The daemon is no way to anybody else's socket.
+ * that it is this process that does, and finds it where none is named).  The daemon is no way to anybody else's socket.
  */
-static bool check_attach(struct request *request, struct attach_order *order) {
-        struct kept_vm vm;
+static bool check_attach(struct request *request, const struct attach_order *order) {
         char path[32];
 
         if (request->peer->may_control_all)
                 return true;
-        if (!order->pid && !keeper_find_vm(request->keeper, order->name, request->peer->uid, &vm) &&
-            vm.instance->uid == request->peer->uid)
-                order->pid = vm.instance->pid;
-        if (order->pid <= 0) {
-                request_fail(request, 403, "say which process of yours it is: \"pid\"");
-                return false;
-        }
         snprintf(path, sizeof(path), "/proc/%d", (int)order->pid);
-        if (is_of(path, request->peer->uid) && is_of(order->path, request->peer->uid))
+        if ((!order->pid || is_of(path, request->peer->uid)) && is_of(order->path, request->peer->uid))
                 return true;
         request_fail(request, 403, "only root and members of %s may attach what is not theirs",
                      request->config->admin_group);
@@ -214,6 +207,13 @@ static struct promise *begin(struct request *request, const struct found_vm *fou
         return request_promise(request);
 }
 
+/* The VM was found, and nobody looks after it any more: it is called as whoever asks calls it. */
+static void end_with_vm(struct promise *promise, int result, char why[static STORE_WHY_MAX]) {
+        if (result == -ENOENT)
+                snprintf(why, STORE_WHY_MAX, "%.200s has gone", promise->request->name);
+        end(promise, result, why);
+}
+
 /* Both name the VM by its instance: another user's may have the same name. */
 void answer_detach(struct request *request) {
         cleanup(found_vm_deinit) struct found_vm found;
@@ -221,20 +221,20 @@ void answer_detach(struct request *request) {
         struct promise *promise;
         struct actor asker;
 
-        if (!request_find_vm(request, &found))
+        if (!request_find_one_vm(request, &found))
                 return;
         promise = begin(request, &found, "detach", &asker);
         if (promise)
-                end(promise,
-                    keeper_detach(request->keeper,
-                                  &(struct keeper_detach_order){
-                                          .name = found.vm.instance->identity.instance,
-                                          .asker = &asker,
-                                          .done = on_done,
-                                          .userdata = promise,
-                                  },
-                                  why),
-                    why);
+                end_with_vm(promise,
+                            keeper_detach(request->keeper,
+                                          &(struct keeper_detach_order){
+                                                  .name = found.vm.instance->identity.instance,
+                                                  .asker = &asker,
+                                                  .done = on_done,
+                                                  .userdata = promise,
+                                          },
+                                          why),
+                            why);
 }
 
 /* Is it something that can be asked of a VM?  false: the answer is 400. */
@@ -262,19 +262,19 @@ void answer_request(struct request *request) {
         struct promise *promise;
         struct actor asker;
 
-        if (!request_find_vm(request, &found) || !take_action(request, action, sizeof(action)))
+        if (!request_find_one_vm(request, &found) || !take_action(request, action, sizeof(action)))
                 return;
         promise = begin(request, &found, action, &asker);
         if (promise)
-                end(promise,
-                    keeper_ask(request->keeper,
-                               &(struct keeper_request){
-                                       .vm = found.vm.instance->identity.instance,
-                                       .action = action,
-                                       .asker = &asker,
-                                       .done = on_done,
-                                       .userdata = promise,
-                               },
-                               why),
-                    why);
+                end_with_vm(promise,
+                            keeper_ask(request->keeper,
+                                       &(struct keeper_request){
+                                               .vm = found.vm.instance->identity.instance,
+                                               .action = action,
+                                               .asker = &asker,
+                                               .done = on_done,
+                                               .userdata = promise,
+                                       },
+                                       why),
+                            why);
 }

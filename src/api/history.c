@@ -4,6 +4,7 @@
 #include "api/vms.h"
 #include "basics/cleanup.h"
 #include "json/text_json.h"
+#include "keeper/keeper_health.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,54 +16,57 @@ enum {
         PAGE_IS_FULL = 1,
 };
 
-/* A list in the answer's text, that knows when it has enough. */
-struct page {
-        struct request *request;
-        size_t n, n_max;
-        uint64_t last;
-        bool has_more;
-};
-
-static bool is_full(const struct page *page) {
-        return page->n == page->n_max || page->request->text.n >= PAGE_BYTES_MAX;
+/* A piece of a page begins. */
+static void page_go_on(struct request *request, uint64_t n_max) {
+        request->page.n_max = n_max;
+        request->page.n_begin = request->text.n;
+        request->page.has_begun = true;
+        request->page.is_interrupted = false;
 }
 
-static int page_add(struct page *page, json_t *json, uint64_t number) {
-        struct buffer *text = &page->request->text;
+/* Is it full, or this piece of it? */
+static bool ends_before_one_more(struct request *request) {
+        struct page *page = &request->page;
 
-        if (page->n++)
+        page->has_more = page->n == page->n_max || request->text.n >= PAGE_BYTES_MAX;
+        page->is_interrupted = !page->has_more && request->text.n - page->n_begin >= TURN_BYTES;
+        return page->has_more || page->is_interrupted;
+}
+
+static int page_add(struct request *request, json_t *json, uint64_t number) {
+        struct buffer *text = &request->text;
+
+        if (request->page.n++)
                 buffer_add(text, ",", 1);
         buffer_add_json(text, json);
-        page->last = number;
+        request->page.last = number;
         return text->has_failed ? -ENOMEM : 0;
 }
 
 static int add_verdict(const struct verdict_record *record, void *userdata) {
-        struct page *page = userdata;
+        struct request *request = userdata;
         cleanup(json_decrefp) json_t *json = NULL;
 
-        if (is_full(page)) {
-                page->has_more = true;
+        if (ends_before_one_more(request))
                 return PAGE_IS_FULL;
-        }
-        return view_verdict(record, page->request->peer, &json) ? -ENOMEM : page_add(page, json, record->number);
+        return view_verdict(record, request->peer, &json) ? -ENOMEM : page_add(request, json, record->number);
 }
 
 static int add_evidence(const struct evidence *evidence, void *userdata) {
-        struct page *page = userdata;
+        struct request *request = userdata;
         cleanup(json_decrefp) json_t *json = NULL;
 
-        if (is_full(page)) {
-                page->has_more = true;
+        if (ends_before_one_more(request))
                 return PAGE_IS_FULL;
-        }
-        return view_evidence(evidence, page->request->peer, &json) ? -ENOMEM : page_add(page, json, evidence->id);
+        return view_evidence(evidence, request->peer, &json) ? -ENOMEM : page_add(request, json, evidence->id);
 }
 
 /* `next` is what the next page is asked with. */
-static void page_end(struct page *page, int r, const char *why) {
-        struct request *request = page->request;
+static void page_end(struct request *request, int r, const char *why) {
+        const struct page *page = &request->page;
 
+        if (r >= 0 && page->is_interrupted && !request->text.has_failed)
+                return;
         if (page->has_more)
                 buffer_print(&request->text, "],\"next\":%" PRIu64 "}\n", page->last);
         else
@@ -82,12 +86,35 @@ static int answer_one(const struct verdict_record *record, void *userdata) {
         return 1;
 }
 
+static int is_there(const struct verdict_record *record, void *userdata) {
+        return 1;
+}
+
+/* Was a verdict on it told that the disk does not take?  What is on record is an older story then, or none. */
+static bool waits_for_disk(struct request *request) {
+        cleanup(store_vm_deinit) struct store_vm stored = {};
+        struct kept_vm vm;
+        char why[STORE_WHY_MAX];
+
+        if (!keeper_backlog(request->keeper).n_verdicts)
+                return false;
+        if (!keeper_find_vm(request->keeper, request->name, request->peer->uid, &vm) && peer_may_see(request->peer, vm.instance->uid))
+                return vm.last_verdict &&
+                       !store_each_verdict(request->store, &(struct store_query){ .verdict_id = vm.last_verdict }, is_there, NULL, why);
+        /* The keeper has done with it, but it has not ended on record. */
+        return !store_find_vm(request->store, request->name, &stored) && peer_may_see(request->peer, stored.uid) && !stored.ended_ns;
+}
+
 void answer_vm_verdict(struct request *request) {
         const struct store_query query = { .name = request->name, .owner = peer_sees_only(request->peer), .limit = 1 };
         cleanup(found_vm_deinit) struct found_vm found = {};
         char why[STORE_WHY_MAX] = "";
         int r;
 
+        if (waits_for_disk(request)) {
+                request_fail(request, 503, "the last verdict on %.200s is told, but not on disk yet: the disk takes nothing", request->name);
+                return;
+        }
         r = store_each_verdict(request->store, &query, answer_one, request, why);
         if (r < 0)
                 request_fail_errno(request, r, why);
@@ -148,7 +175,7 @@ static bool take_words(struct request *request, struct store_query *query) {
 
 void answer_verdicts(struct request *request) {
         struct store_query query = { .name = request_parameter(request, "vm"), .owner = peer_sees_only(request->peer) };
-        struct page page = { .request = request };
+        struct page *page = &request->page;
         char why[STORE_WHY_MAX] = "";
         uint64_t limit;
         int r;
@@ -158,30 +185,44 @@ void answer_verdicts(struct request *request) {
             !request_number(request, "before", 1, INT64_MAX, 0, &query.before) ||
             !request_number(request, "limit", 1, REQUEST_ITEMS_MAX, REQUEST_ITEMS, &limit))
                 return;
-        page.n_max = limit;
-        query.limit = limit + 1; /* one more tells whether there is a next page */
-        buffer_print(&request->text, "{\"verdicts\":[");
-        r = store_each_verdict(request->store, &query, add_verdict, &page, why);
-        page_end(&page, r, why);
+        if (page->has_begun)
+                query.before = page->last;
+        else
+                buffer_print(&request->text, "{\"verdicts\":[");
+        query.limit = limit - page->n + 1; /* one more tells whether there is a next page */
+        page_go_on(request, limit);
+        r = store_each_verdict(request->store, &query, add_verdict, request, why);
+        page_end(request, r, why);
+}
+
+/* Whose evidence it is stays as it was found, whatever is called so by the next piece. */
+static bool begin_evidence(struct request *request) {
+        cleanup(found_vm_deinit) struct found_vm found = {};
+        cleanup(json_decrefp) json_t *instance = NULL;
+
+        if (!request_find_vm(request, &found))
+                return false;
+        request->page.vm = found.vm.instance->id;
+        instance = text_to_json(found.vm.instance->identity.instance);
+        buffer_print(&request->text, "{\"instance\":");
+        buffer_add_json(&request->text, instance);
+        buffer_print(&request->text, ",\"evidence\":[");
+        return true;
 }
 
 void answer_vm_evidence(struct request *request) {
-        cleanup(found_vm_deinit) struct found_vm found = {};
-        struct page page = { .request = request };
-        cleanup(json_decrefp) json_t *instance = NULL;
+        struct page *page = &request->page;
         char why[STORE_WHY_MAX] = "";
         uint64_t after, limit;
         int r;
 
         if (!request_number(request, "after", 0, INT64_MAX, 0, &after) ||
             !request_number(request, "limit", 1, REQUEST_ITEMS_MAX, REQUEST_ITEMS, &limit) ||
-            !request_find_vm(request, &found))
+            (!page->has_begun && !begin_evidence(request)))
                 return;
-        page.n_max = limit;
-        instance = text_to_json(found.vm.instance->identity.instance);
-        buffer_print(&request->text, "{\"instance\":");
-        buffer_add_json(&request->text, instance);
-        buffer_print(&request->text, ",\"evidence\":[");
-        r = store_each_evidence(request->store, found.vm.instance->id, after, add_evidence, &page, why);
-        page_end(&page, r, why);
+        if (page->has_begun)
+                after = page->last;
+        page_go_on(request, limit);
+        r = store_each_evidence(request->store, page->vm, after, add_evidence, request, why);
+        page_end(request, r, why);
 }

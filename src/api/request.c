@@ -11,6 +11,7 @@
 #include <string.h>
 
 void request_deinit(struct request *request) {
+        turns_remove(request->turns, &request->turn);
         if (request->promise)
                 request->promise->request = NULL;
         buffer_deinit(&request->body);
@@ -144,6 +145,6 @@ bool request_time(struct request *request, const char *key, uint64_t *ret_time_n
         *ret_time_ns = 0;
         if (!text || !time_from_text(text, ret_time_ns))
                 return true;
-        request_fail(request, 400, "%s is a time such as 2026-11-23T03:12:07Z, not \"%.64s\"", key, text);
+        request_fail(request, 400, "%s is a time such as 2026-11-23T03:12:07Z, from 1970 to 2553, not \"%.64s\"", key, text);
         return false;
 }

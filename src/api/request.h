@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/buffer.h"
 #include "api/peer.h"
+#include "api/turns.h"
 
 enum {
         REQUEST_BODY_MAX = 64 * 1024,
@@ -26,6 +27,16 @@ struct streams;
 struct MHD_Connection;
 struct MHD_Response;
 
+/* A list in the answer's text, that knows when it has enough. */
+struct page {
+        size_t n, n_max;
+        uint64_t last; /* item's number */
+        int64_t vm;    /* whose evidence it is */
+        size_t n_begin; /* bytes of the answer when this piece began */
+        bool has_begun, has_more;
+        bool is_interrupted; /* the next piece follows */
+};
+
 struct request {
         struct keeper *keeper;
         struct store *store;
@@ -36,6 +47,7 @@ struct request {
         const struct peer *peer;
 
         const struct route *route;
+        bool is_head; /* the answer's body is not wanted */
         char name[REQUEST_NAME_MAX]; /* what stood for {name} or {id} in the path */
         struct {
                 const char *key; /* one of the route's */
@@ -52,6 +64,9 @@ struct request {
         struct MHD_Response *response; /* instead of the text: a stream; owned */
         struct promises *promises;
         struct promise *promise;       /* the answer comes later */
+        struct turns *turns;
+        struct turn turn;
+        struct page page;              /* of a list that is answered piece by piece */
 };
 
 /* An answer that comes later. */

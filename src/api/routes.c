@@ -8,17 +8,18 @@
 
 static const struct route routes[] = {
         { "GET", "/v1/health", {}, answer_health },
-        { "GET", "/v1/vms", {}, answer_vms },
+        { "GET", "/v1/vms", {}, answer_vms, true },
         { "POST", "/v1/vms", {}, answer_attach },
         { "GET", "/v1/vms/{name}", {}, answer_vm },
         { "GET", "/v1/vms/{name}/verdict", {}, answer_vm_verdict },
-        { "GET", "/v1/vms/{name}/evidence", { "after", "limit" }, answer_vm_evidence },
+        { "GET", "/v1/vms/{name}/evidence", { "after", "limit" }, answer_vm_evidence, true },
         { "DELETE", "/v1/vms/{name}/monitor", {}, answer_detach },
         { "POST", "/v1/vms/{name}/requests", {}, answer_request },
         { "GET",
           "/v1/verdicts",
           { "vm", "initiator", "transition", "since", "until", "before", "limit" },
-          answer_verdicts },
+          answer_verdicts,
+          true },
         { "GET", "/v1/verdicts/{id}", {}, answer_verdict },
         { "GET", "/v1/events", { "after" }, answer_events },
         { "GET", "/metrics", {}, answer_metrics },
@@ -78,6 +79,7 @@ bool request_route(struct request *request, const char *method, const char *path
                 }
                 if (!strcmp(routes[i].method, wanted)) {
                         request->route = &routes[i];
+                        request->is_head = wanted != method;
                         strcpy(request->name, name);
                         *request->allow = '\0';
                         return true;

@@ -12,6 +12,7 @@ struct route {
         const char *path;                               /* {name} and {id} stand for one segment */
         const char *parameters[REQUEST_PARAMETERS_MAX]; /* of the query */
         void (*answer)(struct request *request);
+        bool takes_turns; /* it is called at its turn, and again until there is a status */
 };
 
 /* The i-th, or NULL past the end. */

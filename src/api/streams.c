@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -29,23 +30,27 @@ struct stream {
         bool is_behind;    /* what follows `number` is in the store, not in the queue */
         bool is_suspended; /* nothing to tell: the connection is out of MHD's loop */
         bool has_ended;
+        struct turn turn; /* to read on from the store */
 };
 
 struct streams {
         sd_event *event;
         sd_event_source *run;
+        struct turns *turns;
         struct store *store;
         struct stream *first;
         size_t n;
 };
 
-int streams_new(struct streams **ret_streams, sd_event *event, sd_event_source *run, struct store *store) {
+int streams_new(struct streams **ret_streams, sd_event *event, sd_event_source *run, struct turns *turns,
+                struct store *store) {
         struct streams *streams = calloc(1, sizeof(*streams));
 
         if (!streams)
                 return -ENOMEM;
         streams->event = sd_event_ref(event);
         streams->run = run;
+        streams->turns = turns;
         streams->store = store;
         *ret_streams = streams;
         return 0;
@@ -161,15 +166,25 @@ static int stream_catch_up(struct stream *stream) {
         return stream->queue.has_failed ? -ENOMEM : 0;
 }
 
+static bool on_turn(struct turn *turn) {
+        struct stream *stream = (struct stream *)((char *)turn - offsetof(struct stream, turn));
+
+        if (stream_catch_up(stream))
+                stream->has_ended = true;
+        if (stream->has_ended || stream->queue.n)
+                stream_wake(stream);
+        return true;
+}
+
 static ssize_t stream_read(void *userdata, uint64_t position, char *ret_text, size_t n_max) {
         struct stream *stream = userdata;
         size_t n;
 
-        if (!stream->has_ended && !stream->queue.n && stream->is_behind && stream_catch_up(stream))
-                stream->has_ended = true;
         if (stream->has_ended)
                 return MHD_CONTENT_READER_END_WITH_ERROR;
         if (!stream->queue.n) {
+                if (stream->is_behind)
+                        turns_add(stream->streams->turns, &stream->turn);
                 stream->is_suspended = true;
                 MHD_suspend_connection(stream->connection);
                 return 0;
@@ -183,6 +198,7 @@ static ssize_t stream_read(void *userdata, uint64_t position, char *ret_text, si
 static void stream_free(void *userdata) {
         struct stream *stream = userdata;
 
+        turns_remove(stream->streams->turns, &stream->turn);
         sd_event_source_unref(stream->hang_up);
         buffer_deinit(&stream->queue);
         if (stream->previous)
@@ -202,7 +218,7 @@ static int on_hang_up(sd_event_source *source, int fd, uint32_t events, void *us
         return 0;
 }
 
-static int stream_new(struct stream **ret_stream, struct request *request, uint64_t number) {
+static int stream_new(struct stream **ret_stream, struct request *request, uint64_t number, bool is_behind) {
         const union MHD_ConnectionInfo *info =
                 MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct streams *streams = request->streams;
@@ -217,7 +233,8 @@ static int stream_new(struct stream **ret_stream, struct request *request, uint6
         stream->connection = request->connection;
         stream->peer = *request->peer;
         stream->number = number;
-        stream->is_behind = true;
+        stream->is_behind = is_behind;
+        stream->turn = (struct turn){ .uid = request->peer->uid, .take = on_turn };
         stream->next = streams->first;
         if (streams->first)
                 streams->first->previous = stream;
@@ -238,7 +255,7 @@ static int stream_new(struct stream **ret_stream, struct request *request, uint6
 }
 
 /* Where it goes on: after the number that the listener had last, or from now. */
-static bool take_place(struct request *request, uint64_t *ret_number) {
+static bool take_place(struct request *request, uint64_t *ret_number, bool *ret_is_behind) {
         const char *resume = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Last-Event-ID");
         char why[STORE_WHY_MAX] = "";
         uint64_t last;
@@ -261,17 +278,19 @@ static bool take_place(struct request *request, uint64_t *ret_number) {
         /* A number that was never given is of another history. */
         if (*ret_number > last)
                 *ret_number = last;
+        *ret_is_behind = *ret_number < last;
         return true;
 }
 
 void answer_events(struct request *request) {
         struct stream *stream;
         uint64_t number;
+        bool is_behind;
         int r;
 
-        if (!take_place(request, &number))
+        if (!take_place(request, &number, &is_behind))
                 return;
-        r = stream_new(&stream, request, number);
+        r = stream_new(&stream, request, number, is_behind);
         if (r) {
                 request_fail_errno(request, r, "");
                 return;
@@ -283,6 +302,9 @@ void answer_events(struct request *request) {
                 request_answer(request, 503, NULL);
                 return;
         }
+        /* MHD would end in the words of HTTP/1.1 a body that is not sent, and the client read them as the next answer. */
+        if (request->is_head)
+                MHD_set_response_options(request->response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
         request->type = "text/event-stream";
         request->status = 200;
 }

@@ -10,8 +10,11 @@
 
 #include "api/request.h"
 
-/* `run`: what runs MHD when it is enabled; MHD does not wake itself for a connection that is resumed.  Borrowed. */
-int streams_new(struct streams **ret_streams, sd_event *event, sd_event_source *run, struct store *store);
+/*
+ * `run`: what runs MHD when it is enabled; MHD does not wake itself for a connection that is resumed.  Borrowed, as are
+ * the turns, at which streams read on.
+ */
+int streams_new(struct streams **ret_streams, sd_event *event, sd_event_source *run, struct turns *turns, struct store *store);
 
 /* All streams must have been closed by then. */
 struct streams *streams_free(struct streams *streams);

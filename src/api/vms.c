@@ -50,13 +50,16 @@ static int find_in_history(struct request *request, struct found_vm *found, char
         return 0;
 }
 
-bool request_find_vm(struct request *request, struct found_vm *ret_found) {
+/* What the keeper has, or has not, found. */
+static bool found(struct request *request, struct found_vm *ret_found, int result, const char *why_not) {
         char why[STORE_WHY_MAX] = "";
         int r;
 
-        *ret_found = (struct found_vm){};
-        r = keeper_find_vm(request->keeper, request->name, request->peer->uid, &ret_found->vm);
-        if (!r && peer_may_see(request->peer, ret_found->vm.instance->uid))
+        if (result == -ENOTUNIQ && peer_may_see(request->peer, ret_found->vm.instance->uid)) {
+                request_fail(request, 409, "%s", why_not);
+                return false;
+        }
+        if (!result && peer_may_see(request->peer, ret_found->vm.instance->uid))
                 return true;
         r = find_in_history(request, ret_found, why);
         if (r == -ENOENT)
@@ -64,6 +67,18 @@ bool request_find_vm(struct request *request, struct found_vm *ret_found) {
         else if (r)
                 request_fail_errno(request, r, why);
         return !r;
+}
+
+bool request_find_vm(struct request *request, struct found_vm *ret_found) {
+        *ret_found = (struct found_vm){};
+        return found(request, ret_found, keeper_find_vm(request->keeper, request->name, request->peer->uid, &ret_found->vm), "");
+}
+
+bool request_find_one_vm(struct request *request, struct found_vm *ret_found) {
+        char why[STORE_WHY_MAX] = "";
+
+        *ret_found = (struct found_vm){};
+        return found(request, ret_found, keeper_find_one_vm(request->keeper, request->name, request->peer->uid, &ret_found->vm, why), why);
 }
 
 void request_answer_vm(struct request *request, unsigned status, const struct kept_vm *vm) {

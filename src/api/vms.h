@@ -20,6 +20,8 @@ void found_vm_deinit(struct found_vm *found);
  * false: the answer is set (404 …).
  */
 bool request_find_vm(struct request *request, struct found_vm *ret_found);
+/* The same, to do something to it: where the name is as good for several, 409. */
+bool request_find_one_vm(struct request *request, struct found_vm *ret_found);
 
 /* All that this peer may see of it is the answer. */
 void request_answer_vm(struct request *request, unsigned status, const struct kept_vm *vm);

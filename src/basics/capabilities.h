@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +18,15 @@ static inline int capabilities_get(struct __user_cap_data_struct ret_data[static
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 
         return syscall(SYS_capget, &header, ret_data) < 0 ? -errno : 0;
+}
+
+/* Has it this one in effect, or CAP_SYS_ADMIN, which stands for those that were once a part of it? */
+static inline bool capabilities_have(unsigned number) {
+        struct __user_cap_data_struct data[2];
+
+        if (capabilities_get(data))
+                return true;
+        return (data[0].effective | (uint64_t)data[1].effective << 32) & (CAPABILITY(number) | CAPABILITY(CAP_SYS_ADMIN));
 }
 
 /*

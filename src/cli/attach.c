@@ -53,10 +53,10 @@ static int attach_main(int argc, char **argv) {
                         json = true;
                         break;
                 case OPTION_SYSTEM:
-                        which = VMPOWER_SYSTEM_DAEMON;
-                        break;
                 case OPTION_USER:
-                        which = VMPOWER_USER_DAEMON;
+                        r = choose_daemon(&verb_attach, option, &which);
+                        if (r)
+                                return r;
                         break;
                 case 'h':
                         fputs(verb_attach.help, stdout);
@@ -66,9 +66,10 @@ static int attach_main(int argc, char **argv) {
                 default:
                         return unknown_option(&verb_attach, argv);
                 }
-        if (argc - optind != 1)
-                return usage_error(&verb_attach, "it takes one VM, not %d", argc - optind);
-        if (!qmp)
+        r = check_vm(&verb_attach, argc - optind, argv + optind, false);
+        if (r)
+                return r;
+        if (!qmp || !*qmp)
                 return usage_error(&verb_attach, "--qmp PATH is missing: the VM's monitor");
         /* The daemon has another working directory. */
         path = realpath(qmp, NULL);
@@ -92,8 +93,9 @@ static int detach_main(int argc, char **argv) {
 
         if (!read_daemon_options(&verb_detach, argc, argv, &json, &which, &r))
                 return r;
-        if (argc - optind != 1)
-                return usage_error(&verb_detach, "it takes one VM, not %d", argc - optind);
+        r = check_vm(&verb_detach, argc - optind, argv + optind, false);
+        if (r)
+                return r;
         r = find_daemon(&vmpower, which);
         if (r)
                 return r;

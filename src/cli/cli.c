@@ -39,19 +39,6 @@ int usage_error(const struct verb *verb, const char *format, ...) {
         return STATUS_USAGE;
 }
 
-/* Is there a VM whose ending nobody has written down? */
-static bool has_open_vms(struct store *store) {
-        struct store_vm *vms = NULL;
-        size_t n = 0;
-
-        if (store_list_open_vms(store, NULL, &vms, &n) < 0)
-                return false;
-        for (size_t i = 0; i < n; i++)
-                store_vm_deinit(&vms[i]);
-        free(vms);
-        return n > 0;
-}
-
 /* 0, -ENOENT (nothing was recorded yet), or -errno and the reason. */
 static int open_store(struct store **ret_store, enum store_mode mode, char ret_why[static STORE_WHY_MAX]) {
         char directory[PATH_MAX];
@@ -76,20 +63,21 @@ int open_history_to_write(struct store **ret_store) {
 }
 
 int try_history(struct store **ret_store, char ret_why[static STORE_WHY_MAX]) {
-        struct store *store = NULL;
-        int r = open_store(&store, STORE_READ, ret_why);
+        int r;
 
-        if (!r && has_open_vms(store)) {
-                cleanup(store_closep) struct store *writable = NULL;
-                char why[STORE_WHY_MAX];
-
-                /* Where we may only read, what is there is told as it is. */
-                if (!open_store(&writable, STORE_WRITE, why) && recover_lost_vms(writable, why))
-                        complain("%s", why);
-                wait_for_endings(store);
-        }
-        *ret_store = store;
+        *ret_store = NULL;
+        r = open_store(ret_store, STORE_READ, ret_why);
         return r == -ENOENT ? 0 : r;
+}
+
+void end_lost_vms(struct store *store) {
+        cleanup(store_closep) struct store *writable = NULL;
+        char why[STORE_WHY_MAX];
+
+        /* Where we may only read, what is there is told as it is. */
+        if (has_lost_vms(store) && !open_store(&writable, STORE_WRITE, why) && recover_lost_vms(writable, why))
+                complain("%s", why);
+        wait_for_endings(store);
 }
 
 int open_history(struct store **ret_store) {
@@ -99,6 +87,12 @@ int open_history(struct store **ret_store) {
                 return STATUS_OK;
         complain("%s", why);
         return STATUS_FAILED;
+}
+
+int check_vm(const struct verb *verb, int n_words, char *const *words, bool may_be_none) {
+        if (n_words > 1 || (!n_words && !may_be_none))
+                return usage_error(verb, "it takes one VM%s, not %d", may_be_none ? " at most" : "", n_words);
+        return n_words && !*words[0] ? usage_error(verb, "it takes a VM's name, uuid or instance, not an empty word") : 0;
 }
 
 int unknown_option(const struct verb *verb, char **argv) {

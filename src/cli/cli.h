@@ -36,19 +36,28 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A wrong command line: says so, says where help is, and is STATUS_USAGE. */
 int usage_error(const struct verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The words that are left name one VM, or (`may_be_none`) none.  0, or a usage_error(). */
+int check_vm(const struct verb *verb, int n_words, char *const *words, bool may_be_none);
+
 /* The option that getopt_long() has just stumbled over. */
 int unknown_option(const struct verb *verb, char **argv);
 
 /*
- * Open the history.  VMs that ended while nobody looked are given their ending first, where we may write.  0: *ret_store, or
- * NULL when there is no history yet; else an exit status, and it was said why.
+ * Open the history, to read it and change nothing.  0: *ret_store, or NULL when there is no history yet; else an exit status, and
+ * it was said why.
  */
 int open_history(struct store **ret_store);
 
 /* The same, without a word: 0, or -errno and the reason. */
 int try_history(struct store **ret_store, char ret_why[static STORE_WHY_MAX]);
 
-/* The same, for writing: 0, or an exit status, and it was said why. */
+/*
+ * VMs of a `vmpower run` that was killed, and those of before the host was started anew, are given their ending, where we may write; and who is giving
+ * one just now is waited for.  Of vmpowerd's only vmpowerd knows.
+ */
+void end_lost_vms(struct store *store);
+
+/* The same, for writing, and with what end_lost_vms() does: 0, or an exit status, and it was said why. */
 int open_history_to_write(struct store **ret_store);
 
 /* Is standard output a terminal that wants colours?  (NO_COLOR, TERM) */

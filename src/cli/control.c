@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "cli/daemon.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum {
         OPTION_TIMEOUT = 256,
         OPTION_POWER_BUTTON,
         TIMEOUT_MAX_S = 86400,
+        LOOK_EVERY_MS = 50, /* whether one that was off has gone: nothing tells */
 };
 
 /* Seconds, a fraction allowed. */
@@ -72,10 +74,10 @@ static bool read_words(const struct verb *verb, int argc, char **argv, struct wo
                         ret_words->action = "power-button";
                         break;
                 case OPTION_SYSTEM:
-                        ret_words->which = VMPOWER_SYSTEM_DAEMON;
-                        break;
                 case OPTION_USER:
-                        ret_words->which = VMPOWER_USER_DAEMON;
+                        *ret_status = choose_daemon(verb, option, &ret_words->which);
+                        if (*ret_status)
+                                return false;
                         break;
                 case 'h':
                         fputs(verb->help, stdout);
@@ -88,10 +90,8 @@ static bool read_words(const struct verb *verb, int argc, char **argv, struct wo
                         *ret_status = unknown_option(verb, argv);
                         return false;
                 }
-        if (argc - optind == 1)
-                return true;
-        *ret_status = usage_error(verb, "it takes one VM, not %d", argc - optind);
-        return false;
+        *ret_status = check_vm(verb, argc - optind, argv + optind, false);
+        return !*ret_status;
 }
 
 static int64_t now_ms(void) {
@@ -131,14 +131,37 @@ static int tell_outcome(const struct vmpower_verdict *verdict, const char *wante
         return is_wanted ? STATUS_OK : STATUS_FAILED;
 }
 
+/* Whose story was told before, ends without another verdict.  What is told of one that goes is told before it has gone. */
+static bool is_cleared_away(struct vmpower *vmpower, const struct vmpower_vm *vm) {
+        cleanup(free_vm) struct vmpower_vm *still = NULL;
+        int r = vmpower_find_vm(vmpower, vmpower_vm_instance(vm), &still);
+
+        return r == -ENOENT || (!r && is_one_of("gone", vmpower_vm_state(still)));
+}
+
+static int tell_cleared_away(const struct vmpower_vm *vm, bool json) {
+        if (json)
+                puts("{}");
+        else
+                printf("%s is gone; it was %s before.\n", vmpower_vm_name(vm), vmpower_vm_state(vm));
+        return STATUS_OK;
+}
+
 static int wait_for_outcome(struct vmpower *vmpower, struct vmpower_events *events, const struct vmpower_vm *vm, const char *wanted,
                             const struct words *words, int64_t until_ms) {
-        for (;;) {
-                int64_t left_ms = until_ms - now_ms();
-                struct vmpower_verdict *verdict;
-                int r = vmpower_events_next(events, left_ms > 0 ? (int)left_ms : 0, &verdict);
+        const bool may_go_untold = is_one_of("destroy", wanted);
 
-                if (r == VMPOWER_TIMEOUT && left_ms <= 0) {
+        for (bool is_gone = false;;) {
+                int64_t left_ms = is_gone ? 0 : until_ms - now_ms();
+                int64_t wait_ms = may_go_untold && left_ms > LOOK_EVERY_MS ? LOOK_EVERY_MS : left_ms;
+                struct vmpower_verdict *verdict;
+                int r = vmpower_events_next(events, wait_ms > 0 ? (int)wait_ms : 0, &verdict);
+
+                if (r == VMPOWER_TIMEOUT && is_gone)
+                        return tell_cleared_away(vm, words->json);
+                if (r == VMPOWER_TIMEOUT && may_go_untold)
+                        is_gone = is_cleared_away(vmpower, vm);
+                if (r == VMPOWER_TIMEOUT && left_ms <= 0 && !is_gone) {
                         complain("%s: nothing has come of it within %" PRId64 ".%" PRId64 " s; it may still", vmpower_vm_name(vm),
                                  words->timeout_ms / 1000, words->timeout_ms % 1000 / 100);
                         return STATUS_FAILED;
@@ -163,12 +186,13 @@ static int ask_and_wait(struct vmpower *vmpower, const char *name, const char *w
         int64_t until_ms = now_ms() + words->timeout_ms;
         int r;
 
-        r = vmpower_find_vm(vmpower, name, &vm);
+        r = vmpower_listen(vmpower, VMPOWER_FROM_NOW, &events);
         if (!r)
-                r = vmpower_listen(vmpower, VMPOWER_FROM_NOW, &events);
+                r = vmpower_find_vm(vmpower, name, &vm);
         if (!r)
-                r = vmpower_request(vmpower, vmpower_vm_instance(vm), words->action, NULL);
-        if (r)
+                r = vmpower_request(vmpower, name, words->action, NULL); /* which may be another's as well */
+        /* One that was there has ended meanwhile: how, is told. */
+        if (r && (r != -ENOENT || !vm || is_one_of("gone", vmpower_vm_state(vm))))
                 return daemon_failure(vmpower, r);
         return wait_for_outcome(vmpower, events, vm, wanted, words, until_ms);
 }
@@ -192,7 +216,7 @@ static int control(const struct verb *verb, const char *done, const char *wanted
         if (words.json)
                 puts(vm ? vmpower_vm_json(vm) : "{}");
         else
-                printf("%s %s.\n", vm ? vmpower_vm_name(vm) : argv[optind], done);
+                printf("%s %s.\n", vm ? vmpower_vm_name(vm) : argv[optind], vm || is_one_of("destroy", wanted) ? done : "has gone");
         return STATUS_OK;
 }
 

@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+int choose_daemon(const struct verb *verb, int option, enum vmpower_daemon *which) {
+        const enum vmpower_daemon wanted = option == OPTION_SYSTEM ? VMPOWER_SYSTEM_DAEMON : VMPOWER_USER_DAEMON;
+
+        if (*which != VMPOWER_ANY_DAEMON && *which != wanted)
+                return usage_error(verb, "--system and --user exclude each other");
+        *which = wanted;
+        return 0;
+}
+
 bool read_daemon_options(const struct verb *verb, int argc, char **argv, bool *ret_json, enum vmpower_daemon *ret_which,
                          int *ret_status) {
         static const struct option options[] = {
@@ -21,10 +30,10 @@ bool read_daemon_options(const struct verb *verb, int argc, char **argv, bool *r
                         *ret_json = true;
                         break;
                 case OPTION_SYSTEM:
-                        *ret_which = VMPOWER_SYSTEM_DAEMON;
-                        break;
                 case OPTION_USER:
-                        *ret_which = VMPOWER_USER_DAEMON;
+                        *ret_status = choose_daemon(verb, option, ret_which);
+                        if (*ret_status)
+                                return false;
                         break;
                 case 'h':
                         fputs(verb->help, stdout);

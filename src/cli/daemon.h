@@ -17,6 +17,9 @@ enum {
         "  --system    ask the system's daemon, not the user's own\n"                                                  \
         "  --user      ask the user's own daemon, not the system's\n"
 
+/* One of those two was given.  0, or a usage_error(): the other one was given, too. */
+int choose_daemon(const struct verb *verb, int option, enum vmpower_daemon *which);
+
 /*
  * Read --json, --system, --user and --help of a verb that has no others.  False: *ret_status is the exit status.
  */

@@ -135,8 +135,9 @@ static pid_t start(const struct place *place, const struct way *way, const char 
         snprintf(verdict, sizeof(verdict), "%s/verdict", place->directory);
         snprintf(errors, sizeof(errors), "%s/errors", place->directory);
         snprintf(monitor, sizeof(monitor), "unix:%s/monitor,server=on,wait=off", place->directory);
+        /* Its name is on QEMU's command line, too: so a vmpowerd finds it. */
         for (const char *const *word = (const char *const[]){ "vmpower", "run", "--name", "vmpower-doctor", "--verdict", verdict, "--quiet",
-                                                              "--", VMM, "-M", "pc", "-accel", accelerator, "-m", "2", "-nodefaults",
+                                                              "--", VMM, "-name", "vmpower-doctor", "-M", "pc", "-accel", accelerator, "-m", "2", "-nodefaults",
                                                               "-display", "none", "-bios", place->rom, "-qmp", monitor, "-fw_cfg",
                                                               "name=opt/vmpower/action,string=s5", NULL };
              *word; word++)

@@ -178,10 +178,10 @@ static int history_main(int argc, char **argv) {
                         output.json = true;
                         break;
                 case OPTION_SYSTEM:
-                        which = VMPOWER_SYSTEM_DAEMON;
-                        break;
                 case OPTION_USER:
-                        which = VMPOWER_USER_DAEMON;
+                        r = choose_daemon(&verb_history, option, &which);
+                        if (r)
+                                return r;
                         break;
                 case 'h':
                         fputs(verb_history.help, stdout);
@@ -196,8 +196,9 @@ static int history_main(int argc, char **argv) {
                 }
         if (r)
                 return r;
-        if (argc - optind > 1)
-                return usage_error(&verb_history, "it takes one VM at most, not %d", argc - optind);
+        r = check_vm(&verb_history, argc - optind, argv + optind, true);
+        if (r)
+                return r;
         query.name = argv[optind];
         r = asked_init(&asked, which, query.name);
         if (!r && asked.store)
@@ -222,8 +223,8 @@ const struct verb verb_history = {
                 "       [--json] [--system | --user]\n"
                 "\n"
                 "Lists the verdicts on one VM (its name, uuid or instance) or on all, newest first.  Reads the state directory; where\n"
-                "that knows no such VM, or may not be read, it asks the daemon.  WHEN is a time (2026-11-23T03:12:07Z), a date (UTC),\n"
-                "or how long ago (30m, 2h, 3d, 1w).\n"
+                "that knows no such VM, or may not be read, it asks the daemon.  WHEN is a time (2026-11-23T03:12:07Z), a date (UTC;\n"
+                "both from 1970 to 2553), or how long ago (30m, 2h, 3d, 1w).\n"
                 "\n"
                 "  --initiator WHO    guest, operator, host, vmm, policy or unknown\n"
                 "  --transition WHAT  poweroff, reboot, halt, crash, suspend, wake, hibernate, pause, resume, destroy, migrate, failure …\n"

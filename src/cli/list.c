@@ -1,6 +1,7 @@
 /* vmpower list: every VM of the host, its state, its last verdict. */
 #include "basics/cleanup.h"
 #include "cli/daemon.h"
+#include "core/text.h"
 #include "json/time_text.h"
 
 #include <getopt.h>
@@ -46,17 +47,53 @@ static void format_number(char ret_text[static 24], const struct vmpower_vm *vm)
                 strcpy(ret_text, "-");
 }
 
+/* One word for a shell, whatever somebody has called his VM. */
+static void print_word(const char *word) {
+        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,";
+
+        if (*word && !word[strspn(word, plain)]) {
+                fputs(word, stdout);
+                return;
+        }
+        putchar('\'');
+        for (; *word; word++)
+                if (*word == '\'')
+                        fputs("'\\''", stdout);
+                else
+                        putchar(*word);
+        putchar('\'');
+}
+
+static void print_attach(const char *name, const char *monitor) {
+        const bool is_like_an_option = *name == '-';
+
+        printf("vmpower attach ");
+        if (!is_like_an_option) {
+                print_word(name);
+                putchar(' ');
+        }
+        printf("--qmp ");
+        print_word(monitor);
+        if (is_like_an_option) {
+                printf(" -- ");
+                print_word(name);
+        }
+}
+
 static void print_vm(const struct vmpower_vm *vm) {
         const char *monitor = vmpower_vm_monitor(vm), *could = vmpower_vm_could_attach(vm), *summary = vmpower_vm_last_summary(vm);
+        const char *name = vmpower_vm_name(vm);
         char uptime[32], number[24];
 
         format_uptime(uptime, vmpower_vm_began(vm));
         format_number(number, vm);
-        printf("%-24s %-10s %8s %10s  %-8s  %s\n", vmpower_vm_name(vm), vmpower_vm_state(vm), number, uptime,
+        printf("%-*s %-10s %8s %10s  %-8s  %s\n", text_field(name, 24), name, vmpower_vm_state(vm), number, uptime,
                monitor ? "held" : "-", summary ? summary : "-");
-        if (!monitor && could)
-                printf("%-24s watched by its process alone; vmpower attach %s --qmp %s would add how its guest stops\n", "",
-                       vmpower_vm_name(vm), could);
+        if (!monitor && could) {
+                printf("%-24s watched by its process alone; ", "");
+                print_attach(name, could);
+                printf(" would add how its guest stops\n");
+        }
 }
 
 static void free_list(struct vmpower_vms **vms) {

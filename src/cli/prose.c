@@ -1,4 +1,5 @@
 #include "cli/prose.h"
+#include "core/text.h"
 #include "json/time_text.h"
 
 #include <inttypes.h>
@@ -238,8 +239,10 @@ static void print_process(FILE *to, int64_t pid, const char *cmdline, const char
 
 static void print_actor(FILE *to, const struct actor *actor) {
         const struct actor_client *client = &actor->client;
+        char user[sizeof(actor->user)];
 
-        fprintf(to, "%s", actor->user[0] ? actor->user : "somebody");
+        text_user(user, sizeof(user), actor->user, actor->uid);
+        fprintf(to, "%s", user[0] ? user : "somebody");
         if (actor->login_user[0] && strcmp(actor->login_user, actor->user))
                 fprintf(to, " (logged in as %s%s%s)", actor->login_user, actor->login_from[0] ? " from " : "", actor->login_from);
         else if (actor->login_from[0])
@@ -248,7 +251,8 @@ static void print_actor(FILE *to, const struct actor *actor) {
                 fprintf(to, ", %s", actor->confidence == CONFIDENCE_LIKELY ? "most likely" : "perhaps");
         print_process(to, actor->pid, actor->cmdline, actor->exe, actor->comm);
         if (client->pid) {
-                fprintf(to, "              probably for %s", client->user[0] ? client->user : "somebody");
+                text_user(user, sizeof(user), client->user, client->uid);
+                fprintf(to, "              probably for %s", user[0] ? user : "somebody");
                 print_process(to, client->pid, client->cmdline, "", client->comm);
         }
         if (!actor->n_parents)
@@ -331,7 +335,7 @@ void print_verdict_line(FILE *to, const struct verdict_record *record) {
         char time[TIME_TEXT_MAX];
 
         format_time(verdict->time_ns, time);
-        fprintf(to, "%s  %-16s %-9s by %-8s %-15s %-7s  %s\n", time, record->vm.name, transition_name(verdict->transition),
-                initiator_name(verdict->initiator), mechanism_name(verdict->mechanism), confidence_name(verdict->confidence),
-                record->rule);
+        fprintf(to, "%s  %-*s %-9s by %-8s %-15s %-7s  %s\n", time, text_field(record->vm.name, 16), record->vm.name,
+                transition_name(verdict->transition), initiator_name(verdict->initiator), mechanism_name(verdict->mechanism),
+                confidence_name(verdict->confidence), record->rule);
 }

@@ -90,6 +90,12 @@ static void print_result(const struct store_pruning *pruning, bool dry_run, bool
                dry_run ? "would be pruned" : "were pruned", pruning->n_left, left, dry_run ? "would stay" : "are left");
 }
 
+/* vmpowerd's settings have 0 for ever: whoever means that here must not lose all. */
+static int refuse_nothing(const char *option) {
+        return usage_error(&verb_prune, "%s 0 would keep no evidence at all, where vmpowerd's retention with 0 keeps it for ever; if it is to go, say --larger-than 1",
+                           option);
+}
+
 static int prune(struct store_retention keep, bool dry_run, bool json) {
         cleanup(store_closep) struct store *store = NULL;
         struct step step = { .pruning = { .keep = keep, .now_ns = clock_ns(CLOCK_REALTIME), .is_done = true } };
@@ -136,11 +142,15 @@ static int prune_main(int argc, char **argv) {
                 case 'o':
                         if (days_from_text(optarg, &days))
                                 return usage_error(&verb_prune, "--older-than takes a number of days, not '%.32s'", optarg);
+                        if (!days)
+                                return refuse_nothing("--older-than");
                         keep.before_ns = days < now_ns / DAY_NS ? now_ns - days * DAY_NS : 0;
                         break;
                 case 'l':
                         if (size_from_text(optarg, &keep.n_bytes_max))
                                 return usage_error(&verb_prune, "--larger-than takes a size such as 500M or 1G, not '%.32s'", optarg);
+                        if (!keep.n_bytes_max)
+                                return refuse_nothing("--larger-than");
                         break;
                 case 'n':
                         dry_run = true;
@@ -171,7 +181,7 @@ const struct verb verb_prune = {
                 "room is used again; the file does not shrink.  It does not matter whether vmpowerd runs.\n"
                 "\n"
                 "  --older-than DAYS   instead of 400\n"
-                "  --larger-than SIZE  instead of 1G: what evidence may take on disk (K, M, G, T)\n"
+                "  --larger-than SIZE  instead of 1G: what evidence may take on disk (K, M, G, T); 1 lets all of it go, and 0 is refused\n"
                 "  --dry-run           tell what would go, and change nothing\n"
                 "  --json              print {\"pruned\", \"pruned_bytes\", \"left\", \"left_bytes\", \"dry_run\"}\n"
                 "  -h, --help          this text\n"

@@ -23,4 +23,4 @@ int days_from_text(const char *text, uint64_t *ret_days);
  * "3d", "1w".  0 or -EINVAL.
  */
 int when_from_text(const char *text, uint64_t now_ns, uint64_t *ret_time_ns);
-#define WHEN_WORDS "a time such as 2026-11-23T03:12:07Z, a date such as 2026-11-23, or how long ago, such as 30m, 2h or 3d"
+#define WHEN_WORDS "a time such as 2026-11-23T03:12:07Z, a date such as 2026-11-23 (from 1970 to 2553), or how long ago, such as 30m, 2h or 3d"

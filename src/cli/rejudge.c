@@ -66,8 +66,9 @@ static int rejudge_main(int argc, char **argv) {
                 default:
                         return unknown_option(&verb_rejudge, argv);
                 }
-        if (argc - optind > 1)
-                return usage_error(&verb_rejudge, "it takes one VM at most, not %d", argc - optind);
+        r = check_vm(&verb_rejudge, argc - optind, argv + optind, true);
+        if (r)
+                return r;
         name = argv[optind];
 
         r = dry_run ? open_history(&store) : open_history_to_write(&store);

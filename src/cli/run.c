@@ -6,6 +6,7 @@
 #include "runner/runner.h"
 #include "json/verdict_json.h"
 #include "outlets/verdict_file.h"
+#include "store/store_scratch.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -43,6 +44,7 @@ struct run {
         char last_id[VERDICT_ID_MAX];
         char last_summary[VERDICT_SUMMARY_MAX];
         char last_name[VM_NAME_MAX];
+        char scratch[STORE_SCRATCH_MAX]; /* the directory of its history where the lasting one takes nothing; "": none */
         sd_event_source *leave_timer;
         uint64_t leave_unseen_usec; /* then it is left in any case; 0: nothing has been waited for */
 };
@@ -88,6 +90,19 @@ static void write_verdict(struct run *run) {
                 complain("cannot write %s: %s", run->verdict_path, strerror(-r));
 }
 
+/* QEMU's last words are of the monitor that is added to it: nothing that the user gave has failed. */
+static void explain_own_monitor(const struct verdict_record *record) {
+        for (size_t i = 0; i < record->n_items; i++) {
+                const struct evidence *words = &record->items[i];
+
+                if (words->kind != EVIDENCE_MESSAGE || !strstr(words->text, "-chardev socket,id=vmpower,"))
+                        continue;
+                complain("QEMU cannot make the monitor that is added to it: where its command line makes it another user, let vmpower be that user "
+                         "too (setpriv ... vmpower run -- qemu-system-...), or QEMU change it itself (-runas USER)");
+                return;
+        }
+}
+
 static void on_verdict(const struct verdict_record *record, void *userdata) {
         struct run *run = userdata;
 
@@ -101,6 +116,8 @@ static void on_verdict(const struct verdict_record *record, void *userdata) {
         memcpy(run->last_summary, record->summary, sizeof(run->last_summary));
         memcpy(run->last_name, record->vm.name, sizeof(run->last_name));
         write_verdict(run);
+        if (record->verdict.transition == TRANSITION_FAILURE)
+                explain_own_monitor(record);
 }
 
 static void on_decided(const char *verdict_id, const struct decision *decision, void *userdata) {
@@ -220,6 +237,19 @@ static int become_vmm(char **argv) {
         return STATUS_FAILED;
 }
 
+/* A VM is not kept off its host by a disk: what is seen of it is judged and told all the same. */
+static int open_scratch(struct run *run, struct store **ret_store, const char *monitors, const char *reason) {
+        char why[STORE_WHY_MAX];
+
+        if (store_open_scratch(ret_store, monitors, run->scratch, why)) {
+                complain("%s", reason);
+                complain("%s", why);
+                return STATUS_FAILED;
+        }
+        complain("%s; the VM runs all the same, and its history is kept in memory, until it ends", reason);
+        return STATUS_OK;
+}
+
 static int run_vm(struct run *run, struct runner_config *config) {
         cleanup(store_closep) struct store *store = NULL;
         char state[PATH_MAX], monitors[PATH_MAX], why[STORE_WHY_MAX];
@@ -244,10 +274,12 @@ static int run_vm(struct run *run, struct runner_config *config) {
         }
         block_signals(&before);
         r = store_open(&store, state, STORE_WRITE, why);
-        if (r) {
+        if (store_is_for_want_of_disk(r))
+                r = open_scratch(run, &store, monitors, why);
+        else if (r)
                 complain("%s", why);
+        if (r)
                 return STATUS_FAILED;
-        }
         config->mask = &before;
         config->monitor_directory = monitors;
 
@@ -259,6 +291,13 @@ static int run_vm(struct run *run, struct runner_config *config) {
                 return STATUS_FAILED;
         }
         r = runner_start(&run->runner, run->event, store, config, &events, why);
+        /* It could still be opened, where others have it open. */
+        if (store_is_for_want_of_disk(r) && !run->scratch[0]) {
+                store = store_close(store);
+                if (open_scratch(run, &store, monitors, why))
+                        return STATUS_FAILED;
+                r = runner_start(&run->runner, run->event, store, config, &events, why);
+        }
         if (r) {
                 complain("%s", why);
                 return r == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
@@ -347,6 +386,9 @@ static int run_main(int argc, char **argv) {
         vmm_status = run.runner ? runner_vmm_status(run.runner) : -1;
         if (run.runner && run.last_summary[0] && !run.is_quiet)
                 complain("%s", run.last_summary);
+        if (run.runner && run.scratch[0] && !run.is_quiet)
+                complain("nothing of this is in the history, because its disk took nothing; vmpowerd alone may know of it");
+        store_remove_scratch(run.scratch);
         if (run.runner && run.last && wants_json) {
                 json_dumpf(run.last, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
                 putchar('\n');

@@ -43,6 +43,10 @@ static void say_runs_again(const char *instance, int64_t pid) {
         printf("\n  It runs again, as %s.\n", number);
 }
 
+/* Nobody but vmpowerd may know how it ended. */
+#define WAITS "is gone; vmpowerd, which watched it, is away: start vmpowerd, and it will tell why"
+#define IS_ENDING "is gone; whoever watches it has not written down why yet: the disk may take nothing (vmpower status)"
+
 static int tell_why_not(struct store *store, const char *name) {
         struct store_vm vm = { 0 };
         int status = STATUS_NOT_STOPPED;
@@ -61,8 +65,10 @@ static int tell_why_not(struct store *store, const char *name) {
         } else if (vm.ended_ns) {
                 complain("%.200s never ran: its program could not be started", vm.identity.name);
                 status = STATUS_NO_SUCH_VM;
-        } else if (vm_is_kept(store, &vm)) {
-                complain("%.200s is gone; vmpowerd held its monitor, and will tell why when it is started again", vm.identity.name);
+        } else if (vm_waits_for_daemon(&vm)) {
+                complain("%.200s " WAITS, vm.identity.name);
+        } else if (vm_is_being_ended(&vm)) {
+                complain("%.200s " IS_ENDING, vm.identity.name);
                 status = STATUS_FAILED;
         } else {
                 complain("%.200s is gone, and its ending could not be written down; run vmpower why as whoever started it",
@@ -86,8 +92,14 @@ static int ask_store(struct store *store, const char *name, bool json) {
         }
         if (!r)
                 return tell_why_not(store, name);
-        if (!json && !store_find_vm(store, name, &vm) && vm_is_alive(&vm) && strcmp(vm.identity.instance, told))
-                say_runs_again(vm.identity.instance, vm.pid);
+        if (!json && !store_find_vm(store, name, &vm)) {
+                if (vm_waits_for_daemon(&vm))
+                        printf("\n  But now it " WAITS ".\n");
+                else if (vm_is_being_ended(&vm))
+                        printf("\n  But now it " IS_ENDING ".\n");
+                else if (vm_is_alive(&vm) && strcmp(vm.identity.instance, told))
+                        say_runs_again(vm.identity.instance, vm.pid);
+        }
         store_vm_deinit(&vm);
         return STATUS_OK;
 }
@@ -135,8 +147,9 @@ static int why_main(int argc, char **argv) {
 
         if (!read_daemon_options(&verb_why, argc, argv, &json, &which, &r))
                 return r;
-        if (argc - optind != 1)
-                return usage_error(&verb_why, "it takes one VM, not %d", argc - optind);
+        r = check_vm(&verb_why, argc - optind, argv + optind, false);
+        if (r)
+                return r;
         r = asked_init(&asked, which, argv[optind]);
         if (r)
                 return r;
@@ -155,6 +168,7 @@ const struct verb verb_why = {
                 "  --json      print the verdict in the form vmpower.verdict/1\n" DAEMON_HELP
                 "  -h, --help  this text\n"
                 "\n"
-                "Exit status: 0; 3 there is no such VM; 4 it has not stopped; 1 failed; 2 wrong usage.\n",
+                "Exit status: 0; 3 there is no such VM; 4 it has not stopped, or vmpowerd, which\n"
+                "would know why, is away; 1 failed; 2 wrong usage.\n",
         .main = why_main,
 };

@@ -263,7 +263,7 @@ static void a_vm_that_runs_again_has_a_new_story(void **state) {
                 const char *word, *rule;
         } cases[] = {
                 { EVIDENCE_RESET, TRISTATE_FALSE, "host-qmp-system-reset", "qmp-reset" },
-                { EVIDENCE_RESUME, TRISTATE_NULL, "", "qmp-cont" },
+                { EVIDENCE_RESUME, TRISTATE_NULL, "", "qmp-cont-unseen" },
         };
 
         for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
@@ -316,7 +316,7 @@ static void another_actor_revises_the_verdict(void **state) {
                 struct evidence e = evidence_make(SOURCE_TRACE, EVIDENCE_SIGNAL);
 
                 who.pid = 2 - i;
-                e.at_ns = 4 * SECOND - (uint64_t)i;
+                e.at_ns = 4 * SECOND + (uint64_t)i;
                 e.number = SIGKILL;
                 assert_int_equal(evidence_set_actor(&e, &who), 0);
                 take(&vm, &e);
@@ -324,6 +324,68 @@ static void another_actor_revises_the_verdict(void **state) {
         }
         assert_int_equal(vm.n_told, 3);
         assert_int_equal(vm.told.actor->pid, 1);
+}
+
+static size_t n_of_kind(const struct vm *vm, enum evidence_kind kind) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < vm->episode.n_items; i++)
+                n += vm->episode.items[i].kind == kind;
+        return n;
+}
+
+/* A VMM's standard error is read at once, its monitor when there is time. */
+static void what_a_vmm_says_outlives_what_its_monitor_tells_late(void **state) {
+        for (uint64_t before_ns = 500 * MS; before_ns <= 2 * SECOND; before_ns += 1500 * MS) {
+                cleanup(vm_deinit) struct vm vm;
+                struct evidence words = evidence_make(SOURCE_STDERR, EVIDENCE_MESSAGE);
+
+                vm_init(&vm, true);
+                words.at_ns = 5 * SECOND - before_ns;
+                take(&vm, &words);
+                qmp(&vm, EVIDENCE_RESET, 5 * SECOND, TRISTATE_TRUE, "guest-reset");
+                process(&vm, EVIDENCE_KILLED, 5 * SECOND + MS, SIGABRT);
+                assert_int_equal(vm.n_episodes, 2);
+                assert_int_equal(n_of_kind(&vm, EVIDENCE_MESSAGE), before_ns < SECOND);
+        }
+}
+
+/* Of what was before a transition, and did not make it. */
+static void what_waits_outlives_a_transition_for_as_long_as_it_may_act(void **state) {
+        static const struct {
+                enum evidence_kind kind;
+                int64_t number;
+                const char *word;
+                uint64_t within_ns; /* 0: it has acted, or never will */
+        } cases[] = {
+                { EVIDENCE_SIGNAL, SIGTERM, "SIGTERM", 10 * SECOND },
+                { EVIDENCE_SIGNAL, SIGSTOP, "SIGSTOP", 0 },
+                { EVIDENCE_SIGNAL, SIGCONT, "SIGCONT", 0 },
+                { EVIDENCE_OOM_KILL, 0, "", 10 * SECOND },
+                { EVIDENCE_PORT_WRITE, 14, "0xcf9", SECOND },
+                { EVIDENCE_KVM_EXIT, 0, "shutdown", SECOND },
+                { EVIDENCE_HYPERCALL, 0, "destroydomain", 120 * SECOND },
+                { EVIDENCE_HYPERCALL, 0, "pausedomain", 0 },
+                { EVIDENCE_MONITOR_CLIENT, 0, "stop", 0 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+                for (uint64_t late = 0; late < 2; late++) {
+                        struct evidence e = evidence_make(SOURCE_TRACE, cases[i].kind);
+                        cleanup(vm_deinit) struct vm vm;
+
+                        vm_init(&vm, true);
+                        e.at_ns = 300 * SECOND - (cases[i].within_ns ? cases[i].within_ns : MS) - late;
+                        e.number = cases[i].number;
+                        evidence_set_word(&e, cases[i].word);
+                        take(&vm, &e);
+                        qmp(&vm, EVIDENCE_STOP, 300 * SECOND, TRISTATE_NULL, "");
+                        qmp(&vm, EVIDENCE_STATUS, 300 * SECOND + MS, TRISTATE_NULL, "paused");
+                        qmp(&vm, EVIDENCE_RESUME, 301 * SECOND, TRISTATE_NULL, "");
+                        assert_int_equal(vm.n_episodes, 2);
+                        if (n_of_kind(&vm, cases[i].kind) != (cases[i].within_ns && !late))
+                                fail_msg("%s %s", evidence_kind_info(cases[i].kind)->name, cases[i].word);
+                }
 }
 
 static void nothing_new_is_not_told_again(void **state) {
@@ -385,14 +447,6 @@ static void a_count_that_is_due_is_told_before_the_next_story(void **state) {
         assert_int_equal(vm.episode.phase, EPISODE_OPEN);
 }
 
-static size_t n_of_kind(const struct vm *vm, enum evidence_kind kind) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < vm->episode.n_items; i++)
-                n += vm->episode.items[i].kind == kind;
-        return n;
-}
-
 static void a_button_outlives_what_does_not_start_the_guest_anew(void **state) {
         cleanup(vm_deinit) struct vm vm;
 
@@ -423,6 +477,40 @@ static void background_stays_and_what_fades_lasts_until_the_next_transition(void
         assert_int_equal(vm.episode.n_items, 4);
 }
 
+static void the_newest_status_holds_on_alone(void **state) {
+        cleanup(vm_deinit) struct vm vm;
+
+        vm_init(&vm, true);
+        qmp(&vm, EVIDENCE_STATUS, 2 * SECOND, TRISTATE_NULL, "paused");
+        qmp(&vm, EVIDENCE_STATUS, 3 * SECOND, TRISTATE_NULL, "running");
+        qmp(&vm, EVIDENCE_SUSPEND, 5 * SECOND, TRISTATE_NULL, "");
+        qmp(&vm, EVIDENCE_STOP, 6 * SECOND, TRISTATE_NULL, "");
+        assert_int_equal(n_of_kind(&vm, EVIDENCE_STATUS), 1);
+}
+
+static void xen(struct vm *vm, enum evidence_kind kind, uint64_t at_ns, const char *word) {
+        struct evidence e = make(kind, at_ns, TRISTATE_NULL, word);
+
+        e.source = SOURCE_XEN;
+        vm->now_ns = at_ns;
+        take(vm, &e);
+        pass(vm, at_ns);
+}
+
+static void what_a_domain_was_asked_for_is_forgotten_once_it_goes_on(void **state) {
+        cleanup(vm_deinit) struct vm vm;
+
+        vm_init(&vm, true);
+        xen(&vm, EVIDENCE_CONTROL_REQUEST, 4 * SECOND, "suspend");
+        xen(&vm, EVIDENCE_CONTROL_ACKNOWLEDGED, 4 * SECOND + MS, "suspend");
+        xen(&vm, EVIDENCE_DOMAIN_SHUTDOWN, 5 * SECOND, "suspend");
+        xen(&vm, EVIDENCE_DOMAIN_RESUMED, 6 * SECOND, "");
+        assert_int_equal(n_of_kind(&vm, EVIDENCE_CONTROL_ACKNOWLEDGED), 1);
+        xen(&vm, EVIDENCE_DOMAIN_PAUSED, 7 * SECOND, "");
+        assert_int_equal(n_of_kind(&vm, EVIDENCE_CONTROL_REQUEST), 0);
+        assert_int_equal(n_of_kind(&vm, EVIDENCE_CONTROL_ACKNOWLEDGED), 0);
+}
+
 static void an_episode_is_bounded_and_keeps_what_counts(void **state) {
         cleanup(vm_deinit) struct vm vm;
 
@@ -442,6 +530,66 @@ static void an_episode_is_bounded_and_keeps_what_counts(void **state) {
         assert_int_equal(n_of_kind(&vm, EVIDENCE_SHUTDOWN), 1);
         pass(&vm, 20 * SECOND);
         assert_string_equal(vm.told.rule, "power-button");
+}
+
+static void find(struct vm *vm, uint64_t at_ns, const char *status, const char *was) {
+        struct evidence e = evidence_make(SOURCE_QMP, EVIDENCE_STATUS);
+
+        e.at_ns = at_ns;
+        evidence_set_word(&e, status);
+        evidence_set_text(&e, was, strlen(was));
+        take(vm, &e);
+}
+
+static bool is_there(const struct vm *vm, enum evidence_kind kind, uint64_t at_ns, int64_t number) {
+        for (size_t i = 0; i < vm->episode.n_items; i++)
+                if (vm->episode.items[i].kind == kind && (number ? vm->episode.items[i].number == number : vm->episode.items[i].at_ns == at_ns))
+                        return true;
+        return false;
+}
+
+static void ask(struct vm *vm, enum evidence_kind kind, uint64_t at_ns, uint64_t asked_ns) {
+        struct evidence e = evidence_make(SOURCE_VMPOWER, kind);
+
+        e.at_ns = at_ns;
+        e.number = (int64_t)asked_ns;
+        evidence_set_word(&e, "quit");
+        take(vm, &e);
+}
+
+/* Of very many the first of a kind stays: here the first request, and not the first refusal, which is another's. */
+static void a_request_never_outlives_its_refusal(void **state) {
+        cleanup(vm_deinit) struct vm vm;
+
+        vm_init(&vm, true);
+        open_monitor(&vm);
+        ask(&vm, EVIDENCE_REQUEST, 2 * SECOND, 0);
+        ask(&vm, EVIDENCE_REQUEST, 2 * SECOND + 1, 0);
+        ask(&vm, EVIDENCE_REFUSED, 2 * SECOND + 2, 2 * SECOND + 1);
+        ask(&vm, EVIDENCE_REFUSED, 2 * SECOND + 3, 2 * SECOND);
+        for (unsigned i = 1; i < 100; i++) {
+                ask(&vm, EVIDENCE_REQUEST, 2 * SECOND + i * MS, 0);
+                ask(&vm, EVIDENCE_REFUSED, 2 * SECOND + i * MS + 1, 2 * SECOND + i * MS);
+                assert_true(!is_there(&vm, EVIDENCE_REQUEST, 2 * SECOND, 0) || is_there(&vm, EVIDENCE_REFUSED, 0, (int64_t)(2 * SECOND)));
+        }
+}
+
+/* A status that nobody had led to comes after one that told of nothing; a daemon that is started again and again reads it each time. */
+static void the_cause_stays_whatever_of_its_kind_was_before_it(void **state) {
+        cleanup(vm_deinit) struct vm vm;
+
+        vm_init(&vm, true);
+        open_monitor(&vm);
+        find(&vm, 2 * SECOND, "running", "");
+        find(&vm, 3 * SECOND, "suspended", "running");
+        pass(&vm, 20 * SECOND);
+        assert_string_equal(vm.told.rule, "suspend");
+        for (unsigned i = 0; i < 2 * EPISODE_ITEMS_MAX; i++) {
+                find(&vm, (21 + i) * SECOND, "suspended", "");
+                pass(&vm, (21 + i) * SECOND + MS);
+        }
+        assert_true(is_there(&vm, EVIDENCE_STATUS, 3 * SECOND, 0));
+        assert_string_equal(vm.told.rule, "suspend");
 }
 
 static void of_very_many_the_first_and_the_newest_stay(void **state) {
@@ -506,12 +654,18 @@ int main(void) {
                 cmocka_unit_test(what_happened_before_what_was_told_revises_it),
                 cmocka_unit_test(what_is_told_and_left_behind_is_not_told_again),
                 cmocka_unit_test(another_actor_revises_the_verdict),
+                cmocka_unit_test(what_a_vmm_says_outlives_what_its_monitor_tells_late),
+                cmocka_unit_test(what_waits_outlives_a_transition_for_as_long_as_it_may_act),
                 cmocka_unit_test(nothing_new_is_not_told_again),
                 cmocka_unit_test(a_count_is_told_ever_more_rarely),
                 cmocka_unit_test(a_count_that_is_due_is_told_before_the_next_story),
                 cmocka_unit_test(a_button_outlives_what_does_not_start_the_guest_anew),
                 cmocka_unit_test(background_stays_and_what_fades_lasts_until_the_next_transition),
+                cmocka_unit_test(the_newest_status_holds_on_alone),
+                cmocka_unit_test(what_a_domain_was_asked_for_is_forgotten_once_it_goes_on),
                 cmocka_unit_test(an_episode_is_bounded_and_keeps_what_counts),
+                cmocka_unit_test(a_request_never_outlives_its_refusal),
+                cmocka_unit_test(the_cause_stays_whatever_of_its_kind_was_before_it),
                 cmocka_unit_test(of_very_many_the_first_and_the_newest_stay),
                 cmocka_unit_test(a_panicked_guests_own_reset_is_part_of_its_crash),
                 cmocka_unit_test(an_episode_can_be_given_back_twice),

@@ -13,7 +13,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_MONITOR_TAKEN] = { .stays = true },
         [EVIDENCE_GOING_DOWN] = { .stays = true },
         [EVIDENCE_STAYS_UP] = { .stays = true },
-        [EVIDENCE_STATUS] = { .may_burst = true, .fades = true },
+        [EVIDENCE_STATUS] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_SHUTDOWN] = { .changes_vm = true },
         [EVIDENCE_RESET] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_POWERDOWN] = { .may_burst = true, .stays = true },
@@ -56,6 +56,7 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_DEVICE_MODEL_KILLED] = { .changes_vm = true, .is_complete = true },
         [EVIDENCE_DEVICE_MODEL_VANISHED] = { .changes_vm = true, .is_complete = true },
         [EVIDENCE_REFUSED] = { .fades = true },
+        [EVIDENCE_ANSWERED_LATE] = { .fades = true },
         [EVIDENCE_REQUEST] = { .fades = true }, /* each is on record before it goes on; who asks waits for that */
 };
 
@@ -63,9 +64,41 @@ const struct evidence_traits *evidence_traits(enum evidence_kind kind) {
         return &traits[kind];
 }
 
+bool evidence_is_tried(const struct evidence *evidence) {
+        return evidence->source == SOURCE_TRACE && (evidence->kind == EVIDENCE_SHUTDOWN || evidence->kind == EVIDENCE_SUSPEND_DISK);
+}
+
+bool evidence_may_burst(const struct evidence *evidence) {
+        return traits[evidence->kind].may_burst || evidence_is_tried(evidence);
+}
+
 bool evidence_changes_vm(const struct evidence *evidence) {
-        return traits[evidence->kind].changes_vm &&
-               (evidence->kind != EVIDENCE_REGISTERS || evidence->flag == TRISTATE_TRUE);
+        return traits[evidence->kind].changes_vm && !evidence_is_tried(evidence) &&
+               (evidence->kind != EVIDENCE_REGISTERS || evidence->flag == TRISTATE_TRUE) &&
+               (evidence->kind != EVIDENCE_STATUS || evidence->text[0]);
+}
+
+bool evidence_status_is_transient(const char *status) {
+        return !strcmp(status, "finish-migrate") || !strcmp(status, "save-vm") || !strcmp(status, "restore-vm");
+}
+
+bool evidence_left_by_status(const char *status, enum left *ret_left) {
+        static const struct {
+                const char *status;
+                enum left left;
+        } known[] = {
+                { "running", LEFT_RUNNING },   { "paused", LEFT_PAUSED },         { "prelaunch", LEFT_PAUSED },
+                { "debug", LEFT_PAUSED },      { "watchdog", LEFT_PAUSED },       { "io-error", LEFT_PAUSED },
+                { "postmigrate", LEFT_PAUSED }, { "internal-error", LEFT_PAUSED }, { "guest-panicked", LEFT_PAUSED },
+                { "suspended", LEFT_SUSPENDED }, { "shutdown", LEFT_OFF },
+        };
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if (!strcmp(known[i].status, status)) {
+                        *ret_left = known[i].left;
+                        return true;
+                }
+        return false;
 }
 
 bool evidence_ends_process(const struct evidence *evidence) {

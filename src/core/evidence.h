@@ -18,9 +18,18 @@ struct evidence_traits {
 };
 const struct evidence_traits *evidence_traits(enum evidence_kind kind);
 
-/* Does this fact change the VM?  (Registers do only if they show it halted.) */
+/* What is left of a VM of which QEMU says that (qapi/run-state.json, RunState).  false: that is no word for it, or a passing one. */
+bool evidence_left_by_status(const char *status, enum left *ret_left);
+/* Does that word say no more than that QEMU is busy (a migration's last phase, a snapshot)?  Its outcome is another. */
+bool evidence_status_is_transient(const char *status);
+
+/* Does this fact change the VM?  (Registers do only if they show it halted, a status only if nothing has told how it came about.) */
 bool evidence_changes_vm(const struct evidence *evidence);
 bool evidence_ends_process(const struct evidence *evidence);
+/* Did the kernel see no more than that the guest tried it?  Whether it came to that is told by what follows (scene_init()). */
+bool evidence_is_tried(const struct evidence *evidence);
+/* Can a guest make any number of these? */
+bool evidence_may_burst(const struct evidence *evidence);
 /* Is a domain left without its device model?  It is not gone by that. */
 bool evidence_ends_device_model(const struct evidence *evidence);
 

@@ -79,6 +79,29 @@ static void registers_change_a_vm_only_if_they_show_it_halted(void **state) {
         assert_true(evidence_changes_vm(&e));
 }
 
+static void what_a_status_leaves_of_a_vm(void **state) {
+        static const struct {
+                const char *status;
+                enum left left;
+        } cases[] = {
+                { "running", LEFT_RUNNING },       { "paused", LEFT_PAUSED },     { "prelaunch", LEFT_PAUSED },
+                { "debug", LEFT_PAUSED },          { "watchdog", LEFT_PAUSED },   { "io-error", LEFT_PAUSED },
+                { "postmigrate", LEFT_PAUSED },    { "internal-error", LEFT_PAUSED }, { "guest-panicked", LEFT_PAUSED },
+                { "suspended", LEFT_SUSPENDED },   { "shutdown", LEFT_OFF },
+        };
+        /* They pass, or are nobody's words. */
+        static const char *const others[] = { "inmigrate", "finish-migrate", "save-vm", "restore-vm", "colo", "", "run" };
+        enum left left = LEFT_PRESERVED;
+
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+                assert_false(evidence_left_by_status(others[i], &left));
+        assert_int_equal(left, LEFT_PRESERVED);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                assert_true(evidence_left_by_status(cases[i].status, &left));
+                assert_int_equal(left, cases[i].left);
+        }
+}
+
 static void no_kind_both_changes_a_vm_and_ends_its_process(void **state) {
         for (int i = 0; i < _EVIDENCE_KIND_N; i++) {
                 const struct evidence_traits *traits = evidence_traits((enum evidence_kind)i);
@@ -128,6 +151,7 @@ int main(void) {
                 cmocka_unit_test(facts_are_in_one_order_whatever_they_differ_in),
                 cmocka_unit_test(a_fact_is_the_same_whenever_and_by_whomever_it_is_stored),
                 cmocka_unit_test(registers_change_a_vm_only_if_they_show_it_halted),
+                cmocka_unit_test(what_a_status_leaves_of_a_vm),
                 cmocka_unit_test(no_kind_both_changes_a_vm_and_ends_its_process),
                 cmocka_unit_test(a_copy_has_an_actor_of_its_own),
                 cmocka_unit_test(words_and_texts_are_cut_at_their_bounds),

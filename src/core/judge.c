@@ -30,12 +30,35 @@ static enum left left_after_device_model(const struct scene *s) {
         return status && says(status, "paused") ? LEFT_PAUSED : LEFT_RUNNING;
 }
 
+/* A process that goes on does not make a guest run which its monitor has stopped. */
+static enum left left_after_resume(const struct scene *s) {
+        const struct evidence *status;
+        enum left left = LEFT_RUNNING;
+
+        if (s->cause->kind != EVIDENCE_CONTINUED)
+                return LEFT_RUNNING;
+        status = scene_last_before(s, EVIDENCE_STATUS, NULL, s->cause, UINT64_MAX);
+        return status && evidence_left_by_status(status->word, &left) ? left : LEFT_RUNNING;
+}
+
+/* A guest that was held, off or asleep is held after its reset (main_loop_should_exit() in QEMU's softmmu/runstate.c: prelaunch). */
+static enum left left_after_reset(const struct scene *s) {
+        const struct evidence *status = scene_last_before(s, EVIDENCE_STATUS, NULL, s->cause, UINT64_MAX);
+        enum left left;
+
+        return status && evidence_left_by_status(status->word, &left) && left != LEFT_RUNNING ? LEFT_PAUSED : LEFT_RUNNING;
+}
+
 /* What the transition left, not what was cleared away afterwards: a VM that is held stays "off" when it is ended. */
 static enum left left_after(const struct scene *s, enum transition transition) {
         const struct evidence *cause = s->cause;
         bool gone = cause && (scene_earliest(s, evidence_ends_process) ||
                               scene_first_after(s, EVIDENCE_MONITOR_CLOSED, cause));
 
+        enum left left;
+
+        if (cause && cause->kind == EVIDENCE_STATUS && evidence_left_by_status(cause->word, &left))
+                return left;
         /* A domain that has shut down stays until its toolstack destroys it. */
         if (cause && cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
                 return transition == TRANSITION_SUSPEND ? LEFT_SUSPENDED : LEFT_OFF;
@@ -46,7 +69,7 @@ static enum left left_after(const struct scene *s, enum transition transition) {
         case TRANSITION_REBOOT:
                 /* With -no-reboot it is a SHUTDOWN. */
                 if (cause->kind == EVIDENCE_RESET)
-                        return LEFT_RUNNING;
+                        return left_after_reset(s);
                 return gone && !scene_first_after(s, EVIDENCE_STOP, cause) ? LEFT_GONE : LEFT_OFF;
         case TRANSITION_CRASH:
                 return left_after_crash(s, gone);
@@ -65,8 +88,9 @@ static enum left left_after(const struct scene *s, enum transition transition) {
                 return LEFT_PAUSED;
         case TRANSITION_START:
         case TRANSITION_WAKE:
-        case TRANSITION_RESUME:
                 return LEFT_RUNNING;
+        case TRANSITION_RESUME:
+                return left_after_resume(s);
         case TRANSITION_DESTROY:
         case TRANSITION_UNKNOWN:
                 return gone || !cause ? LEFT_GONE : LEFT_OFF;
@@ -83,7 +107,7 @@ static const struct evidence *lone_client(const struct scene *s, const struct ev
         for (size_t i = 0; i < s->n_items; i++) {
                 const struct evidence *e = &s->items[i];
 
-                if (e->kind != EVIDENCE_MONITOR_CLIENT || e->at_ns != effect->at_ns || !says(e, evidence_kind_info(effect->kind)->name))
+                if (!is_client_at(e, effect))
                         continue;
                 if (!e->actor || (found && found->actor->pid != e->actor->pid))
                         return NULL;
@@ -94,8 +118,9 @@ static const struct evidence *lone_client(const struct scene *s, const struct ev
 }
 
 /* Who told a monitor to do that: by way of vmpower, else by one that vmpower does not hold. */
-static const struct evidence *asking(const struct scene *s, const char *command, const struct evidence *effect, uint64_t within_ns) {
-        const struct evidence *request = scene_last_before(s, EVIDENCE_REQUEST, command, effect, within_ns);
+static const struct evidence *asking(const struct scene *s, const struct evidence *effect) {
+        const char *command = command_behind(effect);
+        const struct evidence *request = command ? scene_request_behind(s, command, effect) : NULL;
 
         return request ? request : lone_client(s, effect);
 }
@@ -107,6 +132,15 @@ static const struct evidence *proven(const struct scene *s, enum evidence_kind k
         return NULL;
 }
 
+/* A migration takes its time. */
+static const struct evidence *migrating(const struct scene *s) {
+        const struct evidence *request = proven(s, EVIDENCE_REQUEST);
+
+        if (!request)
+                request = scene_request(s, "migrate", s->cause, UINT64_MAX);
+        return request ? request : lone_client(s, s->cause);
+}
+
 /* Who wrote control/shutdown. */
 static const struct evidence *controlling(const struct scene *s) {
         const struct evidence *request = proven(s, EVIDENCE_CONTROL_REQUEST);
@@ -115,7 +149,7 @@ static const struct evidence *controlling(const struct scene *s) {
                 return proven(s, EVIDENCE_REQUEST);
         if (request->actor)
                 return request;
-        return scene_last_before(s, EVIDENCE_REQUEST, says(s->cause, "poweroff") ? "shutdown" : s->cause->word, request, REQUEST_ACTS_WITHIN_NS);
+        return scene_request(s, says(s->cause, "poweroff") ? "shutdown" : s->cause->word, request, REQUEST_ACTS_WITHIN_NS);
 }
 
 /* Who had a toolstack do it: by way of vmpower, else by a program of his own that was seen to tell the hypervisor. */
@@ -147,16 +181,6 @@ static const struct evidence *commanding(const struct scene *s) {
 
 /* Who acted, where an operator (or the host on somebody's word) did: the sender of the signal, the asker of the request. */
 static const struct evidence *acting(const struct scene *s, const struct rule_info *rule) {
-        static const struct {
-                enum mechanism mechanism;
-                const char *command;
-        } commands[] = {
-                { MECHANISM_QMP_QUIT, "quit" },
-                { MECHANISM_QMP_RESET, "system_reset" },
-                { MECHANISM_POWER_BUTTON, "system_powerdown" },
-                { MECHANISM_ACPI_S3, "system_wakeup" },
-        };
-
         if (rule->mechanism == MECHANISM_HOST_SHUTDOWN)
                 return scene_going_down(s, s->cause);
         /* A daemon that frees memory: its signal is the proof. */
@@ -173,11 +197,13 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                        : s->cause->kind == EVIDENCE_KILLED || s->cause->kind == EVIDENCE_STOPPED
                                ? scene_signal(s, s->cause->number)
                                : scene_signal(s, 0);
-        /* A migration takes its time. */
         if (rule->mechanism == MECHANISM_MIGRATION)
-                return asking(s, "migrate", s->cause, UINT64_MAX);
-        if (rule->mechanism == MECHANISM_QMP_STOP)
-                return asking(s, s->cause->kind == EVIDENCE_STOP ? "stop" : "cont", s->cause, REQUEST_ACTS_WITHIN_NS);
+                return migrating(s);
+        if (rule->mechanism == MECHANISM_QMP_QUIT && proven(s, EVIDENCE_REQUEST))
+                return proven(s, EVIDENCE_REQUEST);
+        if (rule->mechanism == MECHANISM_QMP_STOP || rule->mechanism == MECHANISM_QMP_QUIT || rule->mechanism == MECHANISM_QMP_RESET ||
+            rule->mechanism == MECHANISM_ACPI_S3)
+                return asking(s, s->cause);
         if (rule->mechanism == MECHANISM_XEN_CONTROL)
                 return controlling(s);
         if (rule->mechanism == MECHANISM_XEN_TOOLSTACK && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
@@ -186,14 +212,8 @@ static const struct evidence *acting(const struct scene *s, const struct rule_in
                 return commanding(s);
         if (rule->mechanism == MECHANISM_POWER_BUTTON && s->cause->kind == EVIDENCE_DOMAIN_SHUTDOWN)
                 return proven(s, EVIDENCE_REQUEST) ? proven(s, EVIDENCE_REQUEST) : proven(s, EVIDENCE_HYPERCALL);
-        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-                if (commands[i].mechanism == rule->mechanism) {
-                        const struct evidence *effect = s->cause;
-
-                        if (rule->mechanism == MECHANISM_POWER_BUTTON)
-                                effect = scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, UINT64_MAX);
-                        return asking(s, commands[i].command, effect, REQUEST_ACTS_WITHIN_NS);
-                }
+        if (rule->mechanism == MECHANISM_POWER_BUTTON)
+                return asking(s, scene_last_before(s, EVIDENCE_POWERDOWN, NULL, s->cause, UINT64_MAX));
         return NULL;
 }
 
@@ -213,7 +233,7 @@ static const struct evidence *rival(const struct scene *s, const struct rule_inf
         for (size_t i = 0; i < s->n_items; i++) {
                 const struct evidence *e = &s->items[i];
                 bool ends = (e->kind == EVIDENCE_SIGNAL && signal_is_an_end(e->number)) ||
-                            (e->kind == EVIDENCE_REQUEST && (says(e, "quit") || says(e, "system_reset")));
+                            (e->kind == EVIDENCE_REQUEST && (says(e, "quit") || says(e, "system_reset")) && !scene_is_refused(s, e, s->cause));
 
                 /* A domain is not ended by what ends its device model, which goes when its toolstack is done with it. */
                 if (ends && guest->kind == EVIDENCE_DOMAIN_SHUTDOWN && !evidence_is_before(e, guest))
@@ -237,10 +257,27 @@ static uint64_t count_of(const struct scene *s) {
         return (uint64_t)count;
 }
 
+/*
+ * What the kernel's tracepoints alone tell is what the guest tried: nothing tells that it sleeps, and only what follows that it is off.  And who ends
+ * what may have been off may have cleared it away.  false: it is known.
+ */
+static bool is_only_likely(struct scene *s, const struct rule_info *rule) {
+        const struct evidence *off = rule->transition == TRANSITION_DESTROY ? scene_off_before(s) : NULL, *doubt = scene_doubt(s);
+
+        if (s->outcome)
+                prove(s, s->outcome);
+        if (doubt)
+                prove(s, doubt);
+        if (off)
+                prove(s, off);
+        return doubt || off || (s->cause && s->cause->kind == EVIDENCE_SUSPEND && s->cause->source == SOURCE_TRACE);
+}
+
 struct verdict verdict_from_evidence(const struct evidence *items, size_t n_items, const struct judge_settings *settings) {
         const struct rule *rule = judge_rules;
         const struct evidence *actor, *competitor;
         struct verdict verdict;
+        bool is_doubtful;
         struct scene s;
 
         scene_init(&s, items, n_items, settings ? settings : &judge_settings_default);
@@ -258,6 +295,10 @@ struct verdict verdict_from_evidence(const struct evidence *items, size_t n_item
         competitor = rival(&s, &rule->info);
         if (competitor)
                 prove(&s, competitor);
+        /* That it was for want of memory is known by who did it. */
+        is_doubtful = is_only_likely(&s, &rule->info) || competitor || may_be_by_device_model(&s) ||
+                      (rule->info.mechanism == MECHANISM_OOM_KILL && actor && actor->actor &&
+                       (actor->actor->confidence != CONFIDENCE_CERTAIN || !actor->actor->exe[0]));
 
         verdict = (struct verdict){
                 .at_ns = s.cause ? s.cause->at_ns : 0,
@@ -268,8 +309,7 @@ struct verdict verdict_from_evidence(const struct evidence *items, size_t n_item
                 .graceful = rule->info.graceful,
                 .left = left_after(&s, rule->info.transition),
                 .count = count_of(&s),
-                .confidence = (competitor || may_be_by_device_model(&s)) && rule->info.confidence == CONFIDENCE_CERTAIN ? CONFIDENCE_LIKELY
-                                                                                                                       : rule->info.confidence,
+                .confidence = is_doubtful && rule->info.confidence == CONFIDENCE_CERTAIN ? CONFIDENCE_LIKELY : rule->info.confidence,
                 .rule = rule->info.name,
                 .actor = actor ? actor->actor : NULL,
                 .n_proof = s.n_proof,

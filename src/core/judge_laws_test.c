@@ -72,11 +72,38 @@ static void draw_fact(struct world *world) {
         evidence_set_text(e, text, strlen(text));
         if (draw(2))
                 act(e, comms[draw(N_ELEMENTS(comms))]);
+        if (e->actor && draw(2))
+                is_service(e);
+}
+
+/* What the kernel's tracepoints alone tell: the guest tried it, perhaps again, and something came of it, or not. */
+static void draw_tried(struct world *world) {
+        static const enum evidence_kind ends[] = { EVIDENCE_EXITED, EVIDENCE_KILLED, EVIDENCE_VANISHED, EVIDENCE_STOP, EVIDENCE_GAP };
+        struct evidence *e;
+
+        for (uint32_t n = 1 + draw(3); n > 0; n--) {
+                e = world_add(world, draw(8), SOURCE_TRACE, draw(4) ? EVIDENCE_SHUTDOWN : EVIDENCE_SUSPEND_DISK);
+                e->flag = TRISTATE_TRUE;
+                e->seq = draw(3);
+                evidence_set_word(e, draw(2) ? "guest-shutdown" : "guest-reset");
+        }
+        if (draw(2)) {
+                e = world_add(world, draw(12), SOURCE_TRACE, EVIDENCE_SIGNAL);
+                e->number = draw(2) ? SIGTERM : SIGKILL;
+                act(e, "kill");
+        }
+        if (draw(4) == 0)
+                evidence_set_word(world_add(world, draw(12), SOURCE_TRACE, EVIDENCE_STATUS), "shutdown");
+        e = world_add(world, draw(12), draw(2) ? SOURCE_TRACE : SOURCE_PROCESS, ends[draw(N_ELEMENTS(ends))]);
+        e->seq = 3;
+        e->number = e->kind == EVIDENCE_KILLED ? SIGKILL : 0;
 }
 
 /* Mostly worlds of one rule with strangers among them; some all strange. */
 static void draw_world(struct world *world, size_t n_strangers) {
-        if (draw(4))
+        if (!draw(6))
+                draw_tried(world);
+        else if (draw(4))
                 rule_worlds[draw((uint32_t)n_rule_worlds)].build(world);
         for (size_t i = 0; i < n_strangers; i++)
                 draw_fact(world);

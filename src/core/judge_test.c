@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "basics/cleanup.h"
+#include "core/text.h"
 #include "core/judge_test_world.h"
 
 static struct verdict judge(const struct world *world) {
@@ -70,6 +71,11 @@ static void whoever_cleans_up_after_a_domain_has_not_destroyed_it(void **state) 
                 assert_string_equal(v.rule, calls[i].rule);
                 assert_string_equal(v.actor ? v.actor->comm : "", calls[i].actor ? calls[i].actor : "");
                 assert_int_equal(v.n_proof, 2);
+                /* Where it had just been asked to go, who may be cleaning up has not. */
+                for (int taken = 0; taken < 2; taken++)
+                        evidence_set_word(world_add(&world, 4, SOURCE_XEN, taken ? EVIDENCE_CONTROL_ACKNOWLEDGED : EVIDENCE_CONTROL_REQUEST), "poweroff");
+                v = judge(&world);
+                assert_string_equal(v.rule, strcmp(calls[i].rule, "xen-destroy-unseen") ? calls[i].rule : "xen-gone-asked");
                 /* Seen alive right before, it was destroyed, whoever he is. */
                 world.items[1].flag = TRISTATE_TRUE;
                 v = judge(&world);
@@ -134,6 +140,7 @@ static void the_truth_table_holds(void **state) {
                 ROW("kill-unseen", DESTROY, OPERATOR, SIGNAL, FALSE),
                 ROW("oom-victim", DESTROY, HOST, OOM_KILL, FALSE),
                 ROW("oom-cgroup", DESTROY, HOST, OOM_KILL, FALSE),
+                ROW("cpu-limit", DESTROY, HOST, SIGNAL, FALSE),
                 ROW("oom-daemon", DESTROY, HOST, OOM_KILL, FALSE),
                 ROW("host-shutdown-ended", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
                 ROW("host-shutdown-exit", DESTROY, HOST, HOST_SHUTDOWN, FALSE),
@@ -144,8 +151,12 @@ static void the_truth_table_holds(void **state) {
                 ROW("vmm-fault", FAILURE, VMM, SIGNAL, FALSE),
                 ROW("vmm-failed", FAILURE, VMM, PROCESS_EXIT, FALSE),
                 ROW("debug-exit", POWEROFF, GUEST, DEBUG_EXIT, NULL),
+                ROW("debug-exit-or-error", POWEROFF, GUEST, DEBUG_EXIT, NULL),
                 ROW("qmp-stop", PAUSE, OPERATOR, QMP_STOP, NULL),
                 ROW("qmp-cont", RESUME, OPERATOR, QMP_STOP, NULL),
+                ROW("poweroff-unseen", POWEROFF, UNKNOWN, UNSEEN, NULL),
+                ROW("pause-unseen", PAUSE, UNKNOWN, UNSEEN, NULL),
+                ROW("resume-unseen", RESUME, UNKNOWN, UNSEEN, NULL),
                 ROW("signal-stop", PAUSE, OPERATOR, SIGNAL, NULL),
                 ROW("signal-cont", RESUME, OPERATOR, SIGNAL, NULL),
                 ROW("io-error", PAUSE, HOST, IO_ERROR, NULL),
@@ -353,6 +364,10 @@ static void who_alone_was_at_another_monitor_is_named(void **state) {
         verdict_summarise(&v, world.items, "web-1", text);
         assert_non_null(strstr(text, "qmp-shell (pid 990, most likely) told its monitor to quit"));
 
+        world.items[1].actor->uid = 123456;
+        verdict_summarise(&v, world.items, "web-1", text);
+        assert_non_null(strstr(text, ": uid 123456 (qmp-shell, pid 990, most likely) told"));
+
         connected(&world, 5, "shutdown", NULL);
         assert_null(judge(&world).actor);
         assert_int_equal(judge(&world).n_proof, 1);
@@ -370,6 +385,54 @@ static void a_toolstacks_client_is_told_with_it(void **state) {
         v = judge(&world);
         verdict_summarise(&v, world.items, "web-1", text);
         assert_non_null(strstr(text, "libvirtd (pid 990), probably for anna (virsh, pid 4242) sent "));
+}
+
+/* As a `run` of somebody's says it, who is not root. */
+static void a_sender_who_is_only_claimed_is_told_with_that_doubt(void **state) {
+        cleanup(world_deinit) struct world world = { 0 };
+        char text[VERDICT_SUMMARY_MAX];
+        struct verdict v;
+
+        sent(&world, 5, SOURCE_STDERR, SIGTERM, "earlyoom");
+        is_service(&world.items[0]);
+        shutdown_by_host(&world, 5.001, "host-signal");
+        v = judge(&world);
+        assert_string_equal(v.rule, "oom-daemon");
+        assert_int_equal(v.confidence, CONFIDENCE_CERTAIN);
+        world.items[0].actor->confidence = CONFIDENCE_LIKELY;
+        v = judge(&world);
+        assert_string_equal(v.rule, "oom-daemon");
+        assert_int_equal(v.confidence, CONFIDENCE_LIKELY);
+        verdict_summarise(&v, world.items, "web-1", text);
+        assert_non_null(strstr(text, "root (earlyoom, pid 990, most likely), because"));
+}
+
+static const char *confidence_of_kill_by(const char *comm, const char *exe, int64_t uid) {
+        cleanup(world_deinit) struct world world = { 0 };
+        struct verdict v;
+
+        sent(&world, 5, SOURCE_TRACE, SIGKILL, comm);
+        world.items[0].actor->uid = uid;
+        text_set(world.items[0].actor->exe, sizeof(world.items[0].actor->exe), exe);
+        process(&world, 5.001, EVIDENCE_KILLED, SIGKILL);
+        v = judge(&world);
+        return strcmp(v.rule, "oom-daemon") ? v.rule : confidence_name(v.confidence);
+}
+
+static void a_daemon_that_frees_memory_is_known_by_its_program_and_its_user(void **state) {
+        static const int64_t users[] = { 0, 999, 61184, 65519 };
+
+        for (size_t i = 0; i < N_ELEMENTS(users); i++) {
+                assert_string_equal(confidence_of_kill_by("earlyoom", "/usr/bin/earlyoom", users[i]), "certain");
+                assert_string_equal(confidence_of_kill_by("systemd-oomd", ".../lib/systemd/systemd-oomd", users[i]), "certain");
+                assert_string_equal(confidence_of_kill_by("earlyoom", "", users[i]), "likely");
+                /* Anybody may call himself so. */
+                assert_string_equal(confidence_of_kill_by("earlyoom", "/usr/bin/bash", users[i]), "signal-by-someone");
+        }
+        assert_string_equal(confidence_of_kill_by("earlyoom", "/tmp/earlyoom", 1000), "signal-by-someone");
+        assert_string_equal(confidence_of_kill_by("earlyoom", "/tmp/earlyoom", 65534), "signal-by-someone");
+        assert_string_equal(confidence_of_kill_by("earlyoom", "", 65534), "signal-by-someone");
+        assert_string_equal(confidence_of_kill_by("earlyoom", "", -1), "signal-by-someone");
 }
 
 static void a_reset_loop_counts_its_firmware_starts(void **state) {
@@ -432,6 +495,8 @@ int main(void) {
                 cmocka_unit_test(a_request_for_something_else_names_nobody),
                 cmocka_unit_test(who_alone_was_at_another_monitor_is_named),
                 cmocka_unit_test(a_toolstacks_client_is_told_with_it),
+                cmocka_unit_test(a_sender_who_is_only_claimed_is_told_with_that_doubt),
+                cmocka_unit_test(a_daemon_that_frees_memory_is_known_by_its_program_and_its_user),
                 cmocka_unit_test(a_reset_loop_counts_its_firmware_starts),
                 cmocka_unit_test(an_isapc_has_no_acpi),
                 cmocka_unit_test(what_was_held_stays_off_when_it_is_cleared_away),

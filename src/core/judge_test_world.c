@@ -3,6 +3,7 @@
 #include "core/text.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 void world_deinit(struct world *world) {
@@ -42,11 +43,17 @@ void process(struct world *world, double at, enum evidence_kind kind, int64_t nu
 }
 
 void act(struct evidence *e, const char *comm) {
-        struct actor actor = { .pid = 990, .uid = 1000 };
+        struct actor actor = { .pid = 990, .uid = -1 };
 
         text_set(actor.comm, sizeof(actor.comm), comm);
         if (evidence_set_actor(e, &actor))
                 __builtin_trap();
+}
+
+void is_service(struct evidence *e) {
+        e->actor->uid = 0;
+        text_set(e->actor->user, sizeof(e->actor->user), "root");
+        snprintf(e->actor->exe, sizeof(e->actor->exe), "/usr/bin/%s", e->actor->comm);
 }
 
 void sent(struct world *world, double at, enum evidence_source source, int64_t number, const char *comm) {
@@ -117,6 +124,21 @@ static void world_migrated_and_quit(struct world *w) {
         qmp(w, 5.001, EVIDENCE_STATUS, TRISTATE_NULL, "finish-migrate");
         shutdown_by_host(w, 5.05, "host-qmp-quit");
 }
+static void world_migration_pause(struct world *w) {
+        asked(w, 1, "migrate", "tool");
+        qmp(w, 5, EVIDENCE_STOP, TRISTATE_NULL, "");
+        qmp(w, 5.001, EVIDENCE_STATUS, TRISTATE_NULL, "finish-migrate");
+}
+static void world_migration_failed(struct world *w) {
+        asked(w, 1, "migrate", "tool");
+        qmp(w, 4.001, EVIDENCE_STATUS, TRISTATE_NULL, "finish-migrate");
+        qmp(w, 5, EVIDENCE_RESUME, TRISTATE_NULL, "");
+}
+static void world_migrated_here(struct world *w) {
+        qmp(w, 1, EVIDENCE_STATUS, TRISTATE_NULL, "inmigrate");
+        asked(w, 2, "migrate-incoming", "tool");
+        qmp(w, 5, EVIDENCE_RESUME, TRISTATE_NULL, "");
+}
 static void world_oom_victim(struct world *w) {
         process(w, 5, EVIDENCE_OOM_KILL, 1);
         world_add(w, 5.001, SOURCE_TRACE, EVIDENCE_OOM_KILL);
@@ -124,6 +146,7 @@ static void world_oom_victim(struct world *w) {
 }
 static void world_oom_daemon(struct world *w) {
         sent(w, 5, SOURCE_TRACE, SIGTERM, "earlyoom");
+        is_service(&w->items[0]);
         shutdown_by_host(w, 5.001, "host-signal");
         process(w, 5.005, EVIDENCE_EXITED, 0);
 }
@@ -275,6 +298,22 @@ static void world_internal_error(struct world *w) {
         qmp(w, 5, EVIDENCE_STOP, TRISTATE_NULL, "");
         qmp(w, 5.001, EVIDENCE_STATUS, TRISTATE_NULL, "internal-error");
 }
+static void found(struct world *w, const char *status, const char *was) {
+        struct evidence *e = world_add(w, 5, SOURCE_QMP, EVIDENCE_STATUS);
+
+        evidence_set_word(e, status);
+        evidence_set_text(e, was, strlen(was));
+        shutdown_by_host(w, 6, "host-qmp-quit");
+}
+static void world_poweroff_unseen(struct world *w) {
+        found(w, "shutdown", "unknown");
+}
+static void world_pause_unseen(struct world *w) {
+        found(w, "paused", "running");
+}
+static void world_resume_unseen(struct world *w) {
+        found(w, "running", "paused");
+}
 static void world_stop(struct world *w) {
         asked(w, 4.99, "stop", "vmpower");
         qmp(w, 5, EVIDENCE_STOP, TRISTATE_NULL, "");
@@ -282,6 +321,17 @@ static void world_stop(struct world *w) {
 }
 static void world_cont(struct world *w) {
         asked(w, 4.99, "cont", "vmpower");
+        qmp(w, 5, EVIDENCE_RESUME, TRISTATE_NULL, "");
+}
+static void world_debugger(struct world *w) {
+        qmp(w, 5, EVIDENCE_STOP, TRISTATE_NULL, "");
+        qmp(w, 5.001, EVIDENCE_STATUS, TRISTATE_NULL, "debug");
+}
+static void world_stop_unseen(struct world *w) {
+        qmp(w, 5, EVIDENCE_STOP, TRISTATE_NULL, "");
+        qmp(w, 5.001, EVIDENCE_STATUS, TRISTATE_NULL, "paused");
+}
+static void world_cont_unseen(struct world *w) {
         qmp(w, 5, EVIDENCE_RESUME, TRISTATE_NULL, "");
 }
 static void world_signal_stop(struct world *w) {
@@ -313,6 +363,10 @@ static void world_vmm_own_signal(struct world *w) {
         w->items[w->n - 1].flag = TRISTATE_TRUE;
         process(w, 5.001, EVIDENCE_KILLED, SIGSEGV);
 }
+static void world_cpu_limit(struct world *w) {
+        sent(w, 5, SOURCE_TRACE, SIGXCPU, NULL);
+        process(w, 5.001, EVIDENCE_KILLED, SIGXCPU);
+}
 static void world_signal_end(struct world *w) {
         process(w, 0.01, EVIDENCE_KILLED, SIGTERM);
 }
@@ -326,9 +380,18 @@ static void world_debug_exit(struct world *w) {
         said(w, 0, SOURCE_STDERR, "qemu: warning: something");
         process(w, 5, EVIDENCE_EXITED, 33);
 }
+static void world_debug_exit_or_error(struct world *w) {
+        pc(w);
+        qmp(w, 0, EVIDENCE_DEVICE, TRISTATE_NULL, "isa-debug-exit");
+        process(w, 5, EVIDENCE_EXITED, 1);
+}
 static void world_vmm_failed(struct world *w) {
         said(w, 0.05, SOURCE_STDERR, "qemu: could not open disk.img");
         process(w, 0.051, EVIDENCE_EXITED, 1);
+}
+static void world_quit_unseen(struct world *w) {
+        asked(w, 4.99, "quit", "vmpower");
+        process(w, 5.005, EVIDENCE_EXITED, 0);
 }
 static void world_exit_unexplained(struct world *w) {
         pc(w);
@@ -495,6 +558,10 @@ static void world_xen_destroy(struct world *w) {
         called(w, 4.99, "destroydomain", "xl");
         gone(w, 5, TRISTATE_NULL);
 }
+static void world_xen_gone_asked(struct world *w) {
+        controlled(w, 4, "unseen");
+        gone(w, 5, TRISTATE_NULL);
+}
 static void world_xen_destroy_unseen(struct world *w) {
         gone(w, 5, TRISTATE_NULL);
 }
@@ -518,6 +585,9 @@ const struct rule_world rule_worlds[] = {
         { "hibernate", world_hibernate, LEFT_GONE },
         { "migrated", world_migrated, LEFT_PAUSED },
         { "migrated-and-quit", world_migrated_and_quit, LEFT_PAUSED },
+        { "migration-pause", world_migration_pause, LEFT_PAUSED, "tool" },
+        { "migration-failed", world_migration_failed, LEFT_RUNNING, "tool" },
+        { "migrated-here", world_migrated_here, LEFT_RUNNING, "tool" },
         { "oom-victim", world_oom_victim, LEFT_GONE },
         { "oom-daemon", world_oom_daemon, LEFT_GONE, "earlyoom" },
         { "guest-poweroff-apm", world_apm, LEFT_OFF },
@@ -553,11 +623,18 @@ const struct rule_world rule_worlds[] = {
         { "halted", world_halted, LEFT_HALTED },
         { "io-error", world_io_error, LEFT_PAUSED },
         { "vmm-internal-error", world_internal_error, LEFT_PAUSED },
+        { "debugger", world_debugger, LEFT_PAUSED },
         { "qmp-stop", world_stop, LEFT_PAUSED, "vmpower" },
         { "qmp-cont", world_cont, LEFT_RUNNING, "vmpower" },
+        { "qmp-stop-unseen", world_stop_unseen, LEFT_PAUSED },
+        { "qmp-cont-unseen", world_cont_unseen, LEFT_RUNNING },
+        { "poweroff-unseen", world_poweroff_unseen, LEFT_OFF },
+        { "pause-unseen", world_pause_unseen, LEFT_PAUSED },
+        { "resume-unseen", world_resume_unseen, LEFT_RUNNING },
         { "signal-stop", world_signal_stop, LEFT_PAUSED, "kill" },
         { "signal-cont", world_signal_cont, LEFT_RUNNING, "kill" },
         { "vmm-own-signal", world_vmm_own_signal, LEFT_GONE },
+        { "cpu-limit", world_cpu_limit, LEFT_GONE },
         { "oom-cgroup", world_oom_cgroup, LEFT_GONE },
         { "signal-by-someone", world_signal_by_someone, LEFT_GONE, "kill" },
         { "kill-unseen", world_kill_unseen, LEFT_GONE },
@@ -565,8 +642,10 @@ const struct rule_world rule_worlds[] = {
         { "signal-end", world_signal_end, LEFT_GONE },
         { "signal-exit", world_signal_exit, LEFT_GONE, "sh" },
         { "debug-exit", world_debug_exit, LEFT_GONE },
+        { "debug-exit-or-error", world_debug_exit_or_error, LEFT_GONE },
         { "vmm-failed", world_vmm_failed, LEFT_GONE },
         { "host-shutdown-exit", world_host_shutdown_exit, LEFT_GONE, "systemctl" },
+        { "quit-unseen", world_quit_unseen, LEFT_GONE, "vmpower" },
         { "exit-unexplained", world_exit_unexplained, LEFT_GONE },
         { "host-shutdown-unseen", world_host_shutdown_unseen, LEFT_GONE, "systemctl" },
         { "host-restarted", world_host_restarted, LEFT_GONE },
@@ -600,6 +679,7 @@ const struct rule_world rule_worlds[] = {
         { "xen-device-model-failed", world_xen_device_model_failed, LEFT_RUNNING },
         { "xen-device-model-unexplained", world_xen_device_model_unexplained, LEFT_RUNNING },
         { "xen-destroy", world_xen_destroy, LEFT_GONE, "xl" },
+        { "xen-gone-asked", world_xen_gone_asked, LEFT_GONE },
         { "xen-destroy-unseen", world_xen_destroy_unseen, LEFT_GONE },
         { "xen-gone", world_xen_gone, LEFT_GONE },
         { "vanished", world_vanished, LEFT_GONE },

@@ -31,6 +31,8 @@ void shutdown_by_host(struct world *world, double at, const char *reason);
 void process(struct world *world, double at, enum evidence_kind kind, int64_t number);
 
 /* A signal; comm NULL: its sender was not seen. */
+/* Its actor is a program of the host's own, which root runs. */
+void is_service(struct evidence *e);
 void sent(struct world *world, double at, enum evidence_source source, int64_t number, const char *comm);
 
 /* A request that went through vmpower. */

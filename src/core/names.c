@@ -14,7 +14,7 @@ static const char *const source_names[] = {
 static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_MACHINE] = { "machine", .word = "type" },
         [EVIDENCE_DEVICE] = { "device", .word = "driver" },
-        [EVIDENCE_STATUS] = { "status", .word = "status" },
+        [EVIDENCE_STATUS] = { "status", .word = "status", .text = "was" },
         [EVIDENCE_SHUTDOWN] = { "shutdown", .flag = "guest", .word = "reason" },
         [EVIDENCE_RESET] = { "reset", .flag = "guest", .word = "reason", .number = "start" },
         [EVIDENCE_POWERDOWN] = { "powerdown" },
@@ -41,7 +41,7 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_VANISHED] = { "vanished" },
         [EVIDENCE_STOPPED] = { "stopped", .number = "signal", .word = "name" },
         [EVIDENCE_CONTINUED] = { "continued" },
-        [EVIDENCE_OOM_KILL] = { "oom-kill", .number = "count" },
+        [EVIDENCE_OOM_KILL] = { "oom-kill", .number = "count", .text = "cgroup" },
         [EVIDENCE_LINE] = { "line", .text = "text" },
         [EVIDENCE_GOING_DOWN] = { "going-down", .word = "mode", .actor = true },
         [EVIDENCE_STAYS_UP] = { "stays-up" },
@@ -65,7 +65,8 @@ static const struct evidence_kind_info kinds[] = {
         [EVIDENCE_DEVICE_MODEL_EXITED] = { "device-model-exited", .number = "exit_status" },
         [EVIDENCE_DEVICE_MODEL_KILLED] = { "device-model-killed", .number = "signal", .word = "name", .flag = "core" },
         [EVIDENCE_DEVICE_MODEL_VANISHED] = { "device-model-vanished" },
-        [EVIDENCE_REFUSED] = { "refused", .word = "command", .text = "why" },
+        [EVIDENCE_REFUSED] = { "refused", .word = "command", .text = "why", .number = "asked_at_ns" },
+        [EVIDENCE_ANSWERED_LATE] = { "answered-late", .word = "command", .number = "asked_at_ns" },
 };
 
 static const char *const transition_names[] = {

@@ -221,7 +221,7 @@ struct decision policy_decide(const struct policy *policy, const struct verdict 
         case ACTION_RESTART:
         case ACTION_RENAME_RESTART:
         case ACTION_COREDUMP_RESTART:
-                if (event == ON_REBOOT && verdict->left == LEFT_RUNNING) {
+                if (event == ON_REBOOT && (verdict->left == LEFT_RUNNING || verdict->left == LEFT_PAUSED)) {
                         decision.result = RESULT_BY_VMM;
                         break;
                 }

@@ -3,23 +3,15 @@
  *
  * docs/verdicts.md documents every one of them; a test fails where that page and this table differ.
  */
+#include "core/migration_rules.h"
 #include "core/scene.h"
 #include "core/xen_rules.h"
 
 #include <signal.h>
 #include <string.h>
 
-/* QEMU emits WATCHDOG right before it acts; a second firing within a second comes without an event. */
-#define WATCHDOG_ACTS_WITHIN_NS (2 * SECOND_NS)
-
 /* A VM that is one of many in its process has gone with its monitor. */
 #define MONITOR_END_NS SECOND_NS
-
-/* A VMM says why it ends right before it does; its standard error may be read after its end. */
-#define LAST_WORDS_WITHIN_NS SECOND_NS
-
-/* A guest's write ends in QEMU's event at once; a loaded host may take its time. */
-#define WRITE_ACTS_WITHIN_NS SECOND_NS
 
 /* QEMU writes to its disks first what it still has for them. */
 #define SIGNAL_EXITS_WITHIN_NS (120 * SECOND_NS)
@@ -63,7 +55,25 @@ static bool is_watchdog_poweroff(struct scene *s) {
         return is_guest_off(s) && is_button_pressed_by_watchdog(s);
 }
 
+/* With which status QEMU has stopped the VM, or was found to have stopped it. */
+static bool is_stopped_as(struct scene *s, const char *word) {
+        const struct evidence *status = NULL;
+
+        if (cause_is(s, EVIDENCE_STATUS))
+                status = s->cause;
+        else if (cause_is(s, EVIDENCE_STOP))
+                status = scene_outcome_after(s, s->cause);
+        return status && says(status, word) && prove(s, status);
+}
+
+/* It was another one before nobody looked. */
+static bool is_found(struct scene *s, const char *word, const char *was) {
+        return cause_is(s, EVIDENCE_STATUS) && says(s->cause, word) && (!was || !strcmp(s->cause->text, was));
+}
+
 static bool is_watchdog_pause(struct scene *s) {
+        if (is_found(s, "watchdog", NULL))
+                return true;
         return cause_is(s, EVIDENCE_STOP) &&
                prove(s, scene_last_before(s, EVIDENCE_WATCHDOG, "pause", s->cause, WATCHDOG_ACTS_WITHIN_NS));
 }
@@ -73,14 +83,7 @@ static bool is_crash_kernel(struct scene *s) {
 }
 
 static bool is_panic(struct scene *s) {
-        const struct evidence *status;
-
-        if (cause_is(s, EVIDENCE_GUEST_PANICKED) || is_shutdown_because(s, "guest-panic"))
-                return true;
-        if (!cause_is(s, EVIDENCE_STOP))
-                return false;
-        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
-        return status && says(status, "guest-panicked") && prove(s, status);
+        return cause_is(s, EVIDENCE_GUEST_PANICKED) || is_shutdown_because(s, "guest-panic") || is_stopped_as(s, "guest-panicked");
 }
 
 static bool is_hibernation(struct scene *s) {
@@ -185,9 +188,7 @@ static const struct evidence *seen_way(const struct scene *s, bool (*is_it)(cons
 }
 
 static bool is_reset_way(const struct evidence *e) {
-        if (e->kind == EVIDENCE_KVM_EXIT)
-                return says(e, "shutdown");
-        return says(e, "0x64") || says(e, "0xcf9") || says(e, "0x92");
+        return way_to_reset(e);
 }
 
 /* SLP_EN with SLP_TYP 0, which is S5 on a PC of QEMU's. */
@@ -257,7 +258,8 @@ static bool is_triple_fault(struct scene *s) {
 }
 
 static bool is_reset_unexplained(struct scene *s) {
-        return cause_is(s, EVIDENCE_RESET);
+        /* What is off runs again, or could, once it has been reset: until then QEMU refuses `cont`. */
+        return cause_is(s, EVIDENCE_RESET) || is_found(s, "running", "off") || is_found(s, "paused", "off") || is_found(s, "prelaunch", "off");
 }
 
 static bool is_shutdown_unexplained(struct scene *s) {
@@ -275,25 +277,11 @@ static bool is_ui_reset(struct scene *s) {
 static bool is_migration(struct scene *s) {
         const struct evidence *status;
 
-        if (cause_is(s, EVIDENCE_STOP))
-                status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
-        else if (is_ended_from_host(s))
-                /* It was paused before already, so that no STOP told of it. */
-                status = scene_last_before(s, EVIDENCE_STATUS, NULL, s->cause, UINT64_MAX);
-        else
-                return false;
+        if (!is_ended_from_host(s))
+                return is_stopped_as(s, "postmigrate");
+        /* It was paused before already, so that no STOP told of it. */
+        status = scene_last_before(s, EVIDENCE_STATUS, NULL, s->cause, UINT64_MAX);
         return status && says(status, "postmigrate") && prove(s, status);
-}
-
-/* Stopped for a migration's last phase and told to quit before its outcome could be asked for. */
-static bool is_migration_quit(struct scene *s) {
-        const struct evidence *status, *quit;
-
-        if (!cause_is(s, EVIDENCE_STOP))
-                return false;
-        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
-        quit = scene_first_after(s, EVIDENCE_SHUTDOWN, s->cause);
-        return status && says(status, "finish-migrate") && prove(s, status) && quit && says(quit, "host-qmp-quit") && prove(s, quit);
 }
 
 static bool is_quit(struct scene *s) {
@@ -317,16 +305,16 @@ static bool is_vmm_error(struct scene *s) {
 }
 
 static bool is_suspend(struct scene *s) {
-        return cause_is(s, EVIDENCE_SUSPEND);
+        return cause_is(s, EVIDENCE_SUSPEND) || is_found(s, "suspended", NULL);
 }
 
 static bool is_wake_asked_for(struct scene *s) {
         return cause_is(s, EVIDENCE_WAKEUP) &&
-               prove(s, scene_last_before(s, EVIDENCE_REQUEST, "system_wakeup", s->cause, REQUEST_ACTS_WITHIN_NS));
+               prove(s, scene_request_behind(s, "system_wakeup", s->cause));
 }
 
 static bool is_wake(struct scene *s) {
-        return cause_is(s, EVIDENCE_WAKEUP);
+        return cause_is(s, EVIDENCE_WAKEUP) || is_found(s, "running", "suspended");
 }
 
 static const struct evidence *farewell(const struct scene *s) {
@@ -351,23 +339,45 @@ static bool is_halt(struct scene *s) {
 }
 
 static bool is_io_error(struct scene *s) {
-        const struct evidence *status;
-
-        if (!cause_is(s, EVIDENCE_STOP))
-                return false;
-        if (prove(s, scene_last_before(s, EVIDENCE_BLOCK_IO_ERROR, "stop", s->cause, SECOND_NS)))
-                return true;
-        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
-        return status && says(status, "io-error") && prove(s, status);
+        return (cause_is(s, EVIDENCE_STOP) && prove(s, scene_last_before(s, EVIDENCE_BLOCK_IO_ERROR, "stop", s->cause, SECOND_NS))) ||
+               is_stopped_as(s, "io-error");
 }
 
 static bool is_internal_error(struct scene *s) {
-        const struct evidence *status;
+        return is_stopped_as(s, "internal-error");
+}
 
-        if (!cause_is(s, EVIDENCE_STOP))
-                return false;
-        status = scene_first_after(s, EVIDENCE_STATUS, s->cause);
-        return status && says(status, "internal-error") && prove(s, status);
+/* After an end that QEMU was asked for by its guest, by -no-reboot, or by the power button, and with -no-shutdown. */
+static bool is_poweroff_unseen(struct scene *s) {
+        return is_found(s, "shutdown", NULL);
+}
+
+static bool is_pause_unseen(struct scene *s) {
+        return is_found(s, "paused", NULL) || is_found(s, "prelaunch", NULL) || is_found(s, "debug", NULL);
+}
+
+static bool is_resume_unseen(struct scene *s) {
+        return is_found(s, "running", NULL);
+}
+
+/* A breakpoint, or a step, of QEMU's gdbstub. */
+static bool is_debugger(struct scene *s) {
+        return cause_is(s, EVIDENCE_STOP) && is_stopped_as(s, "debug");
+}
+
+/* Somebody has said it, by way of vmpower, or could have at another monitor. */
+static bool is_said(const struct scene *s) {
+        const char *command = command_behind(s->cause);
+
+        return (command && scene_request_behind(s, command, s->cause)) || scene_has_client(s, s->cause);
+}
+
+static bool is_stop_said(struct scene *s) {
+        return cause_is(s, EVIDENCE_STOP) && is_said(s);
+}
+
+static bool is_resume_said(struct scene *s) {
+        return cause_is(s, EVIDENCE_RESUME) && is_said(s);
 }
 
 static bool is_stop(struct scene *s) {
@@ -445,6 +455,13 @@ static bool is_own_signal(struct scene *s) {
         return true;
 }
 
+/* RLIMIT_CPU: of those that have a sender, be it the VMM itself, the kernel's trace tells who that is. */
+static bool is_cpu_limit(struct scene *s) {
+        const struct evidence *signal = is_killed_by(s, SIGXCPU) ? scene_signal(s, SIGXCPU) : NULL;
+
+        return signal && signal->source == SOURCE_TRACE && !signal->actor && signal->flag != TRISTATE_TRUE && prove(s, signal);
+}
+
 /* A signal whose sender is known, and is not the VMM itself. */
 static bool is_signal_by_someone(struct scene *s) {
         const struct evidence *sender;
@@ -479,9 +496,14 @@ static bool is_debug_device(const struct evidence *e) {
 }
 
 /* isa-debug-exit ends QEMU with (value << 1) | 1 and without an event. */
-static bool is_debug_exit(struct scene *s) {
+static bool is_debug_exit_or_error(struct scene *s) {
         return cause_is(s, EVIDENCE_EXITED) && (s->cause->number & 1) && prove(s, scene_earliest(s, is_debug_device)) &&
                prove(s, scene_first(s, EVIDENCE_MONITOR_OPENED)) && !last_words(s);
+}
+
+/* QEMU's own errors all end it with 1, and what it says of one is not heard where its standard error is not read. */
+static bool is_debug_exit(struct scene *s) {
+        return cause_is(s, EVIDENCE_EXITED) && s->cause->number != 1 && is_debug_exit_or_error(s);
 }
 
 static bool is_vmm_failure(struct scene *s) {
@@ -489,6 +511,19 @@ static bool is_vmm_failure(struct scene *s) {
                 return false;
         prove(s, last_words(s));
         return true;
+}
+
+/* Its monitor had been told to quit, and nobody heard any more what came of that. */
+static bool is_quit_unseen(struct scene *s) {
+        const struct evidence *request = scene_request_standing(s, "quit", s->cause);
+
+        if (!request || scene_first(s, EVIDENCE_HOST_RESTARTED) || !(cause_is(s, EVIDENCE_VANISHED) || (cause_is(s, EVIDENCE_EXITED) && s->cause->number == 0)))
+                return false;
+        /* Of one that went while nobody looked it is not known when. */
+        if (!scene_is_near(request, s->cause, REQUEST_ACTS_WITHIN_NS) &&
+            !(cause_is(s, EVIDENCE_VANISHED) && prove(s, scene_first_after(s, EVIDENCE_GAP, request))))
+                return false;
+        return prove(s, request);
 }
 
 static bool is_exit_unexplained(struct scene *s) {
@@ -554,6 +589,9 @@ const struct rule judge_rules[] = {
         RULE("hibernate",              HIBERNATE, GUEST,    ACPI_S4,        TRUE,  CERTAIN, is_hibernation),
         RULE("migrated",               MIGRATE,   OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration),
         RULE("migrated-and-quit",      MIGRATE,   OPERATOR, MIGRATION,      NULL,  LIKELY,  is_migration_quit),
+        RULE("migration-pause",        PAUSE,     OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration_pause),
+        RULE("migration-failed",       RESUME,    OPERATOR, MIGRATION,      NULL,  CERTAIN, is_migration_failed),
+        RULE("migrated-here",          RESUME,    OPERATOR, MIGRATION,      NULL,  LIKELY,  is_migrated_here),
         RULE("oom-victim",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_victim),
         RULE("oom-daemon",             DESTROY,   HOST,     OOM_KILL,       FALSE, CERTAIN, is_oom_daemon),
         RULE("guest-poweroff-apm",     POWEROFF,  GUEST,    APM,            TRUE,  CERTAIN, is_apm),
@@ -589,11 +627,18 @@ const struct rule judge_rules[] = {
         RULE("halted",                 HALT,      GUEST,    HALTED,         NULL,  CERTAIN, is_halt),
         RULE("io-error",               PAUSE,     HOST,     IO_ERROR,       NULL,  CERTAIN, is_io_error),
         RULE("vmm-internal-error",     FAILURE,   VMM,      UNSEEN,         FALSE, CERTAIN, is_internal_error),
-        RULE("qmp-stop",               PAUSE,     OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_stop),
-        RULE("qmp-cont",               RESUME,    OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_resume),
+        RULE("debugger",               PAUSE,     OPERATOR, UNSEEN,         NULL,  LIKELY,  is_debugger),
+        RULE("qmp-stop",               PAUSE,     OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_stop_said),
+        RULE("qmp-cont",               RESUME,    OPERATOR, QMP_STOP,       NULL,  CERTAIN, is_resume_said),
+        RULE("qmp-stop-unseen",        PAUSE,     OPERATOR, QMP_STOP,       NULL,  LIKELY,  is_stop),
+        RULE("qmp-cont-unseen",        RESUME,    OPERATOR, QMP_STOP,       NULL,  LIKELY,  is_resume),
+        RULE("poweroff-unseen",        POWEROFF,  UNKNOWN,  UNSEEN,         NULL,  LIKELY,  is_poweroff_unseen),
+        RULE("pause-unseen",           PAUSE,     UNKNOWN,  UNSEEN,         NULL,  LIKELY,  is_pause_unseen),
+        RULE("resume-unseen",          RESUME,    UNKNOWN,  UNSEEN,         NULL,  LIKELY,  is_resume_unseen),
         RULE("signal-stop",            PAUSE,     OPERATOR, SIGNAL,         NULL,  CERTAIN, is_stop_signal),
         RULE("signal-cont",            RESUME,    OPERATOR, SIGNAL,         NULL,  CERTAIN, is_continue_signal),
         RULE("vmm-own-signal",         FAILURE,   VMM,      SIGNAL,         FALSE, CERTAIN, is_own_signal),
+        RULE("cpu-limit",              DESTROY,   HOST,     SIGNAL,         FALSE, CERTAIN, is_cpu_limit),
         RULE("oom-cgroup",             DESTROY,   HOST,     OOM_KILL,       FALSE, LIKELY,  is_oom_in_cgroup),
         RULE("signal-by-someone",      DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_by_someone),
         RULE("kill-unseen",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_kill_unseen),
@@ -601,8 +646,10 @@ const struct rule judge_rules[] = {
         RULE("signal-end",             DESTROY,   OPERATOR, SIGNAL,         FALSE, CERTAIN, is_signal_end),
         RULE("signal-exit",            DESTROY,   OPERATOR, SIGNAL,         FALSE, LIKELY,  is_signal_exit),
         RULE("debug-exit",             POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  CERTAIN, is_debug_exit),
+        RULE("debug-exit-or-error",    POWEROFF,  GUEST,    DEBUG_EXIT,     NULL,  LIKELY,  is_debug_exit_or_error),
         RULE("vmm-failed",             FAILURE,   VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_vmm_failure),
         RULE("host-shutdown-exit",     DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_shutdown_exit),
+        RULE("quit-unseen",            DESTROY,   OPERATOR, QMP_QUIT,       FALSE, LIKELY,  is_quit_unseen),
         RULE("exit-unexplained",       UNKNOWN,   UNKNOWN,  PROCESS_EXIT,   NULL,  GUESS,   is_exit_unexplained),
         RULE("host-shutdown-unseen",   DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, CERTAIN, is_host_shutdown_unseen),
         RULE("host-restarted",         DESTROY,   HOST,     HOST_SHUTDOWN,  FALSE, LIKELY,  is_host_restarted),
@@ -636,6 +683,7 @@ const struct rule judge_rules[] = {
         RULE("xen-device-model-failed", FAILURE,  VMM,      PROCESS_EXIT,   FALSE, CERTAIN, is_device_model_failure),
         RULE("xen-device-model-unexplained", FAILURE, UNKNOWN, UNSEEN,      FALSE, GUESS,   is_device_model_end),
         RULE("xen-destroy",            DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, CERTAIN, is_domain_destroyed),
+        RULE("xen-gone-asked",         UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_domain_gone_after_asked),
         RULE("xen-destroy-unseen",     DESTROY,   OPERATOR, XEN_DESTROY,    FALSE, LIKELY,  is_domain_gone_alive_most_likely),
         RULE("xen-gone",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_domain_gone),
         RULE("vanished",               UNKNOWN,   UNKNOWN,  UNSEEN,         NULL,  GUESS,   is_vanished),

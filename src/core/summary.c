@@ -50,6 +50,9 @@ static const struct {
         { "reset-unexplained", "{name} was reset; its VMM did not say by whom." },
         { "migrated", "{name} was migrated away{by}; it goes on elsewhere." },
         { "migrated-and-quit", "{name} was migrated away{by}, most likely: it was told to quit in the migration's last phase." },
+        { "migration-pause", "{name} was paused by its VMM for the last phase of a migration{by}." },
+        { "migration-failed", "{name} runs on: the migration{by} for whose last phase its VMM had paused it has failed." },
+        { "migrated-here", "{name} was migrated to this host{by}, most likely, and runs since it has arrived." },
         { "qmp-quit", "{name} was destroyed from the host: {who} told its monitor to quit." },
         { "window-closed", "{name} was destroyed from the host: somebody closed its window." },
         { "signal-asked", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
@@ -66,20 +69,29 @@ static const struct {
         { "vmm-internal-error", "{name} was stopped by an internal error of the hypervisor." },
         { "qmp-stop", "{name} was paused from the host (stop) by {who}." },
         { "qmp-cont", "{name} was resumed from the host (cont) by {who}." },
+        { "debugger", "{name} was paused by a debugger, most likely." },
+        { "qmp-stop-unseen", "{name} was paused from the host, most likely at a monitor (stop); nobody was seen to say so, and a snapshot or a debugger pauses it, too." },
+        { "qmp-cont-unseen", "{name} was resumed from the host, most likely at a monitor (cont); nobody was seen to say so, and a snapshot or a debugger lets it run on, too." },
+        { "poweroff-unseen", "{name} was found powered off: most likely its guest did it, while nobody looked; nothing tells whether it was asked to." },
+        { "pause-unseen", "{name} was found paused; who paused it was not seen, for nobody looked." },
+        { "resume-unseen", "{name} was found running, though it had been paused; who resumed it was not seen, for nobody looked." },
         { "signal-stop", "{name} was paused from the host: {who} sent {signal} to its VMM." },
         { "signal-cont", "{name} was resumed from the host: {who} sent SIGCONT to its VMM." },
         { "oom-victim", "{name} was killed by the host's OOM killer." },
         { "oom-daemon", "{name} was killed by {who}, because the host was short of memory." },
+        { "cpu-limit", "{name} was ended by the host: its VMM had used up its limit of CPU time ({signal})." },
         { "oom-cgroup", "{name} was killed, most likely by the host's OOM killer: it took a process of its cgroup." },
         { "signal-by-someone", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
-        { "vmm-own-signal", "{name}'s VMM crashed ({signal}, which nobody sent it){said}" },
+        { "vmm-own-signal", "{name}'s VMM crashed ({signal}, which nobody else sent it){said}" },
         { "kill-unseen", "{name} was destroyed from the host: somebody sent SIGKILL to its VMM; who did was not seen." },
         { "vmm-fault", "{name}'s VMM crashed ({signal}){said}" },
         { "signal-end", "{name} was destroyed from the host: somebody sent {signal} to its VMM; who did was not seen." },
         { "signal-exit", "{name} was destroyed from the host: {who} sent {signal} to {vmm}." },
         { "debug-exit", "{name} was ended by its own guest through isa-debug-exit (exit status {status})." },
+        { "debug-exit-or-error", "{name} was most likely ended by its own guest through isa-debug-exit (exit status {status}, which is an error's, too)." },
         { "vmm-failed", "{name}'s VMM failed (exit status {status}){said}" },
         { "host-shutdown-exit", "{name} ended while the host was shutting down{asked}; most likely it was ended by that." },
+        { "quit-unseen", "{name} is gone: {who} had told its monitor to quit, and that is most likely why; what came of that was not heard." },
         { "exit-unexplained", "{name}'s VMM exited (exit status {status}) and did not say why." },
         { "host-shutdown-unseen", "{name} was ended with its host, which was shutting down{asked} and was started anew." },
         { "host-restarted", "{name} was ended with its host, which went down while it ran and was started anew." },
@@ -118,6 +130,8 @@ static const struct {
         { "xen-device-model-unexplained", "{name}'s device model is gone, and why was not seen; its guest stands still when it asks for a device." },
         { "xen-destroy", "{name} was destroyed from the host by {who}: it had not shut down." },
         { "xen-destroy-unseen", "{name} was destroyed from the host, most likely: it is gone, and was not seen to shut down before." },
+        { "xen-gone-asked",
+          "{name} is gone {button} after {who} had asked something of it through control/shutdown, which it took; whether it did that, or was destroyed, was not seen." },
         { "xen-gone", "{name} is gone; it had shut down before, and why was not seen." },
         { "monitor-ended", "{name} is gone: its monitor ended without a word, and nothing else tells how." },
         { "vanished", "{name} is gone; it went while nobody looked, and nothing tells how." },
@@ -133,9 +147,11 @@ static const struct evidence *proof_of_kind(const struct verdict *verdict, const
 }
 
 /* "root (kill, pid 12)", "root (logged in as anna; kill, pid 12)", "virsh (pid 12)" */
-static void describe_process(const char *user, const char *login, const char *what, int64_t pid, const char *how_sure, char *ret, size_t n_ret) {
-        char number[40] = "";
+static void describe_process(const char *name, int64_t uid, const char *login, const char *what, int64_t pid, const char *how_sure, char *ret,
+                             size_t n_ret) {
+        char number[40] = "", user[40];
 
+        text_user(user, sizeof(user), name, uid);
         if (pid > 0)
                 snprintf(number, sizeof(number), "pid %" PRId64 "%s", pid, how_sure);
         if (*login && strcmp(login, user))
@@ -151,17 +167,20 @@ static void describe_actor(const struct actor *actor, const char *doubt, char *r
         const struct actor_client *client = &actor->client;
         size_t n;
 
-        describe_process(actor->user, actor->login_user, actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process", actor->pid, doubt, ret, n_ret);
+        describe_process(actor->user, actor->uid, actor->login_user, actor->comm[0] ? actor->comm : actor->exe[0] ? actor->exe : "a process", actor->pid, doubt, ret, n_ret);
         if (!client->pid)
                 return;
         n = strlen(ret);
         n += (size_t)snprintf(ret + n, n_ret - n, ", probably for ");
-        describe_process(client->user, "", client->comm[0] ? client->comm : "a process", client->pid, "", ret + n, n_ret - n);
+        describe_process(client->user, client->uid, "", client->comm[0] ? client->comm : "a process", client->pid, "", ret + n, n_ret - n);
 }
 
-/* Who was seen at a monitor was not seen to say it. */
+/* Who was seen at a monitor was not seen to say it; who sent a signal by the word of somebody else's `run` may not have. */
 static const char *doubt_of(const struct verdict *verdict, const struct evidence *items) {
-        return proof_of_kind(verdict, items, EVIDENCE_MONITOR_CLIENT) ? ", most likely" : "";
+        const struct evidence *signal = proof_of_kind(verdict, items, EVIDENCE_SIGNAL);
+        bool is_claimed = signal && signal->source == SOURCE_STDERR && signal->actor && signal->actor->confidence != CONFIDENCE_CERTAIN;
+
+        return is_claimed || proof_of_kind(verdict, items, EVIDENCE_MONITOR_CLIENT) ? ", most likely" : "";
 }
 
 static void describe_span(uint64_t span_ns, char *ret, size_t n_ret) {
@@ -183,7 +202,8 @@ static void describe_signal(const struct verdict *verdict, const struct evidence
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
                 const struct evidence *e = proof_of_kind(verdict, items, kinds[i]);
 
-                if (!e)
+                /* It was not seen which. */
+                if (!e || !e->number)
                         continue;
                 if (e->word[0])
                         snprintf(ret, n_ret, "%s", e->word);

@@ -1,3 +1,4 @@
+#include "core/scene.h"
 #include "core/tally.h"
 
 #include <errno.h>
@@ -39,33 +40,100 @@ static uint64_t since_ns(uint64_t before_ns, uint64_t now_ns) {
         return now_ns > before_ns ? now_ns - before_ns : 0;
 }
 
-static void number_firmware_start(struct tally *tally, struct evidence *reset) {
-        bool goes_on = tally->firmware.number > 0;
-        uint64_t since = since_ns(tally->firmware.began_ns, reset->at_ns);
-
-        if (goes_on && since < FIRMWARE_START_NS) {
-                reset->number = tally->firmware.number;
-                return;
+/* What comes before a reset, and says whose it will be. */
+static void note_way(struct tally *tally, const struct evidence *e) {
+        if (e->kind == EVIDENCE_POWERDOWN || e->kind == EVIDENCE_GUEST_PANICKED || e->kind == EVIDENCE_GUEST_CRASHLOADED) {
+                tally->since.will_answer = true;
+                tally->since.asked_ns = e->at_ns;
+        } else if (evidence_changes_vm(e) && e->kind != EVIDENCE_RESET) {
+                tally->since.is_another_story = true;
+        } else if (e->kind == EVIDENCE_WATCHDOG && says(e, "reset")) {
+                tally->since.has_watchdog_fired = true;
+                tally->since.watchdog_ns = e->at_ns;
+        } else if (e->flag == TRISTATE_TRUE && way_to_reset(e) &&
+                   (!tally->since.way || since_ns(tally->since.way_ns, e->at_ns) > WRITE_ACTS_WITHIN_NS)) {
+                /* The first of several that a reboot tries. */
+                tally->since.way = way_to_reset(e);
+                tally->since.way_ns = e->at_ns;
         }
-        /* A reset of another reason, the host's after the guest's own, is another story. */
-        if (goes_on && since < TALLY_QUIET_NS && !strcmp(tally->firmware.reason, reset->word))
-                tally->firmware.number++;
-        else
-                tally->firmware.number = 1;
+}
+
+/* A button that was pressed long ago does not count. */
+static bool is_an_answer(const struct tally *tally, const struct evidence *reset) {
+        return tally->since.will_answer && since_ns(tally->since.asked_ns, reset->at_ns) <= judge_settings_default.button_likely_ns;
+}
+
+static const char *way_of(const struct tally *tally, const struct evidence *reset) {
+        return since_ns(tally->since.way_ns, reset->at_ns) <= WRITE_ACTS_WITHIN_NS ? tally->since.way : NULL;
+}
+
+/* QEMU says once a second at most that the watchdog has fired. */
+static bool is_by_watchdog(const struct tally *tally, const struct evidence *reset) {
+        uint64_t since = since_ns(tally->since.watchdog_ns, reset->at_ns);
+
+        return tally->since.has_watchdog_fired ? since <= WATCHDOG_ACTS_WITHIN_NS : tally->firmware.by_watchdog && since <= SECOND_NS;
+}
+
+/* A loop is a guest's own, for one reason and in one way; a reset whose way was not seen is like the others. */
+static bool goes_on_resetting(const struct tally *tally, const struct evidence *reset) {
+        const char *way = way_of(tally, reset);
+
+        if (!tally->firmware.number || since_ns(tally->firmware.began_ns, reset->at_ns) >= TALLY_QUIET_NS)
+                return false;
+        if (reset->flag == TRISTATE_FALSE || strcmp(tally->firmware.reason, reset->word) || tally->since.is_another_story ||
+            tally->firmware.is_alone || is_an_answer(tally, reset))
+                return false;
+        return is_by_watchdog(tally, reset) == tally->firmware.by_watchdog && (!way || !tally->firmware.way || way == tally->firmware.way);
+}
+
+static void begin_firmware_start(struct tally *tally, const struct evidence *reset, int64_t number) {
+        const char *way = way_of(tally, reset);
+
+        if (way || number == 1)
+                tally->firmware.way = way;
+        tally->firmware.by_watchdog = is_by_watchdog(tally, reset);
         tally->firmware.began_ns = reset->at_ns;
+        tally->firmware.number = number;
         memcpy(tally->firmware.reason, reset->word, sizeof(tally->firmware.reason));
+        tally->firmware.is_alone = is_an_answer(tally, reset);
+        tally->since.is_another_story = tally->since.will_answer = false;
+        tally->since.has_watchdog_fired = false;
+}
+
+/* The firmware's own reset of the guest that it starts: never the host's. */
+static bool is_of_firmware_start(const struct tally *tally, const struct evidence *reset) {
+        return tally->firmware.number > 0 && reset->flag != TRISTATE_FALSE && since_ns(tally->firmware.began_ns, reset->at_ns) < FIRMWARE_START_NS;
+}
+
+static void number_firmware_start(struct tally *tally, struct evidence *reset) {
+        if (!is_of_firmware_start(tally, reset))
+                begin_firmware_start(tally, reset, goes_on_resetting(tally, reset) ? tally->firmware.number + 1 : 1);
+        tally->since.way = NULL;
         reset->number = tally->firmware.number;
 }
 
 void tally_take_up(struct tally *tally, const struct evidence *evidence) {
-        if (evidence->kind != EVIDENCE_RESET || evidence->number <= 0)
+        if (evidence->kind != EVIDENCE_RESET || evidence->number <= 0) {
+                note_way(tally, evidence);
                 return;
-        if (tally->firmware.number == evidence->number && !strcmp(tally->firmware.reason, evidence->word) &&
-            since_ns(tally->firmware.began_ns, evidence->at_ns) < FIRMWARE_START_NS)
+        }
+        if (tally->firmware.number != evidence->number || !is_of_firmware_start(tally, evidence))
+                begin_firmware_start(tally, evidence, evidence->number);
+        tally->since.way = NULL;
+}
+
+/* Whoever asks vmpower for a reset waits for it, and it is told at once; each has a record of his request's own, so there are no more of these than of those. */
+static void note_request(struct tally *tally, const struct evidence *e) {
+        if (!says(e, "system_reset"))
                 return;
-        tally->firmware.began_ns = evidence->at_ns;
-        tally->firmware.number = evidence->number;
-        memcpy(tally->firmware.reason, evidence->word, sizeof(tally->firmware.reason));
+        if (e->kind == EVIDENCE_REQUEST)
+                tally->n_asked++;
+        else if (e->kind == EVIDENCE_REFUSED && tally->n_asked)
+                tally->n_asked--;
+}
+
+static bool is_asked_for(const struct tally *tally, const struct evidence *evidence) {
+        return evidence->kind == EVIDENCE_RESET && evidence->flag == TRISTATE_FALSE && tally->n_asked;
 }
 
 static bool is_quiet(const struct tally_burst *burst, uint64_t now_ns) {
@@ -108,8 +176,15 @@ static void forget_quiet_bursts(struct tally *tally, uint64_t now_ns) {
 static bool is_held_back(const struct tally *tally, const struct evidence *evidence) {
         const struct tally_burst *burst = find_burst(tally, evidence);
 
-        return evidence_traits(evidence->kind)->may_burst && burst && burst->n_passed == TALLY_KEEP &&
-               !is_quiet(burst, evidence->at_ns);
+        return evidence_may_burst(evidence) && burst && burst->n_passed == TALLY_KEEP &&
+               !is_quiet(burst, evidence->at_ns) && !is_asked_for(tally, evidence);
+}
+
+/* So is what comes of any other request: one fact of each kind. */
+static void let_one_pass(struct tally *tally) {
+        for (struct tally_burst *burst = tally->bursts; burst; burst = burst->next)
+                if (burst->n_passed == TALLY_KEEP && burst->kind != EVIDENCE_RESET)
+                        burst->n_passed--;
 }
 
 bool tally_is_overtaken(const struct tally *tally, const struct evidence *evidence) {
@@ -123,8 +198,17 @@ int tally_offer(struct tally *tally, struct evidence *evidence) {
 
         if (evidence->kind == EVIDENCE_RESET)
                 number_firmware_start(tally, evidence);
+        else
+                note_way(tally, evidence);
+        note_request(tally, evidence);
+        if (is_asked_for(tally, evidence)) {
+                tally->n_asked--;
+                return 0;
+        }
+        if (evidence->kind == EVIDENCE_REQUEST)
+                let_one_pass(tally);
         forget_quiet_bursts(tally, evidence->at_ns);
-        if (!evidence_traits(evidence->kind)->may_burst)
+        if (!evidence_may_burst(evidence))
                 return 0;
 
         burst = find_burst(tally, evidence);

@@ -2,7 +2,9 @@
  * Tally: like facts by the thousand become the first eight, the last eight, and a number.
  *
  * Stands before the store, so that a guest that resets in a loop costs no disk; numbers the firmware starts of such a loop,
- * so that nothing is lost by what is left out.  One per VM.  Does not know what the facts mean beyond that.
+ * so that nothing is lost by what is left out.  A loop is a guest's own resets, all in one way: one that somebody asked for, or that
+ * comes after a button, or another way, is another story, and has the number 1.
+ * What comes of a request is never held back: after each (EVIDENCE_REQUEST) one fact of each kind passes.  One per VM.  Does not know what the facts mean beyond that.
  */
 #pragma once
 
@@ -27,7 +29,19 @@ struct tally {
                 uint64_t began_ns; /* of the newest firmware start */
                 int64_t number;    /* 0: none yet */
                 char reason[EVIDENCE_WORD_MAX];
+                const char *way; /* way_to_reset(); NULL: not seen */
+                bool by_watchdog, is_alone; /* it answered a button, or a panic */
         } firmware;
+        struct {
+                bool is_another_story; /* the VM was changed otherwise: the next reset goes on with nothing */
+                bool will_answer;      /* a button was pressed, or it panicked: nothing goes on with the next reset, either */
+                uint64_t asked_ns;
+                bool has_watchdog_fired;
+                const char *way;
+                uint64_t way_ns;
+                uint64_t watchdog_ns; /* before that reset, too */
+        } since; /* the newest reset */
+        unsigned n_asked; /* resets that vmpower was asked for, and that have not come */
 };
 
 void tally_deinit(struct tally *tally);
@@ -43,7 +57,7 @@ bool tally_is_overtaken(const struct tally *tally, const struct evidence *eviden
 
 /*
  * Offer a fact.  0: it passes, and is still the caller's.  1 (TALLY_HELD): the tally has taken it over and lets it out
- * later.  -ENOMEM.  A reset's `number` is set to its firmware start.
+ * later.  -ENOMEM.  A reset's `number` is set to its firmware start.  One that was asked for always passes: somebody waits for it.
  */
 #define TALLY_HELD 1
 int tally_offer(struct tally *tally, struct evidence *evidence);

@@ -54,19 +54,22 @@ static struct evidence make(enum evidence_kind kind, uint64_t at_ns, const char 
 }
 
 /* As a caller does: true if it passed. */
-static bool offer(struct listener *listener, enum evidence_kind kind, uint64_t at_ns, const char *word) {
-        struct evidence e = make(kind, at_ns, word);
+static bool offer_fact(struct listener *listener, struct evidence e) {
         int r;
 
         e.seq = ++listener->seq;
         if (tally_is_overtaken(&listener->tally, &e))
-                tally_let_out(&listener->tally, at_ns, true, hear, listener);
+                tally_let_out(&listener->tally, e.at_ns, true, hear, listener);
         r = tally_offer(&listener->tally, &e);
         assert_true(r >= 0);
         if (r == TALLY_HELD)
                 return false;
         hear(&e, listener);
         return true;
+}
+
+static bool offer(struct listener *listener, enum evidence_kind kind, uint64_t at_ns, const char *word) {
+        return offer_fact(listener, make(kind, at_ns, word));
 }
 
 static bool reset(struct listener *listener, uint64_t at_ns) {
@@ -114,7 +117,7 @@ static void a_reset_that_is_heard_late_belongs_to_the_firmware_start_that_is(voi
 static void a_loop_of_resets_goes_on_where_somebody_else_has_left_it(void **state) {
         cleanup(free_listener) struct listener *l = new_listener();
         struct evidence facts[] = { make(EVIDENCE_RESET, SECOND, "guest-reset"), make(EVIDENCE_RESET, 3 * SECOND, "guest-reset"),
-                                    make(EVIDENCE_RESET, 3 * SECOND + 400 * MS, "guest-reset"), make(EVIDENCE_STOP, 4 * SECOND, "") };
+                                    make(EVIDENCE_RESET, 3 * SECOND + 400 * MS, "guest-reset"), make(EVIDENCE_STATUS, 4 * SECOND, "running") };
 
         facts[0].number = 1;
         facts[1].number = facts[2].number = 2;
@@ -127,6 +130,89 @@ static void a_loop_of_resets_goes_on_where_somebody_else_has_left_it(void **stat
         assert_int_equal(l->heard[1].number, 3);
         assert_true(reset(l, 20 * SECOND));
         assert_int_equal(l->heard[2].number, 1);
+}
+
+/* One fact after the other, and the number of each reset; `start` 0: it is no reset.  The host's are those that say so. */
+struct told_reset {
+        uint64_t at_ns;
+        enum evidence_kind kind;
+        const char *word;
+        int64_t start;
+};
+
+static void tell_all(struct listener *l, const struct told_reset *facts) {
+        for (; facts->at_ns; facts++) {
+                struct evidence e = make(facts->kind, facts->at_ns, facts->word);
+
+                e.flag = !strcmp(facts->word, "host-qmp-system-reset") ? TRISTATE_FALSE : TRISTATE_TRUE;
+                assert_int_equal(tally_offer(&l->tally, &e), 0);
+                if (facts->start && e.number != facts->start)
+                        fail_msg("%s at %d ms is %d", facts->word, (int)(e.at_ns / MS), (int)e.number);
+        }
+}
+
+static void a_loop_is_of_one_reason_and_of_one_way(void **state) {
+#define RESETS(at_ms, start) { (at_ms) * MS, EVIDENCE_RESET, "guest-reset", start }
+#define IS_RESET(at_ms, start) { (at_ms) * MS, EVIDENCE_RESET, "host-qmp-system-reset", start }
+#define WRITES(at_ms, port) { (at_ms) * MS, EVIDENCE_PORT_WRITE, port, 0 }
+#define DOES(at_ms, kind) { (at_ms) * MS, EVIDENCE_##kind, "", 0 }
+#define BARKS(at_ms, action) { (at_ms) * MS, EVIDENCE_WATCHDOG, action, 0 }
+        static const struct told_reset worlds[][10] = {
+                /* What changes the VM otherwise ends a loop, and the next one begins there. */
+                { RESETS(5000, 1), DOES(6000, SUSPEND), DOES(6500, WAKEUP), RESETS(7000, 1), RESETS(9000, 2) },
+                /* The host's is of no firmware start but its own, however soon. */
+                { RESETS(5000, 1), RESETS(6000, 2), IS_RESET(6200, 1), RESETS(6250, 1), RESETS(7000, 1), RESETS(8000, 2) },
+                /* A button that was pressed long before is not what it answers; a crash kernel's reset is. */
+                { DOES(5000, POWERDOWN), RESETS(700000, 1), RESETS(702000, 2) },
+                { RESETS(5000, 1), DOES(6000, GUEST_CRASHLOADED), RESETS(7000, 1), RESETS(9000, 1) },
+                /* The watchdog's: said once a second at most, and for two seconds; and only where it resets. */
+                { BARKS(4999, "reset"), RESETS(5000, 1), RESETS(5700, 2), RESETS(7000, 1) },
+                { RESETS(5000, 1), BARKS(5600, "reset"), RESETS(8000, 2) },
+                { RESETS(5000, 1), BARKS(5999, "none"), RESETS(6000, 2) },
+                /* A way that led to nothing is not that of a reset long after, nor the first of those that did. */
+                { WRITES(3500, "0xcf9"), RESETS(5000, 1), WRITES(6999, "0x64"), RESETS(7000, 2) },
+                { WRITES(3000, "0x64"), WRITES(4999, "0xcf9"), RESETS(5000, 1), WRITES(6999, "0x64"), RESETS(7000, 1) },
+                /* Of several that a reboot tries the first is its way. */
+                { WRITES(4998, "0x64"), WRITES(4999, "0xcf9"), RESETS(5000, 1), WRITES(6999, "0x64"), RESETS(7000, 2) },
+                /* The way of the reset before is not this one's, however soon it comes; nor is that of the loop before. */
+                { WRITES(4999, "0xcf9"), RESETS(5000, 1), WRITES(5599, "0x64"), RESETS(5600, 1) },
+                { WRITES(4999, "0xcf9"), RESETS(5000, 1), RESETS(30000, 1), WRITES(31999, "0x64"), RESETS(32000, 2) },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(worlds); i++) {
+                cleanup(free_listener) struct listener *l = new_listener();
+
+                tell_all(l, worlds[i]);
+        }
+}
+
+/* What it does there, nobody knows. */
+static void a_write_on_a_machine_that_is_not_known_is_no_way(void **state) {
+        cleanup(free_listener) struct listener *l = new_listener();
+
+        offer(l, EVIDENCE_PORT_WRITE, 5 * SECOND - MS, "0x64");
+        reset(l, 5 * SECOND);
+        offer(l, EVIDENCE_PORT_WRITE, 7 * SECOND - MS, "0xcf9");
+        reset(l, 7 * SECOND);
+        assert_int_equal(l->heard[3].number, 2);
+}
+
+static void what_was_seen_of_a_loop_goes_on_with_it(void **state) {
+        static const struct told_reset goes_on[] = { WRITES(5599, "0x64"), RESETS(5600, 1), { 0 } };
+        cleanup(free_listener) struct listener *l = new_listener(), *other = new_listener();
+        struct evidence way = make(EVIDENCE_PORT_WRITE, 4999 * MS, "0xcf9"), first = make(EVIDENCE_RESET, 5 * SECOND, "guest-reset");
+
+        way.flag = TRISTATE_TRUE;
+        first.number = 1;
+        tally_take_up(&l->tally, &way);
+        tally_take_up(&l->tally, &first);
+        tell_all(l, goes_on);
+        /* Each that was the first of its loop is: the last of them goes on. */
+        tally_take_up(&other->tally, &first);
+        first.at_ns = 30 * SECOND;
+        tally_take_up(&other->tally, &first);
+        assert_true(reset(other, 35 * SECOND));
+        assert_int_equal(other->heard[0].number, 2);
 }
 
 static void the_instant_zero_is_an_instant(void **state) {
@@ -161,6 +247,66 @@ static void the_first_eight_pass_and_the_last_eight_come_later_with_a_number(voi
         for (unsigned i = 0; i < TALLY_KEEP; i++)
                 assert_int_equal(l->heard[TALLY_KEEP + 1 + i].at_ns, SECOND + (100 - TALLY_KEEP + i) * 45 * MS);
         assert_int_equal(tally_next_deadline(&l->tally), UINT64_MAX);
+}
+
+/* A reset by the host; one that vmpower was asked for is one that somebody waits for. */
+static bool reset_by_host(struct listener *listener, uint64_t at_ns) {
+        struct evidence e = make(EVIDENCE_RESET, at_ns, "host-qmp-system-reset");
+
+        e.flag = TRISTATE_FALSE;
+        if (tally_is_overtaken(&listener->tally, &e))
+                tally_let_out(&listener->tally, at_ns, true, hear, listener);
+        if (tally_offer(&listener->tally, &e) == TALLY_HELD)
+                return false;
+        assert_int_equal(e.number, 1);
+        hear(&e, listener);
+        return true;
+}
+
+static void a_reset_that_was_asked_for_passes_however_many_there_are(void **state) {
+        cleanup(free_listener) struct listener *l = new_listener();
+
+        for (unsigned i = 0; i < 100; i++) {
+                offer(l, EVIDENCE_REQUEST, SECOND + i * 100 * MS, "system_reset");
+                assert_true(reset_by_host(l, SECOND + i * 100 * MS + MS));
+        }
+        /* What was refused is no more asked for; what nobody asked for is held as a burst is. */
+        offer(l, EVIDENCE_REQUEST, 12 * SECOND, "system_reset");
+        offer(l, EVIDENCE_REFUSED, 12 * SECOND + MS, "system_reset");
+        for (unsigned i = 0; i < 20; i++)
+                assert_int_equal(reset_by_host(l, 12 * SECOND + 2 * MS + i * 10 * MS), i < TALLY_KEEP);
+        /* And is told before the next that was; a guest's own is not what was asked for. */
+        offer(l, EVIDENCE_REQUEST, 13 * SECOND, "system_reset");
+        assert_false(reset(l, 13 * SECOND));
+        assert_true(reset_by_host(l, 13 * SECOND + MS));
+        assert_int_equal(l->heard[l->n_heard - 1].at_ns, 13 * SECOND + MS);
+        assert_int_equal(l->heard[l->n_heard - 2].at_ns, 13 * SECOND);
+        assert_int_equal(l->heard[l->n_heard - 3].at_ns, 12 * SECOND + 192 * MS);
+}
+
+static void no_other_request_and_no_refusal_of_anothers_lets_a_reset_pass(void **state) {
+        cleanup(free_listener) struct listener *l = new_listener();
+
+        offer(l, EVIDENCE_REFUSED, SECOND - MS, "system_reset");
+        for (unsigned i = 0; i < 20; i++) {
+                offer(l, EVIDENCE_REQUEST, SECOND + i * 10 * MS, "stop");
+                assert_int_equal(reset_by_host(l, SECOND + i * 10 * MS + MS), i < TALLY_KEEP);
+        }
+}
+
+/* As many as are asked for pass beyond the bound, and no more. */
+static void what_comes_of_a_request_passes_once(void **state) {
+        cleanup(free_listener) struct listener *l = new_listener();
+
+        for (unsigned i = 0; i < TALLY_KEEP / 2; i++)
+                assert_true(offer(l, EVIDENCE_STOP, SECOND + i, ""));
+        for (unsigned i = 0; i < TALLY_KEEP / 2; i++)
+                offer(l, EVIDENCE_REQUEST, SECOND + 10 + i, "stop");
+        for (unsigned i = 0; i < TALLY_KEEP; i++)
+                assert_int_equal(offer(l, EVIDENCE_STOP, SECOND + 20 + i, ""), i < TALLY_KEEP / 2);
+        offer(l, EVIDENCE_REQUEST, SECOND + 40, "stop");
+        assert_true(offer(l, EVIDENCE_STOP, SECOND + 41, ""));
+        assert_false(offer(l, EVIDENCE_STOP, SECOND + 42, ""));
 }
 
 static void nothing_is_omitted_where_the_ring_holds_all(void **state) {
@@ -240,6 +386,22 @@ static void what_cannot_burst_always_passes(void **state) {
                 for (unsigned i = 0; i < 30; i++)
                         assert_true(offer(l, kinds[k], SECOND + i, ""));
         assert_int_equal(tally_next_deadline(&l->tally), UINT64_MAX);
+}
+
+static void what_a_guest_only_tries_it_may_try_for_ever(void **state) {
+        static const enum evidence_kind kinds[] = { EVIDENCE_SHUTDOWN, EVIDENCE_SUSPEND_DISK };
+
+        for (size_t k = 0; k < N_ELEMENTS(kinds); k++) {
+                cleanup(free_listener) struct listener *l = new_listener();
+                struct evidence tried = make(kinds[k], SECOND, "");
+
+                tried.source = SOURCE_TRACE;
+                for (unsigned i = 0; i < 30; i++, tried.at_ns++)
+                        assert_int_equal(offer_fact(l, tried), i < TALLY_KEEP);
+                /* What came of it does not wait. */
+                assert_true(offer(l, EVIDENCE_EXITED, tried.at_ns, ""));
+                assert_int_equal(l->n_heard, 2 * TALLY_KEEP + 2);
+        }
 }
 
 static void kinds_burst_each_for_itself(void **state) {
@@ -334,14 +496,21 @@ int main(void) {
                 cmocka_unit_test(resets_within_half_a_second_are_one_firmware_start),
                 cmocka_unit_test(a_reset_that_is_heard_late_belongs_to_the_firmware_start_that_is),
                 cmocka_unit_test(a_loop_of_resets_goes_on_where_somebody_else_has_left_it),
+                cmocka_unit_test(a_loop_is_of_one_reason_and_of_one_way),
+                cmocka_unit_test(a_write_on_a_machine_that_is_not_known_is_no_way),
+                cmocka_unit_test(what_was_seen_of_a_loop_goes_on_with_it),
                 cmocka_unit_test(the_instant_zero_is_an_instant),
                 cmocka_unit_test(the_first_eight_pass_and_the_last_eight_come_later_with_a_number),
+                cmocka_unit_test(a_reset_that_was_asked_for_passes_however_many_there_are),
+                cmocka_unit_test(no_other_request_and_no_refusal_of_anothers_lets_a_reset_pass),
+                cmocka_unit_test(what_comes_of_a_request_passes_once),
                 cmocka_unit_test(nothing_is_omitted_where_the_ring_holds_all),
                 cmocka_unit_test(each_hold_is_twice_as_long_as_the_last),
                 cmocka_unit_test(after_ten_quiet_seconds_all_is_as_before),
                 cmocka_unit_test(a_fact_that_happened_earlier_is_no_quiet_time),
                 cmocka_unit_test(a_tally_at_rest_owns_nothing),
                 cmocka_unit_test(what_cannot_burst_always_passes),
+                cmocka_unit_test(what_a_guest_only_tries_it_may_try_for_ever),
                 cmocka_unit_test(kinds_burst_each_for_itself),
                 cmocka_unit_test(what_is_held_goes_out_together_in_the_order_in_which_it_happened),
                 cmocka_unit_test(a_change_that_passes_overtakes_what_is_held),

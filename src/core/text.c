@@ -1,5 +1,7 @@
 #include "core/text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -34,11 +36,16 @@ static size_t utf8_length(const unsigned char *bytes, size_t n) {
 static int is_control(const unsigned char *character, size_t length) {
         if (length == 1)
                 return character[0] < 0x20 || character[0] == 0x7f;
-        /* C1 controls, U+0080 to U+009F: terminals obey them too. */
-        return length == 2 && character[0] == 0xc2 && character[1] < 0xa0;
+        /* C1 controls, U+0080 to U+009F: terminals obey them too.  U+061C: the Arabic letter mark. */
+        if (length == 2)
+                return (character[0] == 0xc2 && character[1] < 0xa0) || (character[0] == 0xd8 && character[1] == 0x9c);
+        /* What turns text around, or ends its line: U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069 (Unicode Standard Annex 9, Bidi_Control). */
+        return length == 3 && character[0] == 0xe2 &&
+               ((character[1] == 0x80 && (character[2] == 0x8e || character[2] == 0x8f || (character[2] >= 0xa8 && character[2] <= 0xae))) ||
+                (character[1] == 0x81 && character[2] >= 0xa6 && character[2] <= 0xa9));
 }
 
-void text_copy(char *ret_text, size_t n_ret, const char *text, size_t n_text) {
+bool text_copy(char *ret_text, size_t n_ret, const char *text, size_t n_text) {
         size_t from = 0, to = 0;
 
         while (from < n_text && text[from]) {
@@ -59,8 +66,29 @@ void text_copy(char *ret_text, size_t n_ret, const char *text, size_t n_text) {
                 from += length;
         }
         ret_text[to] = '\0';
+        return from >= n_text || !text[from];
 }
 
-void text_set(char *ret_text, size_t n_ret, const char *text) {
-        text_copy(ret_text, n_ret, text ? text : "", text ? strlen(text) : 0);
+bool text_set(char *ret_text, size_t n_ret, const char *text) {
+        return text_copy(ret_text, n_ret, text ? text : "", text ? strlen(text) : 0);
+}
+
+void text_fit(char *ret_text, size_t n_ret, const char *text) {
+        if (text_set(ret_text, n_ret, text))
+                return;
+        text_set(ret_text, n_ret - 3, text);
+        strcat(ret_text, "...");
+}
+
+int text_field(const char *text, int columns) {
+        for (; *text; text++)
+                columns += ((unsigned char)*text & 0xc0) == 0x80;
+        return columns;
+}
+
+void text_user(char *ret_text, size_t n_ret, const char *user, int64_t uid) {
+        if (*user || uid < 0)
+                text_set(ret_text, n_ret, user);
+        else
+                snprintf(ret_text, n_ret, "uid %" PRId64, uid);
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -72,6 +73,53 @@ static void copying_ends_at_the_length_or_at_a_nul(void **state) {
         assert_string_equal(text, "??");
 }
 
+static void what_is_cut_says_so(void **state) {
+        static const struct {
+                size_t n;
+                const char *from, *to;
+        } cases[] = {
+                { 8, "abcdefg", "abcdefg" }, { 8, "abcdefgh", "abcd..." }, { 4, "abcd", "..." }, { 4, "abc", "abc" }, { 8, "abc\xc3\xa4xyz", "abc..." }, { 8, NULL, "" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                char text[32];
+
+                text_fit(text, cases[i].n, cases[i].from);
+                assert_string_equal(text, cases[i].to);
+        }
+}
+
+static void a_field_is_as_wide_whatever_its_characters(void **state) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "%-*s|", text_field("abc", 5), "abc");
+        assert_string_equal(text, "abc  |");
+        snprintf(text, sizeof(text), "%-*s|", text_field("ü世🖥", 5), "ü世🖥");
+        assert_string_equal(text, "ü世🖥  |");
+        assert_int_equal(text_field("", 5), 5);
+}
+
+static void what_turns_text_around_is_replaced(void **state) {
+        char text[64];
+
+        text_set(text, sizeof(text), "a\u202e\u202a\u2066\u2069\u200e\u200f\u2028\u2029\u061cb");
+        assert_string_equal(text, "a?????????b");
+        /* Their neighbours stay. */
+        text_set(text, sizeof(text), "\u200d\u2010\u2027\u202f\u2065\u206a\u061d");
+        assert_string_equal(text, "\u200d\u2010\u2027\u202f\u2065\u206a\u061d");
+}
+
+static void a_user_without_a_name_has_a_number(void **state) {
+        char text[16];
+
+        text_user(text, sizeof(text), "anna", 1000);
+        assert_string_equal(text, "anna");
+        text_user(text, sizeof(text), "", 123456);
+        assert_string_equal(text, "uid 123456");
+        text_user(text, sizeof(text), "", -1);
+        assert_string_equal(text, "");
+}
+
 static void copying_twice_changes_nothing(void **state) {
         unsigned char bytes[64];
         char once[24], twice[24];
@@ -94,6 +142,10 @@ int main(void) {
                 cmocka_unit_test(what_is_not_printable_is_replaced),
                 cmocka_unit_test(a_character_is_never_split_at_the_bound),
                 cmocka_unit_test(copying_ends_at_the_length_or_at_a_nul),
+                cmocka_unit_test(what_is_cut_says_so),
+                cmocka_unit_test(a_field_is_as_wide_whatever_its_characters),
+                cmocka_unit_test(what_turns_text_around_is_replaced),
+                cmocka_unit_test(a_user_without_a_name_has_a_number),
                 cmocka_unit_test(copying_twice_changes_nothing),
         };
 

@@ -100,6 +100,23 @@ bool is_domain_gone_alive_most_likely(struct scene *s) {
         return !hypercall || (!is_cleaning_up(hypercall) && prove(s, hypercall));
 }
 
+/* What it was asked for and has taken it may have done, and been cleaned up after, between two looks: that it was destroyed is no likelier. */
+bool is_domain_gone_after_asked(struct scene *s) {
+        const struct evidence *acknowledged, *request, *hypercall;
+
+        if (!cause_is(s, EVIDENCE_DOMAIN_GONE) || s->cause->flag != TRISTATE_NULL)
+                return false;
+        hypercall = destroying(s);
+        if (hypercall && is_cleaning_up(hypercall))
+                return false;
+        acknowledged = scene_last_before(s, EVIDENCE_CONTROL_ACKNOWLEDGED, NULL, s->cause, s->settings->button_certain_ns);
+        if (!acknowledged)
+                return false;
+        request = scene_last_before(s, EVIDENCE_CONTROL_REQUEST, acknowledged->word, acknowledged, UINT64_MAX);
+        prove(s, hypercall);
+        return prove(s, request) && prove(s, acknowledged);
+}
+
 bool is_domain_gone(struct scene *s) {
         if (!cause_is(s, EVIDENCE_DOMAIN_GONE))
                 return false;

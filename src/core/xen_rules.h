@@ -13,6 +13,7 @@ bool is_domain_shutdown_because(struct scene *s, const char *reason);
 bool is_domain_button_obeyed(struct scene *s, uint64_t within_ns, bool or_unseen);
 bool is_asked_by_going_down(struct scene *s);
 bool is_domain_destroyed(struct scene *s);
+bool is_domain_gone_after_asked(struct scene *s);
 bool is_domain_gone_alive_most_likely(struct scene *s);
 bool is_domain_gone(struct scene *s);
 bool is_asked_poweroff(struct scene *s);

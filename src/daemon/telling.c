@@ -86,7 +86,7 @@ static void on_hook(const char *path, void *userdata) {
                 trouble(telling, why);
 }
 
-static void on_refused(const char *line, void *userdata) {
+static void on_refused(const char *path, const char *line, void *userdata) {
         trouble(userdata, line);
 }
 

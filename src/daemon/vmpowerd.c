@@ -24,6 +24,7 @@
 struct daemon {
         sd_event *event;
         struct store *store;
+        int claim; /* to the state directory; -1: none */
         struct handover *handover;
         struct keeper *keeper;
         struct telling *telling;
@@ -142,6 +143,9 @@ static int start(struct daemon *daemon, const struct configuration *configuratio
         if (r)
                 return r;
         r = store_open(&daemon->store, state, STORE_WRITE, why);
+        /* With sockets elsewhere there may be another one all the same. */
+        if (!r)
+                r = store_claim(state, &daemon->claim, why);
         config.handover = daemon->handover;
         /* Before the keeper: a new outlet begins before the first verdict. */
         if (!r)
@@ -187,9 +191,27 @@ static int on_told_to_end(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        say(SD_NOTICE, "it does not read its configuration again on SIGHUP; restart it for that");
+        return 0;
+}
+
+/* Nothing is stored any more, in this life: the next one opens what is there by then, or makes it. */
+static int on_anything(sd_event_source *source, void *userdata) {
+        struct daemon *daemon = userdata;
+        char line[PATH_MAX + 96];
+
+        if (!daemon->store || !store_has_lost_file(daemon->store))
+                return 0;
+        snprintf(line, sizeof(line), "%s was moved or removed while it was in use: nothing can be stored; it ends, and is to be started again",
+                 store_path(daemon->store));
+        say(SD_ERR, line);
+        return sd_event_exit(daemon->event, -ESTALE);
+}
+
 static int run(const struct configuration *configuration) {
-        static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
-        struct daemon daemon = { 0 };
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+        struct daemon daemon = { .claim = -1 };
         sigset_t blocked;
         int r;
 
@@ -198,12 +220,20 @@ static int run(const struct configuration *configuration) {
         for (size_t i = 0; i < N_ELEMENTS(signals); i++)
                 sigaddset(&blocked, signals[i]);
         sigprocmask(SIG_BLOCK, &blocked, NULL);
+        /* Nobody may read standard error any more; and what others take for a wish to hear of something is none to end. */
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGUSR1, SIG_IGN);
+        signal(SIGUSR2, SIG_IGN);
 
         r = sd_event_new(&daemon.event);
         if (r >= 0)
                 r = sd_event_add_signal(daemon.event, NULL, SIGTERM, on_told_to_end, &daemon);
         if (r >= 0)
                 r = sd_event_add_signal(daemon.event, NULL, SIGINT, on_told_to_end, &daemon);
+        if (r >= 0)
+                r = sd_event_add_signal(daemon.event, NULL, SIGHUP, on_hangup, &daemon);
+        if (r >= 0)
+                r = sd_event_add_post(daemon.event, NULL, on_anything, &daemon);
         if (r >= 0)
                 r = start(&daemon, configuration);
         if (r >= 0) {
@@ -222,6 +252,7 @@ static int run(const struct configuration *configuration) {
         keeper_free(daemon.keeper);
         handover_free(daemon.handover);
         store_close(daemon.store);
+        close_fd(&daemon.claim);
         sd_event_unref(daemon.event);
         return r < 0;
 }

@@ -117,17 +117,16 @@ static void look_at_kvm(const struct doctor *doctor) {
 }
 
 static void look_at_trace(const struct doctor *doctor) {
-        static const struct check parts[_TRACE_PART_N] = {
-                [TRACE_SIGNALS] = { "trace-signals", true, "a `kill -9` will be seen, its sender will not" },
-                [TRACE_OOM] = { "trace-oom", true, "whom the OOM killer took is concluded from the counter of his cgroup" },
-                [TRACE_EXITS] = { "trace-exits", true, "how a process ends that is not our child may not be seen" },
-                [TRACE_PORTS] = { "trace-ports", true,
-                        "by which port a guest powers off or resets is not seen, and without its monitor not that it does" },
-                [TRACE_KVM_EXITS] = { "trace-kvm-exits", true, "a guest's triple fault is not told from another reset" },
-                [TRACE_BIRTHS] = { "trace-births", true, "VMs under software emulation that start after vmpowerd are not found until it is started again" },
-                [TRACE_SENDERS] = { "trace-senders", true, "who sends a signal and is gone at once may be known by his pid alone" },
-                [TRACE_HYPERCALLS] = { "trace-hypercalls", true,
-                        "who destroys, pauses or resumes a domain of Xen's is not seen, and of one that is gone it may be likely only that it was destroyed" },
+        static const char *const costs[_TRACE_PART_N] = {
+                [TRACE_SIGNALS] = "a `kill -9` will be seen, its sender will not",
+                [TRACE_OOM] = "whom the OOM killer took is concluded from the counter of his cgroup",
+                [TRACE_EXITS] = "how a process ends that is not our child may not be seen",
+                [TRACE_PORTS] = "by which port a guest powers off or resets is not seen, and without its monitor not that it does",
+                [TRACE_KVM_EXITS] = "a guest's triple fault is not told from another reset",
+                [TRACE_BIRTHS] = "VMs under software emulation that start after vmpowerd are not found until it is started again",
+                [TRACE_SENDERS] = "who sends a signal and is gone at once may be known by his pid alone",
+                [TRACE_HYPERCALLS] =
+                        "who destroys, pauses or resumes a domain of Xen's is not seen, and of one that is gone it may be likely only that it was destroyed",
         };
         const char *wanted = getenv("VMPOWER_TRACE");
         char repair[DOCTOR_REPAIR_MAX], cgroup[PATH_MAX], why[FOUND_MAX];
@@ -144,10 +143,12 @@ static void look_at_trace(const struct doctor *doctor) {
                         cgroup_try_remove(cgroup);
         }
         for (size_t i = 0; i < _TRACE_PART_N; i++) {
+                const struct check part = { trace_part_name((enum trace_part)i), true, costs[i] };
+
                 if (i == TRACE_HYPERCALLS && !xen_dom0_is_here())
                         continue;
                 repair_trace(found.results[i], repair);
-                tell(doctor, &parts[i], found.results[i], found.found[i], repair);
+                tell(doctor, &part, found.results[i], found.found[i], repair);
         }
 }
 
@@ -225,18 +226,19 @@ static void look_at_run_directory(const struct doctor *doctor) {
 
 struct hooks {
         size_t n_found, n_refused;
-        char refused[FOUND_MAX]; /* the last one */
+        char refused[FOUND_MAX], path[FOUND_MAX]; /* the last one */
 };
 
 static void on_hook(const char *path, void *userdata) {
         ((struct hooks *)userdata)->n_found++;
 }
 
-static void on_refused(const char *line, void *userdata) {
+static void on_refused(const char *path, const char *line, void *userdata) {
         struct hooks *hooks = userdata;
 
         hooks->n_refused++;
         snprintf(hooks->refused, sizeof(hooks->refused), "%.300s", line);
+        snprintf(hooks->path, sizeof(hooks->path), "%s", path);
 }
 
 static void look_at_outlets(const struct doctor *doctor) {
@@ -262,7 +264,7 @@ static void look_at_outlets(const struct doctor *doctor) {
                 r = found_say(found, -EPERM, "%s", seen.refused);
         else
                 found_say(found, 0, "%zu in %.200s", seen.n_found, path);
-        repair_hooks(path, repair);
+        repair_hooks(path, seen.path, repair);
         tell(doctor, &hooks, r, found, repair);
 }
 

@@ -1,5 +1,7 @@
 #include "engine/doctor_repair.h"
 
+#include "basics/capabilities.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -71,10 +73,18 @@ void repair_logind(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
 }
 
 void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]) {
-        if (error == -EPERM)
+        const bool can_program = capabilities_have(CAP_BPF), can_look = capabilities_have(CAP_PERFMON);
+
+        /* Of root something was taken. */
+        if (error == -EPERM && !geteuid() && !(can_program && can_look))
+                SAY("run it with %s%s%s, which this root has not (in a container:%s%s)", can_program ? "" : "CAP_BPF", can_program || can_look ? "" : " and ",
+                    can_look ? "" : "CAP_PERFMON", can_program ? "" : " --cap-add BPF", can_look ? "" : " --cap-add PERFMON");
+        else if (error == -EPERM)
                 SAY("%s", repair_system_daemon());
         else if (error == -ECANCELED)
                 SAY("unset VMPOWER_TRACE");
+        else if (error == -ENOENT)
+                SAY("%smount -t tracefs tracefs /sys/kernel/tracing", sudo());
         else if (error == -ENOSYS)
                 SAY("%smodprobe kvm; boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as Debian's are", sudo());
         else if (error == -EOPNOTSUPP)
@@ -103,7 +113,7 @@ void repair_directory(const char *variable, const char *path, mode_t mode, int e
                 break;
         case ENOSPC:
         case EDQUOT:
-                SAY("vmpower prune --larger-than 100M");
+                SAY("make room: df -h '%.400s'", path);
                 break;
         case EACCES:
         case EPERM:
@@ -116,6 +126,9 @@ void repair_directory(const char *variable, const char *path, mode_t mode, int e
         }
 }
 
-void repair_hooks(const char *path, char ret_repair[static DOCTOR_REPAIR_MAX]) {
-        SAY("%schown -R %.64s '%.400s' && %schmod -R go-w '%.400s'", sudo(), user(), path, sudo(), path);
+void repair_hooks(const char *path, const char *refused, char ret_repair[static DOCTOR_REPAIR_MAX]) {
+        if (access(refused, X_OK))
+                SAY("%schmod +x '%.400s'", sudo(), refused);
+        else
+                SAY("%schown -R %.64s '%.400s' && %schmod -R go-w '%.400s'", sudo(), user(), path, sudo(), path);
 }

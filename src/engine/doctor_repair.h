@@ -23,4 +23,5 @@ void repair_xen(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 void repair_trace(int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
 /* A directory that is to be ours, of that mode; `variable` names another one. */
 void repair_directory(const char *variable, const char *path, mode_t mode, int error, char ret_repair[static DOCTOR_REPAIR_MAX]);
-void repair_hooks(const char *path, char ret_repair[static DOCTOR_REPAIR_MAX]);
+/* `refused`: the one in the directory `path` that is not run. */
+void repair_hooks(const char *path, const char *refused, char ret_repair[static DOCTOR_REPAIR_MAX]);

@@ -155,9 +155,13 @@ struct arrival {
 
 static int compare_arrivals(const void *a, const void *b) {
         const struct arrival *x = a, *y = b;
+        bool x_ends = evidence_ends_process(x->evidence), y_ends = evidence_ends_process(y->evidence);
 
         if (x->vm != y->vm)
                 return x->vm->instance.id < y->vm->instance.id ? -1 : 1;
+        /* What a process has to say it says before it ends, though its end may be read first. */
+        if (x_ends != y_ends)
+                return x_ends ? 1 : -1;
         return evidence_is_before(x->evidence, y->evidence) ? -1 : evidence_is_before(y->evidence, x->evidence) ? 1 : 0;
 }
 

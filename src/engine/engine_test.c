@@ -455,9 +455,51 @@ static void what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left(void *
         assert_int_equal(n, 100);
 }
 
+/* It is reaped before its last words are read. */
+static void what_a_vm_did_last_is_told_last(void **state) {
+        struct world *world = *state;
+        const struct store_query query = { .name = "vm-0" };
+
+        report(world, 0, SOURCE_QMP, EVIDENCE_MONITOR_OPENED, "7.2.22");
+        report(world, 0, SOURCE_QMP, EVIDENCE_STOP, "");
+        report(world, 0, SOURCE_QMP, EVIDENCE_STATUS, "paused");
+        run_until(world, 1, 0);
+        world->at_ns += 20000000;
+        report(world, 0, SOURCE_QMP, EVIDENCE_RESUME, "");
+        report(world, 0, SOURCE_QMP, EVIDENCE_SHUTDOWN, "guest-shutdown");
+        report(world, 0, SOURCE_QMP, EVIDENCE_MONITOR_CLOSED, "");
+        world->at_ns -= 20000000;
+        report(world, 0, SOURCE_PROCESS, EVIDENCE_EXITED, "");
+        run_until(world, 3, 1);
+        assert_int_equal(world->told[1].transition, TRANSITION_RESUME);
+        assert_int_equal(world->told[2].transition, TRANSITION_POWEROFF);
+        assert_string_equal(history(world, &query), told(world));
+}
+
+static void what_the_daemon_leaves_is_the_daemons_still(void **state) {
+        struct store_vm instance = { .pid = 1, .uid = -1, .began_ns = 1, .is_daemons = true }, found;
+        struct policy policy = policy_default(false);
+        struct world *world = *state;
+        struct engine_vm *vm;
+        char why[STORE_WHY_MAX];
+
+        strcpy(instance.identity.name, "kept");
+        strcpy(instance.identity.instance, "boot:kept:1");
+        strcpy(instance.identity.backend, "qemu");
+        assert_int_equal(engine_add_vm(world->engine, &instance, &policy, true, &vm, NULL, why), 0);
+        assert_int_equal(engine_vm_leave(vm, NULL), 0);
+        engine_settle(world->engine);
+        assert_int_equal(store_find_vm(world->store, "kept", &found), 0);
+        assert_true(found.is_daemons);
+        assert_string_equal(found.watcher, "");
+        store_vm_deinit(&found);
+        engine_remove_vm(vm);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
+                SENTENCE(what_a_vm_did_last_is_told_last),
                 SENTENCE(a_verdict_is_stored_and_told),
                 SENTENCE(on_a_full_disk_it_says_so_and_keeps_judging),
                 SENTENCE(once_there_is_room_what_was_told_is_stored_once_and_in_order),
@@ -469,6 +511,7 @@ int main(void) {
                 SENTENCE(a_vm_that_is_added_while_the_disk_takes_nothing_holds_up_nobody),
                 SENTENCE(what_somebody_waits_for_is_recorded_once_the_disk_is_flushed),
                 SENTENCE(what_is_held_back_of_a_burst_is_on_record_when_its_vm_is_left),
+                SENTENCE(what_the_daemon_leaves_is_the_daemons_still),
         };
 
         cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -67,17 +67,10 @@ int engine_add_vm(struct engine *engine, struct store_vm *instance, const struct
         return 0;
 }
 
-static void vm_report_gap(struct engine_vm *vm, const char *reason) {
-        struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
-
-        evidence_set_text(&gap, reason, strlen(reason));
-        source_report(&vm->sink, &gap);
-}
-
 static int vm_set_watcher(struct engine_vm *vm, const char *watcher) {
         struct store_batch *batch = engine_open_batch(vm->engine);
 
-        return batch ? store_batch_set_watcher(batch, vm->instance.id, watcher) : -ENOMEM;
+        return batch ? store_batch_set_watcher(batch, vm->instance.id, watcher, vm->instance.is_daemons) : -ENOMEM;
 }
 
 int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char *watcher, const struct policy *policy,
@@ -100,7 +93,7 @@ int engine_adopt_vm(struct engine *engine, struct store_vm *instance, const char
         /* Its owner does not know it yet: what there is to tell is told soon. */
         engine_vm_wake_at(vm, source_now_ns());
         if (gap)
-                vm_report_gap(vm, gap);
+                source_report_gap(&vm->sink, SOURCE_VMPOWER, "%s", gap);
         if (vm_set_watcher(vm, watcher))
                 engine_trouble(engine, "%s: out of memory", vm->instance.identity.name);
         *ret_vm = vm;
@@ -191,7 +184,7 @@ const struct decision *engine_vm_decision(const struct engine_vm *vm, const char
 int engine_vm_leave(struct engine_vm *vm, const char *reason) {
         tally_let_out(&vm->tally, 0, true, engine_vm_let_out, vm);
         if (reason)
-                vm_report_gap(vm, reason);
+                source_report_gap(&vm->sink, SOURCE_VMPOWER, "%s", reason);
         return vm_set_watcher(vm, "");
 }
 

@@ -192,9 +192,23 @@ static bool lane_is_waiting(const struct lane *lane) {
         return lane->is_ending || lane->is_full || lane->away_until_ns;
 }
 
+/* May one more be told at once?  One that waits to be tried again is not being told. */
+static bool lane_has_slot(const struct lane *lane) {
+        unsigned n_telling = 0;
+
+        for (size_t i = 0; i < lane->n_flights; i++)
+                n_telling += !lane->flights[i].retry_ns;
+        return !lane_is_waiting(lane) && n_telling < lane->outlet->at_once;
+}
+
+/* One that was not begun yet?  Strictly one after the other: none goes past one that waits. */
+static bool lane_may_begin(const struct lane *lane) {
+        return lane_has_slot(lane) && lane->n_flights < (lane->outlet->at_once > 1 ? LANE_FLIGHTS_MAX : 1);
+}
+
 /* May the next one be begun? */
 static bool lane_has_room(const struct lane *lane) {
-        return !lane_is_waiting(lane) && lane->n_flights < lane->outlet->at_once &&
+        return lane_may_begin(lane) &&
                lane->reached - lane_cursor(lane) < lane->config->ahead_max;
 }
 
@@ -216,7 +230,7 @@ static void lane_begin(struct lane *lane, const struct verdict_record *record) {
 
 /* Nobody can look it up later: now, or never. */
 static void lane_tell_unstored(struct lane *lane, const struct verdict_record *record) {
-        bool has_room = !lane_is_waiting(lane) && lane->n_flights < lane->outlet->at_once;
+        bool has_room = lane_may_begin(lane);
         int r = has_room ? lane_ask(lane, record) : OUTLET_FULL;
 
         if (r == OUTLET_FULL) {
@@ -299,7 +313,7 @@ static void lane_retry(struct lane *lane) {
 
         if (lane->away_until_ns && lane->away_until_ns <= now)
                 lane->away_until_ns = 0;
-        for (size_t i = 0; i < LANE_FLIGHTS_MAX && !lane_is_waiting(lane) && (flight = find_due(lane, now)); i++) {
+        for (size_t i = 0; i < LANE_FLIGHTS_MAX && lane_has_slot(lane) && (flight = find_due(lane, now)); i++) {
                 uint64_t number = flight->number;
                 int r = store_replay_verdicts(lane->store, number - 1, number, NULL, retry_read, lane, why);
 
@@ -346,8 +360,8 @@ static void lane_update_timer(struct lane *lane) {
                 next = UINT64_MAX;
         else if (lane->away_until_ns)
                 next = lane->away_until_ns;
-        else
-                for (size_t i = 0; i < lane->n_flights && !lane->is_full; i++)
+        else if (lane_has_slot(lane))
+                for (size_t i = 0; i < lane->n_flights; i++)
                         if (lane->flights[i].retry_ns && lane->flights[i].retry_ns < next)
                                 next = lane->flights[i].retry_ns;
         if (lane->write_again_ns && !lane->write && lane->write_again_ns < next)

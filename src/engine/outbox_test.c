@@ -394,6 +394,28 @@ static void what_fails_in_the_end_is_tried_again_while_others_go_on(void **state
         wait_cursor(scene, "a", 4);
 }
 
+static void one_that_waits_to_be_tried_again_keeps_no_other_from_being_told(void **state) {
+        struct scene *scene = *state;
+        struct played *played;
+
+        scene->config.retry_ns = scene->config.retry_max_ns = PATIENCE_S * SECOND;
+        begin_again(scene);
+        played = add_played(scene, "a", 2);
+        played->says = OUTLET_STARTED;
+        publish(scene, 6);
+        for (unsigned i = 1; i <= 4; i++) {
+                wait_told(scene, played, i);
+                is_done(played, i, -EIO);
+        }
+        wait_told(scene, played, 6);
+        assert_told(played, "1 2 3 4 5 6 ");
+        /* Nor are more told at once than may be. */
+        publish(scene, 1);
+        for (unsigned i = 0; i < 20; i++)
+                turn(scene);
+        assert_int_equal(played->n_told, 6);
+}
+
 /* What would be told twice after a crash has a bound, however long one verdict waits. */
 static void one_that_waits_lets_only_so_many_pass(void **state) {
         struct scene *scene = *state;
@@ -616,6 +638,7 @@ int main(void) {
                 SENTENCE(an_outlet_that_waits_keeps_no_other_from_being_told),
                 SENTENCE(what_fails_is_tried_again_then_said_and_skipped),
                 SENTENCE(what_fails_in_the_end_is_tried_again_while_others_go_on),
+                SENTENCE(one_that_waits_to_be_tried_again_keeps_no_other_from_being_told),
                 SENTENCE(one_that_waits_lets_only_so_many_pass),
                 SENTENCE(a_verdict_that_is_on_no_disk_is_told_once_or_said_to_be_lost),
                 SENTENCE(outlets_that_are_no_more_are_forgotten),

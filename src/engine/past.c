@@ -13,8 +13,13 @@ struct reading {
         unsigned n_revisions; /* after the first */
         uint64_t taken[EPISODE_ITEMS_MAX]; /* ids of what it rests on */
         size_t n_taken;
-        size_t n_later_max;
+        size_t n_later_max, n_earlier_max;
+        uint64_t before;      /* the episode before that was read last */
+        unsigned n_before;
 };
+
+/* What of a monitor's words waits to be read once more is of no older episode than this. */
+#define EPISODES_BEFORE 4
 
 static int take_told(struct reading *reading, const struct verdict_record *record) {
         struct past *past = reading->past;
@@ -50,10 +55,13 @@ static int on_verdict(const struct verdict_record *record, void *userdata) {
 
         if (!reading->past->has_verdict)
                 return take_told(reading, record);
-        if (record->episode != reading->past->told.episode)
-                return 1;
-        reading->n_revisions++;
-        return 0;
+        if (record->episode == reading->past->told.episode) {
+                reading->n_revisions++;
+                return 0;
+        }
+        reading->n_before += record->episode != reading->before;
+        reading->before = record->episode;
+        return reading->n_before == EPISODES_BEFORE;
 }
 
 static bool is_taken(const struct reading *reading, uint64_t id) {
@@ -63,24 +71,32 @@ static bool is_taken(const struct reading *reading, uint64_t id) {
         return false;
 }
 
+static int append(struct evidence **items, size_t *n, size_t *n_max, const struct evidence *evidence) {
+        if (*n == *n_max) {
+                size_t grown_max = *n_max ? 2 * *n_max : 8;
+                struct evidence *grown = reallocarray(*items, grown_max, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                *items = grown;
+                *n_max = grown_max;
+        }
+        if (evidence_copy(&(*items)[*n], evidence))
+                return -ENOMEM;
+        (*n)++;
+        return 0;
+}
+
 static int on_evidence(const struct evidence *evidence, void *userdata) {
         struct reading *reading = userdata;
         struct past *past = reading->past;
 
         if (is_taken(reading, evidence->id))
                 return 0;
-        if (past->n_later == reading->n_later_max) {
-                size_t n_max = reading->n_later_max ? 2 * reading->n_later_max : 8;
-                struct evidence *grown = reallocarray(past->later, n_max, sizeof(*grown));
-
-                if (!grown)
-                        return -ENOMEM;
-                past->later = grown;
-                reading->n_later_max = n_max;
-        }
-        if (evidence_copy(&past->later[past->n_later], evidence))
+        if (evidence->id <= past->told.episode)
+                return append(&past->earlier, &past->n_earlier, &reading->n_earlier_max, evidence);
+        if (append(&past->later, &past->n_later, &reading->n_later_max, evidence))
                 return -ENOMEM;
-        past->n_later++;
         if (evidence->at_ns > past->newest_ns)
                 past->newest_ns = evidence->at_ns;
         return 0;
@@ -101,7 +117,7 @@ int past_read(struct past *ret_past, struct store *store, int64_t vm, bool has_p
         r = store_each_verdict(store, &query, on_verdict, &reading, ret_why);
         /* What opened the episode names it: whatever its verdict does not rest on came after that, or is told and left behind. */
         if (r >= 0)
-                r = store_each_evidence(store, vm, past.told.episode, on_evidence, &reading, ret_why);
+                r = store_each_evidence(store, vm, reading.n_before ? reading.before - 1 : past.told.episode, on_evidence, &reading, ret_why);
         if (r < 0) {
                 if (!*ret_why)
                         snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
@@ -153,6 +169,9 @@ void past_deinit(struct past *past) {
         episode_deinit(&past->episode);
         for (size_t i = 0; i < past->n_later; i++)
                 evidence_deinit(&past->later[i]);
+        for (size_t i = 0; i < past->n_earlier; i++)
+                evidence_deinit(&past->earlier[i]);
         free(past->later);
+        free(past->earlier);
         *past = (struct past){ 0 };
 }

@@ -23,6 +23,8 @@ struct past {
         } told;                 /* the newest verdict, where there is one */
         struct evidence *later; /* what its episode has not taken yet, in the order in which it happened; owned */
         size_t n_later;
+        struct evidence *earlier; /* what is told and left behind, of the last few episodes before it; owned */
+        size_t n_earlier;
         uint64_t newest_ns;     /* when the last of all that happened; 0: nothing has */
 };
 

@@ -71,6 +71,9 @@ static void the_newest_verdict_counts_and_what_it_does_not_rest_on_is_later(void
         assert_int_equal(past.n_later, 11);
         for (size_t i = 0; i < past.n_later; i++)
                 assert_int_equal(past.later[i].seq, 3 + i);
+        /* A connection that goes on may have it still. */
+        assert_int_equal(past.n_earlier, 1);
+        assert_int_equal(past.earlier[0].seq, 1);
         assert_int_equal(past.newest_ns, make_fact(13).at_ns);
         assert_true(past_has(&past, EVIDENCE_EXITED));
         past_deinit(&past);

@@ -88,7 +88,7 @@ static int claim(struct recovery *recovery) {
                 r = store_batch_new(&batch);
         if (r)
                 return r;
-        r = store_batch_claim_vm(batch, recovery->vm->id, recovery->vm->watcher ? recovery->vm->watcher : "", self);
+        r = store_batch_claim_vm(batch, recovery->vm->id, recovery->vm->watcher, self);
         if (!r)
                 r = store_submit(recovery->store, batch, on_written, recovery);
         if (r) {
@@ -115,7 +115,7 @@ static size_t make_ending(const struct store_vm *vm, struct evidence ret_facts[s
         evidence_set_text(&ret_facts[n++], reason, strlen(reason));
         if (is_restarted) {
                 ret_facts[n] = evidence_make(SOURCE_HOST, EVIDENCE_HOST_RESTARTED);
-                ret_facts[n++].flag = vm->watcher && *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
+                ret_facts[n++].flag = *vm->watcher ? TRISTATE_TRUE : TRISTATE_FALSE;
         }
         ret_facts[n++] = evidence_make(instance_is_domain(vm->identity.instance) ? SOURCE_XEN : SOURCE_PROCESS, EVIDENCE_VANISHED);
         return n;
@@ -205,7 +205,7 @@ int recover_lost_vm(struct store *store, const struct store_vm *vm, char ret_why
 
 /* Is whoever looks after it there? */
 static bool is_watched(const struct store_vm *vm) {
-        return vm->watcher && proc_instance_is_alive(vm->watcher);
+        return proc_instance_is_alive(vm->watcher);
 }
 
 static bool is_there(const char *instance) {
@@ -216,15 +216,31 @@ bool vm_is_lost(const struct store_vm *vm) {
         return !vm->ended_ns && !is_there(vm->identity.instance) && !is_watched(vm);
 }
 
-bool vm_is_kept(struct store *store, const struct store_vm *vm) {
-        cleanup(store_monitor_deinit) struct store_monitor monitor = {};
+bool vm_waits_for_daemon(const struct store_vm *vm) {
+        /* Neither what a service manager keeps nor what the kernel has written outlives the host. */
+        return vm_is_lost(vm) && vm->is_daemons && instance_is_of_this_boot(vm->identity.instance);
+}
 
-        /* Descriptors do not outlive the host. */
-        return instance_is_of_this_boot(vm->identity.instance) && !store_find_monitor(store, vm->id, &monitor) && monitor.is_kept;
+bool vm_is_being_ended(const struct store_vm *vm) {
+        return !vm->ended_ns && !is_there(vm->identity.instance) && is_watched(vm);
 }
 
 bool vm_is_alive(const struct store_vm *vm) {
         return !vm->ended_ns && is_there(vm->identity.instance);
+}
+
+bool has_lost_vms(struct store *store) {
+        struct store_vm *vms = NULL;
+        bool found = false;
+        size_t n_vms = 0;
+
+        store_list_open_vms(store, NULL, &vms, &n_vms);
+        for (size_t i = 0; i < n_vms; i++) {
+                found = found || (vm_is_lost(&vms[i]) && !vm_waits_for_daemon(&vms[i]));
+                store_vm_deinit(&vms[i]);
+        }
+        free(vms);
+        return found;
 }
 
 int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
@@ -235,7 +251,7 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         *ret_why = '\0';
         r = store_list_open_vms(store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
-                if (!r && vm_is_lost(&vms[i]) && !vm_is_kept(store, &vms[i]))
+                if (!r && vm_is_lost(&vms[i]) && !vm_waits_for_daemon(&vms[i]))
                         r = recover_lost_vm(store, &vms[i], ret_why);
                 store_vm_deinit(&vms[i]);
         }
@@ -243,10 +259,6 @@ int recover_lost_vms(struct store *store, char ret_why[static STORE_WHY_MAX]) {
         if (r && !*ret_why)
                 snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
         return r;
-}
-
-static bool is_being_ended(const struct store_vm *vm) {
-        return !vm->ended_ns && !is_there(vm->identity.instance) && is_watched(vm);
 }
 
 void wait_for_endings(struct store *store) {
@@ -257,7 +269,7 @@ void wait_for_endings(struct store *store) {
         if (store_list_open_vms(store, NULL, &vms, &n_vms))
                 return;
         for (size_t i = 0; i < n_vms; i++) {
-                while (is_being_ended(&vms[i]) && tries++ < ENDING_TRIES) {
+                while (vm_is_being_ended(&vms[i]) && tries++ < ENDING_TRIES) {
                         struct store_vm now;
 
                         usleep(ENDING_LOOK_USEC);

@@ -3,6 +3,7 @@
 #include "sources/proc.h"
 #include "sources/qemu/qemu_machine.h"
 #include "sources/qemu/qemu_options.h"
+#include "sources/qemu/survey.h"
 #include "sources/trace/trace_source.h"
 
 #include <errno.h>
@@ -39,17 +40,6 @@ static const char *const costs[_TRACE_PART_N] = {
         [TRACE_BIRTHS] = "VMs under software emulation that start from now on are not found",
         [TRACE_SENDERS] = "who sends a signal and is gone at once may be known by his pid alone",
         [TRACE_HYPERCALLS] = "who destroys, pauses or resumes a domain of Xen's is not seen",
-};
-
-static const char *const names[_TRACE_PART_N] = {
-        [TRACE_SIGNALS] = "trace-signals",
-        [TRACE_OOM] = "trace-oom",
-        [TRACE_EXITS] = "trace-exits",
-        [TRACE_PORTS] = "trace-ports",
-        [TRACE_KVM_EXITS] = "trace-kvm-exits",
-        [TRACE_BIRTHS] = "trace-births",
-        [TRACE_SENDERS] = "trace-senders",
-        [TRACE_HYPERCALLS] = "trace-hypercalls",
 };
 
 /* Their names say which programs they are: those of another vmpower are not gone on with. */
@@ -144,6 +134,11 @@ void tracing_begin(struct tracing *tracing) {
                 trace_source_begin(tracing->source);
 }
 
+void tracing_leave(struct tracing *tracing) {
+        if (tracing && tracing->source && tracing->handover && handover_is_offered(tracing->handover))
+                trace_source_leave(tracing->source);
+}
+
 bool tracing_saw_end(struct tracing *tracing, const char *instance) {
         struct proc_instance process;
 
@@ -170,7 +165,7 @@ bool tracing_lacks(const struct tracing *tracing, size_t i, struct tracing_lack 
 
                 if (!why || i--)
                         continue;
-                *ret_lack = (struct tracing_lack){ names[part], why, costs[part] };
+                *ret_lack = (struct tracing_lack){ trace_part_name((enum trace_part)part), why, costs[part] };
                 return true;
         }
         return false;
@@ -207,6 +202,7 @@ static void read_words(struct trace_machine *machine, size_t n_argv, char *const
 
         qemu_options_read(&options, n_argv, argv);
         machine->is_pc = qemu_machine_is_pc(n_argv, argv);
+        machine->no_shutdown = options.no_shutdown || !strcmp(options.on_shutdown, "pause");
         machine->no_reboot = options.no_reboot || !strcmp(options.on_reboot, "shutdown");
 }
 
@@ -226,26 +222,18 @@ static void read_text(struct trace_machine *machine, const char *command_line) {
 
 static void read_machine(struct trace_machine *machine, const struct traced_process *process) {
         cleanup(freep) char **arguments = NULL;
+        char program[SURVEY_PROGRAM_MAX];
         size_t n;
 
-        if (process->argv)
+        if (process->argv) {
                 read_words(machine, process->n_argv, process->argv);
-        else if (!proc_arguments(&arguments, &n, process->pid) && n)
+        } else if (!proc_arguments(&arguments, &n, process->pid) && n) {
+                if (!survey_program(program, process->pid))
+                        arguments[0] = program;
                 read_words(machine, n, arguments);
-        else if (process->command_line)
+        } else if (process->command_line) {
                 read_text(machine, process->command_line);
-}
-
-/* One that has gone already is no news. */
-static void report_unwatched(const struct source_sink *sink, int error) {
-        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
-        char text[128];
-
-        if (error == -ESRCH)
-                return;
-        snprintf(text, sizeof(text), "the kernel does not tell of it: %s", strerror(-error));
-        evidence_set_text(&gap, text, strlen(text));
-        source_report(sink, &gap);
+        }
 }
 
 void traced_new(struct traced **ret_traced, struct tracing *tracing, const struct traced_process *process, const struct source_sink *sink) {
@@ -264,10 +252,25 @@ void traced_new(struct traced **ret_traced, struct tracing *tracing, const struc
         traced->machine.is_child = process->is_child;
         r = trace_watch_new(&traced->watch, tracing->source, instance.pid, instance.start_time, &traced->machine, sink);
         if (r) {
-                report_unwatched(sink, r);
+                /* One that has gone already is no news. */
+                if (r != -ESRCH)
+                        source_report_gap(sink, SOURCE_TRACE, "the kernel does not tell of it: %s", strerror(-r));
                 free(traced);
                 return;
         }
+        *ret_traced = traced;
+}
+
+void traced_hold(struct traced **ret_traced, struct tracing *tracing, const char *instance) {
+        struct proc_instance process;
+        struct traced *traced;
+
+        *ret_traced = NULL;
+        if (!tracing || !tracing->source || proc_instance_parse(&process, instance))
+                return;
+        traced = calloc(1, sizeof(*traced));
+        if (traced && trace_watch_hold(&traced->watch, tracing->source, process.pid, process.start_time))
+                free(take_pointer(traced));
         *ret_traced = traced;
 }
 

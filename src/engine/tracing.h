@@ -26,8 +26,11 @@ struct tracing *tracing_free(struct tracing *tracing);
 /* All VMs of the process before are taken up. */
 void tracing_begin(struct tracing *tracing);
 
-/* Before that: did the kernel see that process end ("BOOTID:PID:STARTTIME")?  Then how it did is known. */
+/* Before that, or while it is held: did the kernel see that process end ("BOOTID:PID:STARTTIME")?  Then how it did is known. */
 bool tracing_saw_end(struct tracing *tracing, const char *instance);
+
+/* Whoever is watched is the next process's, if something is handed over to that: what the kernel watches stays watched. */
+void tracing_leave(struct tracing *tracing);
 
 /* By perf: then it takes the right to that as long as it goes on (CAP_PERFMON), for CPUs that come. */
 bool tracing_is_by_perf(const struct tracing *tracing);
@@ -65,6 +68,8 @@ struct traced_process {
 
 /* One VM's process, from now on.  What is not to be had is no error: *ret_traced may be NULL. */
 void traced_new(struct traced **ret_traced, struct tracing *tracing, const struct traced_process *process, const struct source_sink *sink);
+/* Another vmpower watches it, and we do once that one has gone: what ends it until then is kept for that ("BOOTID:PID:STARTTIME"). */
+void traced_hold(struct traced **ret_traced, struct tracing *tracing, const char *instance);
 struct traced *traced_free(struct traced *traced);
 
 /* Its monitor is held, and tells what becomes of it; or not any more. */

@@ -4,13 +4,61 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
 enum {
         FRACTION_DIGITS = 9,
+        EPOCH_YEAR = 1970,
+        SECONDS_PER_DAY = 24 * 60 * 60,
 };
+
+/* --- the calendar: libc's looks at TZ even for UTC, and some of its zones count leap seconds --------------------- */
+
+static bool is_leap(int year) {
+        return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* From the first of January of the year 1 to that of the year; of a year before it, any number that is less. */
+static int days_before_year(int year) {
+        int past = year - 1;
+
+        return past * 365 + past / 4 - past / 100 + past / 400;
+}
+
+/* In the year, before the first of the month: 1 to 12, and 13 for the year's end. */
+static int days_before_month(int year, int month) {
+        static const short days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365 };
+
+        return days[month - 1] + (month > 2 && is_leap(year));
+}
+
+struct date {
+        int year, month, day;
+};
+
+static bool is_date(const struct date *date) {
+        return date->month >= 1 && date->month <= 12 && date->day >= 1 &&
+               date->day <= days_before_month(date->year, date->month + 1) - days_before_month(date->year, date->month);
+}
+
+static int days_from_date(const struct date *date) {
+        return days_before_year(date->year) - days_before_year(EPOCH_YEAR) + days_before_month(date->year, date->month) + date->day - 1;
+}
+
+static struct date date_from_days(int days) {
+        struct date date = { EPOCH_YEAR + days / 366, 1, 0 }; /* too early by two years at most */
+
+        while (days_before_year(date.year + 1) - days_before_year(EPOCH_YEAR) <= days)
+                date.year++;
+        days -= days_before_year(date.year) - days_before_year(EPOCH_YEAR);
+        while (days_before_month(date.year, date.month + 1) <= days)
+                date.month++;
+        date.day = days - days_before_month(date.year, date.month) + 1;
+        return date;
+}
+
+/* --- text -------------------------------------------------------------------------------------------------------- */
 
 /* Writes exactly n digits. */
 static char *put_digits(char *at, uint64_t value, size_t n) {
@@ -25,22 +73,21 @@ static char *put_character(char *at, char character) {
 }
 
 void time_to_text(uint64_t time_ns, char ret_text[static TIME_TEXT_MAX]) {
-        time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
-        struct tm tm;
+        uint64_t seconds = time_ns / NS_PER_SECOND;
+        struct date date = date_from_days((int)(seconds / SECONDS_PER_DAY));
         char *at = ret_text;
 
-        gmtime_r(&seconds, &tm);
-        at = put_digits(at, (uint64_t)tm.tm_year + 1900, 4);
+        at = put_digits(at, (uint64_t)date.year, 4);
         at = put_character(at, '-');
-        at = put_digits(at, (uint64_t)tm.tm_mon + 1, 2);
+        at = put_digits(at, (uint64_t)date.month, 2);
         at = put_character(at, '-');
-        at = put_digits(at, (uint64_t)tm.tm_mday, 2);
+        at = put_digits(at, (uint64_t)date.day, 2);
         at = put_character(at, 'T');
-        at = put_digits(at, (uint64_t)tm.tm_hour, 2);
+        at = put_digits(at, seconds / 3600 % 24, 2);
         at = put_character(at, ':');
-        at = put_digits(at, (uint64_t)tm.tm_min, 2);
+        at = put_digits(at, seconds / 60 % 60, 2);
         at = put_character(at, ':');
-        at = put_digits(at, (uint64_t)tm.tm_sec, 2);
+        at = put_digits(at, seconds % 60, 2);
         at = put_character(at, '.');
         at = put_digits(at, time_ns % NS_PER_SECOND, FRACTION_DIGITS);
         at = put_character(at, 'Z');
@@ -108,30 +155,23 @@ static bool take_offset(const char **text, int64_t *ret_seconds) {
 }
 
 int time_from_text(const char *text, uint64_t *ret_time_ns) {
-        struct tm tm = {}, real;
+        struct date date;
         uint64_t fraction_ns;
-        int64_t offset;
-        time_t seconds;
+        int64_t offset, seconds;
+        int hour, minute, second;
 
-        if (!take_digits(&text, 4, &tm.tm_year) || !take_character(&text, '-') ||
-            !take_digits(&text, 2, &tm.tm_mon) || !take_character(&text, '-') ||
-            !take_digits(&text, 2, &tm.tm_mday) || !take_character(&text, 'T') ||
-            !take_digits(&text, 2, &tm.tm_hour) || !take_character(&text, ':') ||
-            !take_digits(&text, 2, &tm.tm_min) || !take_character(&text, ':') ||
-            !take_digits(&text, 2, &tm.tm_sec) || !take_fraction(&text, &fraction_ns) ||
+        if (!take_digits(&text, 4, &date.year) || !take_character(&text, '-') ||
+            !take_digits(&text, 2, &date.month) || !take_character(&text, '-') ||
+            !take_digits(&text, 2, &date.day) || !take_character(&text, 'T') ||
+            !take_digits(&text, 2, &hour) || !take_character(&text, ':') ||
+            !take_digits(&text, 2, &minute) || !take_character(&text, ':') ||
+            !take_digits(&text, 2, &second) || !take_fraction(&text, &fraction_ns) ||
             !take_offset(&text, &offset) || *text)
                 return -EINVAL;
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-
-        /* timegm() would make the 31st of April the 1st of May; a time that is none comes back changed. */
-        real = tm;
-        seconds = timegm(&real);
-        if (real.tm_year != tm.tm_year || real.tm_mon != tm.tm_mon || real.tm_mday != tm.tm_mday ||
-            real.tm_hour != tm.tm_hour || real.tm_min != tm.tm_min || real.tm_sec != tm.tm_sec)
+        if (!is_date(&date) || hour > 23 || minute > 59 || second > 59)
                 return -EINVAL;
 
-        seconds -= offset;
+        seconds = (int64_t)days_from_date(&date) * SECONDS_PER_DAY + ((int64_t)hour * 60 + minute) * 60 + second - offset;
         if (seconds < 0 || (uint64_t)seconds > (UINT64_MAX - fraction_ns) / NS_PER_SECOND)
                 return -EINVAL;
         *ret_time_ns = (uint64_t)seconds * NS_PER_SECOND + fraction_ns;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -26,6 +27,18 @@ static void every_instant_has_a_text_that_leads_back_to_it(void **state) {
         assert_text(UINT64_C(951782400000000001), "2000-02-29T00:00:00.000000001Z");
         assert_text(INT64_MAX, "2262-04-11T23:47:16.854775807Z");
         assert_text(UINT64_MAX, "2554-07-21T23:34:33.709551615Z");
+}
+
+static void every_day_is_the_one_that_libc_calls_it(void **state) {
+        for (int64_t day = 0; day <= (int64_t)(UINT64_MAX / UINT64_C(86400000000000)); day++) {
+                time_t seconds = (time_t)day * 86400;
+                char text[TIME_TEXT_MAX];
+                struct tm tm;
+
+                gmtime_r(&seconds, &tm);
+                assert_int_equal(strftime(text, sizeof(text), "%FT%T.000000000Z", &tm), TIME_TEXT_MAX - 1);
+                assert_text((uint64_t)seconds * UINT64_C(1000000000), text);
+        }
 }
 
 static void assert_read(const char *text, uint64_t time_ns) {
@@ -56,6 +69,13 @@ static void what_is_no_time_is_refused(void **state) {
                 "2026-11-23T03:12:07+24:00",
                 "2026-04-31T00:00:00Z",
                 "2025-02-29T00:00:00Z",
+                "2100-02-29T00:00:00Z",
+                "2024-02-30T00:00:00Z",
+                "2026-01-00T00:00:00Z",
+                "2026-12-32T00:00:00Z",
+                "2026-99-01T00:00:00Z",
+                "2026-01-01T00:60:00Z",
+                "0000-01-01T00:00:00Z",
                 "2026-13-01T00:00:00Z",
                 "2026-00-01T00:00:00Z",
                 "2026-01-01T24:00:00Z",
@@ -77,6 +97,7 @@ static void what_is_no_time_is_refused(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_instant_has_a_text_that_leads_back_to_it),
+                cmocka_unit_test(every_day_is_the_one_that_libc_calls_it),
                 cmocka_unit_test(a_fraction_may_be_short_or_missing_and_an_offset_is_taken_off),
                 cmocka_unit_test(what_is_no_time_is_refused),
         };

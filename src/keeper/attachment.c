@@ -32,6 +32,10 @@ static void on_done(void *userdata, int result) {
         case EPROTO:
                 snprintf(why, sizeof(why), "%.200s is no QMP monitor: what it says is no greeting", attachment->check.path);
                 break;
+        case EPROTONOSUPPORT:
+                snprintf(why, sizeof(why), "%.200s is a monitor made with pretty=on (-qmp-pretty), whose messages have several lines: it is not taken",
+                         attachment->check.path);
+                break;
         default:
                 snprintf(why, sizeof(why), "%.200s has closed the connection: %s", attachment->check.path, strerror(-result));
                 break;
@@ -57,6 +61,22 @@ static int check_peer(const struct attachment *attachment, pid_t pid, uid_t uid,
         return -ESRCH;
 }
 
+/* Whom a user has not named himself is found, and has to be his all the same. */
+static int check_holder(const struct attachment *attachment, char ret_why[static STORE_WHY_MAX]) {
+        const struct monitor_check *check = &attachment->check;
+        char path[32];
+        struct stat st;
+
+        if (attachment->pid || attachment->owner < 0)
+                return 0;
+        snprintf(path, sizeof(path), "/proc/%d", (int)check->pid);
+        if (!stat(path, &st) && (int64_t)st.st_uid == attachment->owner)
+                return 0;
+        snprintf(ret_why, STORE_WHY_MAX, "%.200s is not yours: pid %d listens there; if one of yours does, too, say its --pid", check->path,
+                 (int)check->pid);
+        return -EACCES;
+}
+
 /* Nobody is connected to it, and it is the right one's: connect. */
 static int hail(struct attachment *attachment, char ret_why[static STORE_WHY_MAX]) {
         struct monitor_check *check = &attachment->check;
@@ -65,6 +85,8 @@ static int hail(struct attachment *attachment, char ret_why[static STORE_WHY_MAX
         int r;
 
         r = monitor_check_socket(check, &attachment->look.peers, attachment->pid, ret_why);
+        if (!r)
+                r = check_holder(attachment, ret_why);
         if (r)
                 return r;
         r = qemu_hail_new(&attachment->hail, attachment->event, check->path, ATTACHMENT_TIMEOUT_NS,

@@ -116,21 +116,14 @@ int device_model_watch(struct device_model **ret) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
         struct device_model *device_model = *ret;
         struct proc_instance process = device_model->process;
-        struct proc_stat stat;
-        int r = process_watch_new(&device_model->watch, device_model->kept->home->event, process.pid, &device_model->process_sink);
+        int r = process_watch_new(&device_model->watch, device_model->kept->home->event, process.pid, process.start_time,
+                                  &device_model->process_sink);
 
-        if (!r)
-                r = proc_stat_read(&stat, process.pid);
-        /* Its pid is another's by now. */
-        if (!r && stat.start_time != process.start_time)
-                r = -ESRCH;
-        if (r)
-                process_watch_free(take_pointer(device_model->watch));
         if (r && r != -ESRCH)
                 return r;
         device_model->is_unwatched = false;
         /* The end on record was this one's, unless it lives. */
-        if (device_model->told->has_ended && (r || stat.state == 'Z' || stat.state == 'X')) {
+        if (device_model->told->has_ended && (r || process_watch_has_ended(device_model->watch))) {
                 device_model->told->start_time = process.start_time;
                 *ret = device_model_free(device_model);
                 return 0;

@@ -2,7 +2,8 @@
  * Discovery: which processes of this host are VMs, without their being registered.
  *
  * Wires KVM's uevents, the births that the kernel's tracepoints tell of, and the survey of /proc.  Knows that a KVM which never gets a vCPU was a
- * probe, and so was a QEMU that is gone within a second.  Does not know what becomes of a VM that was found; the same one may be found twice.
+ * probe, and says nothing of a QEMU that is gone before its command line could be read.  Does not know what becomes of a VM that was found; the same
+ * one may be found twice.
  */
 #pragma once
 

@@ -250,6 +250,7 @@ static void report_refused(const struct errand *errand, const char *why) {
         if (!errand->helped)
                 return;
         evidence_set_word(&refused, errand->command);
+        refused.number = (int64_t)errand->at_ns;
         evidence_set_text(&refused, why, strlen(why));
         source_report(engine_vm_sink(errand->helped->kept->vm), &refused);
 }

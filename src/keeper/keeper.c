@@ -44,6 +44,10 @@ static void on_say(void *userdata, const char *line) {
 
 /* --- clearing away ----------------------------------------------------------------------------------------------- */
 
+static void on_state(struct kept *kept) {
+        keeper_answer_asked(kept->home->userdata, kept);
+}
+
 static void on_changed(struct kept *kept) {
         struct keeper *keeper = kept->home->userdata;
 
@@ -81,6 +85,7 @@ static int on_clearing(sd_event_source *source, void *userdata) {
                 if (!kept->is_over)
                         continue;
                 keeper_answer_opened(keeper, kept);
+                keeper_answer_gone(keeper, kept);
                 keeper_wire_forget(kept);
                 keeper_helped_forget(kept);
                 vm_list_remove(&keeper->vms, kept);
@@ -344,6 +349,24 @@ int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct 
         return 0;
 }
 
+int keeper_find_one_vm(struct keeper *keeper, const char *name, int64_t uid, struct kept_vm *ret_vm, char ret_why[static STORE_WHY_MAX]) {
+        struct kept *found[3];
+        size_t n = vm_list_find_all(&keeper->vms, name, uid, found, N_ELEMENTS(found)), length;
+
+        if (!n)
+                return -ENOENT;
+        keeper_present(found[0], ret_vm);
+        if (n == 1)
+                return 0;
+        length = (size_t)snprintf(ret_why, STORE_WHY_MAX, "%zu VMs are called %.100s; say which, by its instance:", n, name);
+        for (size_t i = 0; i < n && i < N_ELEMENTS(found); i++)
+                length += (size_t)snprintf(ret_why + length, STORE_WHY_MAX - length, "%s %.90s", i ? "," : "",
+                                           kept_instance(found[i])->identity.instance);
+        if (n > N_ELEMENTS(found))
+                snprintf(ret_why + length, STORE_WHY_MAX - length, " …");
+        return -ENOTUNIQ;
+}
+
 int keeper_identify(int fd, const char *via, struct actor *ret_actor) {
         return proc_peer_actor(fd, via, ret_actor);
 }
@@ -388,7 +411,7 @@ static int start(struct keeper *keeper, char ret_why[static STORE_WHY_MAX]) {
         if (!r)
                 keeper_hear_hypercalls(keeper);
         if (!r)
-                r = others_new(&keeper->others, keeper->event, &(struct others_events){ on_left, keeper });
+                r = others_new(&keeper->others, keeper->event, keeper->tracing, &(struct others_events){ on_left, keeper });
         if (r >= 0)
                 r = halt_ticks_new(&keeper->home.ticks, keeper->event);
         if (!r)
@@ -449,7 +472,7 @@ int keeper_new(struct keeper **ret_keeper, sd_event *event, struct store *store,
         keeper->config = *config;
         keeper->events = *events;
         keeper->home = (struct kept_home){ .event = event, .handover = config->handover, .halt_after_ns = config->halt_after_ns,
-                                           .changed = on_changed, .say = on_say, .may_share = on_may_share,
+                                           .changed = on_changed, .has_state = on_state, .say = on_say, .may_share = on_may_share,
                                            .userdata = keeper };
         r = start(keeper, ret_why);
         if (r < 0) {
@@ -473,6 +496,7 @@ void keeper_settle(struct keeper *keeper) {
 struct keeper *keeper_free(struct keeper *keeper) {
         if (!keeper)
                 return NULL;
+        tracing_leave(keeper->tracing);
         keeper_free_host(keeper);
         keeper->discovery = discovery_free(keeper->discovery);
         others_free(keeper->others);

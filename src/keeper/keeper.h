@@ -65,8 +65,10 @@ struct keeper *keeper_free(struct keeper *keeper);
 size_t keeper_n_vms(const struct keeper *keeper);
 int keeper_each_vm(struct keeper *keeper, int (*each)(const struct kept_vm *vm, void *userdata), void *userdata);
 
-/* The VM of that name (of user `uid` first, if it is not -1), uuid or instance.  0, or -ENOENT. */
+/* The VM of that name, uuid (of user `uid` first, if it is not -1) or instance.  0, or -ENOENT. */
 int keeper_find_vm(struct keeper *keeper, const char *name, int64_t uid, struct kept_vm *ret_vm);
+/* The same, to do something to it: -ENOTUNIQ where several are meant as well (of nobody else's names or uuids, if one is the user's own); ret_why lists them. */
+int keeper_find_one_vm(struct keeper *keeper, const char *name, int64_t uid, struct kept_vm *ret_vm, char ret_why[static STORE_WHY_MAX]);
 
 struct keeper_attach_order {
         const char *name;          /* the VM is called so from now on */

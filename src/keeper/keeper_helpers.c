@@ -122,12 +122,8 @@ int keeper_helped_take_up(struct keeper *keeper, struct kept *kept) {
 }
 
 static void report_gap(struct helped *helped) {
-        struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
-        char reason[EVIDENCE_TEXT_MAX];
-
-        snprintf(reason, sizeof(reason), "%s did not run for a while: nobody looked after it", helped->helping->kind->program);
-        evidence_set_text(&gap, reason, strlen(reason));
-        source_report(engine_vm_sink(helped->kept->vm), &gap);
+        source_report_gap(engine_vm_sink(helped->kept->vm), SOURCE_VMPOWER, "%s did not run for a while: nobody looked after it",
+                          helped->helping->kind->program);
         helped->was_missed = false;
 }
 
@@ -155,6 +151,7 @@ static void describe(const struct helping *helping, const struct wire_vm *told, 
         text_set(instance->identity.backend, sizeof(instance->identity.backend), helping->kind->backend);
         text_set(instance->identity.instance, sizeof(instance->identity.instance), told->instance);
         instance->watcher = strdup(helping->keeper->watcher);
+        instance->is_daemons = true;
         if (!told->name[0])
                 snprintf(instance->identity.name, sizeof(instance->identity.name), "%s-%" PRId64, helping->kind->backend, told->domid);
 }

@@ -121,6 +121,12 @@ void keeper_lose_monitor(struct kept *kept);
 void keeper_free_openings(struct keeper *keeper);
 
 /* keeper_requests.c */
+/* It is in another state: that may be what somebody waits for. */
+void keeper_answer_asked(struct keeper *keeper, const struct kept *kept);
+/* It is over: whoever waits for that, or for a state of its. */
+void keeper_answer_gone(struct keeper *keeper, const struct kept *kept);
+/* Its monitor is given back: nobody hears any more what QEMU makes of what it was asked. */
+void keeper_refuse_asked(struct keeper *keeper, const struct kept *kept);
 void keeper_free_askings(struct keeper *keeper);
 
 /* keeper_wire.c */

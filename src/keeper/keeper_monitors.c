@@ -16,6 +16,9 @@
 /* So often, so far apart, a monitor of ours is looked at that still seems to have a client. */
 #define OPEN_TRIES      20
 #define OPEN_RETRY_USEC 100000
+/* One that is to be taken, and that QEMU may not have made yet. */
+#define OPEN_MISSING_TRIES 30
+#define OPEN_MISSING_USEC  1000000
 /* So long after there were no descriptors for one. */
 #define OPEN_SHORT_USEC 10000000
 
@@ -98,7 +101,7 @@ static bool has_ended(struct keeper *keeper, const char *instance) {
         if (store_find_vm(keeper->store, instance, &known))
                 return false;
         /* One that was ours has ended, but that is not on disk yet. */
-        is_ending = !known.ended_ns && known.watcher && !strcmp(known.watcher, keeper->watcher) && !vm_list_find_instance(&keeper->vms, instance);
+        is_ending = !known.ended_ns && !strcmp(known.watcher, keeper->watcher) && !vm_list_find_instance(&keeper->vms, instance);
         is_over = is_ending || known.ended_ns;
         if (is_ending)
                 engine_settle(keeper->engine);
@@ -263,12 +266,14 @@ static int retry_in(struct opening *opening, uint64_t usec) {
 
 /*
  * A monitor that we open by ourselves is not to be had.  Where it was ours, QEMU may not have seen yet that the one who held it before has
- * gone: that is looked at again for a while.  Nobody is connected to for that.
+ * gone: that is looked at again for a while.  So is whether one is there by now that QEMU has not made yet.  Nobody is connected to for that.
  */
 static void fail_by_ourselves(struct opening *opening, struct kept *kept, int result, const char *why) {
-        if (result == -EBUSY && opening->n_tries) {
+        const bool is_missing = !opening->is_ours && (result == -ENOENT || result == -ESRCH);
+
+        if (((result == -EBUSY && opening->is_ours) || is_missing) && opening->n_tries) {
                 opening->n_tries--;
-                if (retry_in(opening, OPEN_RETRY_USEC) >= 0)
+                if (retry_in(opening, is_missing ? OPEN_MISSING_USEC : OPEN_RETRY_USEC) >= 0)
                         return;
         }
         /* Nor is one gone for which there is no descriptor. */
@@ -308,23 +313,31 @@ static void finish_by_ourselves(struct opening *opening, int result, const char 
                 opening_free(opening);
 }
 
+/* Why a monitor that has a client is ours: it is held already, for the VM of that name, or as another.  NULL: it is not, or not for him to know. */
+static const struct kept *find_held(const struct opening *opening) {
+        const struct vm_list *vms = &opening->keeper->vms;
+        const char *path = attachment_check(opening->attachment)->path;
+        int64_t owner = opening->order.owner;
+        const struct kept *kept = vm_list_find(vms, opening->name, owner);
+
+        if (!kept || (!kept->wire && !kept->qemu))
+                for (kept = vms->first; kept && (kept->is_over || !kept->monitor || strcmp(kept->monitor, path));)
+                        kept = kept->next;
+        return kept && (owner < 0 || kept_instance(kept)->uid == owner) ? kept : NULL;
+}
+
 /* Somebody asked for it. */
 static void finish_asked(struct opening *opening, int result, const char *why) {
-        struct keeper *keeper = opening->keeper;
-        int64_t owner = opening->order.owner;
+        const struct kept *held = result == -EBUSY ? find_held(opening) : NULL;
         char line[STORE_WHY_MAX];
         struct kept *kept;
 
         if (!result) {
                 why = line;
                 result = attach(opening, &kept, line);
-        } else if (result == -EBUSY) {
-                /* One that we hold has a client: us. */
-                kept = vm_list_find(&keeper->vms, opening->name, owner);
-                if (kept && (owner < 0 || kept_instance(kept)->uid == owner) && refuse_attached(kept, line)) {
-                        why = line;
-                        result = -EEXIST;
-                }
+        } else if (held && refuse_attached(held, line)) {
+                why = line;
+                result = -EEXIST;
         }
         if (!result) {
                 opening->is_held = true;
@@ -387,7 +400,7 @@ static void open_by_ourselves(struct keeper *keeper, struct kept *kept, const ch
         text_set(opening->instance, sizeof(opening->instance), kept_instance(kept)->identity.instance);
         text_set(opening->path, sizeof(opening->path), path);
         opening->is_ours = is_ours;
-        opening->n_tries = is_ours ? OPEN_TRIES : 0;
+        opening->n_tries = is_ours ? OPEN_TRIES : OPEN_MISSING_TRIES;
         try_to_open(opening);
 }
 
@@ -484,6 +497,7 @@ int keeper_detach(struct keeper *keeper, const struct keeper_detach_order *order
         text_set(given_back->instance, sizeof(given_back->instance), kept_instance(kept)->identity.instance);
         given_back->next = keeper->given_back;
         keeper->given_back = given_back;
+        keeper_refuse_asked(keeper, kept);
         /* Of one wakeup, all this is one commit. */
         qemu_source_finish(kept->qemu);
         kept_close_monitor(kept);

@@ -130,20 +130,43 @@ static void note_facts(struct record *record, const struct evidence *facts, size
 
 static void note_known(struct record *record, const struct past *past) {
         *record = (struct record){ .newest_ns = past->newest_ns };
-        record->known = calloc(past->episode.n_items + past->n_later + 1, sizeof(*record->known));
+        record->known = calloc(past->episode.n_items + past->n_later + past->n_earlier + 1, sizeof(*record->known));
         if (!record->known)
                 return;
         note_facts(record, past->episode.items, past->episode.n_items);
         note_facts(record, past->later, past->n_later);
+        /* A daemon that was killed had read, and not yet taken from the socket, what is told by now. */
+        note_facts(record, past->earlier, past->n_earlier);
 }
 
 static void record_deinit(struct record *record) {
         free(record->known);
 }
 
+static int compare_facts(const void *a, const void *b) {
+        return evidence_is_before(a, b) ? -1 : evidence_is_before(b, a);
+}
+
+/* All facts that are read of it, without their actors, in the order in which they happened.  NULL: out of memory. */
+static struct evidence *list_facts(const struct past *past, size_t *ret_n) {
+        size_t n = past->episode.n_items + past->n_later;
+        struct evidence *facts = calloc(n + 1, sizeof(*facts));
+
+        *ret_n = facts ? n : 0;
+        for (size_t i = 0; i < *ret_n; i++) {
+                facts[i] = i < past->episode.n_items ? past->episode.items[i] : past->later[i - past->episode.n_items];
+                facts[i].actor = NULL;
+        }
+        if (facts)
+                qsort(facts, n, sizeof(*facts), compare_facts);
+        return facts;
+}
+
 /* One whose watcher has gone.  `gap`: as engine_adopt_vm().  `vm` is taken over on success. */
 static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char *gap, struct record *ret_record) {
         struct policy policy = policy_default(false);
+        cleanup(freep) struct evidence *facts = NULL;
+        size_t n_facts;
         struct past past;
         struct engine_vm *engine_vm;
         struct kept *kept;
@@ -155,13 +178,20 @@ static struct kept *adopt(struct keeper *keeper, struct store_vm *vm, const char
         }
         policy_read(&policy, vm->policy ? vm->policy : "");
         note_known(ret_record, &past);
+        vm->is_daemons = true;
+        facts = list_facts(&past, &n_facts);
         ret_record->knows_machine = past_has(&past, EVIDENCE_MACHINE);
         ret_record->was_opened = past_has(&past, EVIDENCE_MONITOR_OPENED);
         kept = engine_adopt_vm(keeper->engine, vm, keeper->watcher, &policy, &past, gap, &engine_vm) ? NULL : add(keeper, engine_vm);
         if (kept) {
                 kept->is_going_down = past_is_going_down(&past);
+                kept->is_taken_up = true;
                 keeper_tell_host(keeper, kept);
         }
+        /* How it was when nobody looked any more.  A domain's state is its helper's to tell. */
+        for (size_t i = 0; kept && i < n_facts; i++)
+                if (facts[i].source != SOURCE_XEN)
+                        kept_note_fact(kept, &facts[i]);
         if (kept && past.has_verdict)
                 kept_note_verdict(kept, past.told.id, past.told.summary, past.told.left, past.told.time_ns);
         past_deinit(&past);
@@ -176,7 +206,7 @@ static bool is_watcher(struct keeper *keeper, const char *instance) {
 
         store_list_open_vms(keeper->store, NULL, &vms, &n_vms);
         for (size_t i = 0; i < n_vms; i++) {
-                found = found || (vms[i].watcher && !strcmp(vms[i].watcher, instance));
+                found = found || !strcmp(vms[i].watcher, instance);
                 store_vm_deinit(&vms[i]);
         }
         free(vms);
@@ -220,7 +250,7 @@ static void leave_to(struct keeper *keeper, const char *watcher, pid_t vm, const
 static int take_up_known(struct keeper *keeper, struct store_vm *known, struct kept **ret_kept, struct record *ret_record) {
         if (known->ended_ns)
                 return -EBUSY;
-        if (known->watcher && proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
+        if (proc_instance_is_alive(known->watcher) && strcmp(known->watcher, keeper->watcher)) {
                 leave_to(keeper, known->watcher, (pid_t)known->pid, known->identity.instance);
                 return -EBUSY;
         }
@@ -301,6 +331,7 @@ void keeper_describe(const struct keeper *keeper, struct survey_vmm *vmm, struct
         text_set(instance->identity.backend, sizeof(instance->identity.backend), vmm->is_qemu ? "qemu" : vmm->is_vmpower_vmm ? "vmpower-vmm" : "kvm");
         text_set(instance->identity.instance, sizeof(instance->identity.instance), vmm->instance);
         instance->watcher = strdup(keeper->watcher);
+        instance->is_daemons = true;
         instance->command_line = take_pointer(vmm->command_line);
 }
 
@@ -349,7 +380,7 @@ int keeper_keep_told(struct keeper *keeper, struct store_vm *instance, const str
                 return r;
         /* One that is ours on record, and not here, has just ended. */
         if (known.ended_ns || known.uid != instance->uid || strcmp(known.identity.instance, instance->identity.instance) ||
-            (known.watcher && proc_instance_is_alive(known.watcher))) {
+            proc_instance_is_alive(known.watcher)) {
                 r = -EBUSY;
         } else {
                 *ret_kept = adopt(keeper, &known, NULL, &record);
@@ -424,7 +455,7 @@ static void take_up_domain(struct keeper *keeper, struct store_vm *vm) {
                 return;
         }
         if (!keeper_helps(keeper, vm->identity.backend) ||
-            (vm->watcher && proc_instance_is_alive(vm->watcher) && strcmp(vm->watcher, keeper->watcher)))
+            (proc_instance_is_alive(vm->watcher) && strcmp(vm->watcher, keeper->watcher)))
                 return;
         kept = adopt(keeper, vm, NULL, &record);
         if (kept && keeper_helped_take_up(keeper, kept))
@@ -448,7 +479,8 @@ void keeper_take_up(struct keeper *keeper, struct store_vm *vm) {
                 return;
         /* Nobody looked, but the kernel: how it ended is known. */
         if (vm_is_lost(vm) && tracing_saw_end(keeper->tracing, vm->identity.instance)) {
-                kept = adopt(keeper, vm, NULL, &record);
+                /* What a `run` was told by its monitor in the end is not. */
+                kept = adopt(keeper, vm, vm->is_daemons ? NULL : "nobody looked after it for a while", &record);
                 if (kept)
                         keeper_watch(keeper, kept);
                 return;

@@ -2,6 +2,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "engine/tracing.h"
+#include "keeper/claims.h"
 #include "keeper/known_facts.h"
 #include "sources/proc.h"
 #include "sources/wire/wire_listener.h"
@@ -12,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* What anyone may say of his own VM.  What the kernel and vmpower say is root's alone to tell. */
-#define SOURCES_OF_ANYONE (1u << SOURCE_QMP | 1u << SOURCE_STDERR | 1u << SOURCE_PROCESS | 1u << SOURCE_CONSOLE)
 
 /* One that tells of one VM. */
 struct wire_link {
@@ -27,8 +25,10 @@ struct wire_link {
         unsigned sources;
         bool is_same;        /* it writes our own database: verdicts are there, and nothing else is to be done */
         bool has_ended, monitor_is_open; /* by what was told */
+        struct traced *held; /* what the kernel sees of the VM's end, where it is told by the teller; NULL: nothing */
         char *monitor;       /* the one that it holds; owned; NULL: not known */
         char name[VM_NAME_MAX]; /* as it was told last */
+        char user[sizeof(((struct actor *)0)->user)]; /* what its teller is called, where that matters; "": not known */
         struct known_facts known;
         char last_told[VERDICT_ID_MAX]; /* the verdict of its own that was told last */
         char decided_id[VERDICT_ID_MAX]; /* the verdict of ours that its owner decides on */
@@ -48,8 +48,14 @@ static void link_free(struct wire_link *link) {
         if (link->next)
                 link->next->previous = link->previous;
         free(link->monitor);
+        traced_free(link->held);
         known_facts_deinit(&link->known);
         free(link);
+}
+
+/* Whoever could write our database himself. */
+static bool is_trusted(const struct wire_peer *peer) {
+        return wire_peer_uid(peer) == 0 || wire_peer_uid(peer) == geteuid();
 }
 
 static struct wire_link *link_new(struct keeper *keeper, struct wire_peer *peer, const struct wire_hello *hello, struct kept *kept) {
@@ -62,9 +68,11 @@ static struct wire_link *link_new(struct keeper *keeper, struct wire_peer *peer,
         link->pid = wire_peer_pid(peer);
         link->kept = kept;
         link->vm = kept_instance(kept)->id;
-        link->sources = wire_peer_uid(peer) ? hello->sources & SOURCES_OF_ANYONE : hello->sources;
+        link->sources = wire_peer_uid(peer) ? hello->sources & CLAIMS_SOURCES : hello->sources;
         link->monitor = hello->vm.monitor[0] ? strdup(hello->vm.monitor) : NULL;
         memcpy(link->name, hello->vm.name, sizeof(link->name));
+        if (!is_trusted(peer))
+                proc_user_name(link->user, sizeof(link->user), wire_peer_uid(peer));
         link->next = keeper->links;
         if (keeper->links)
                 keeper->links->previous = link;
@@ -142,7 +150,7 @@ static int list_same(struct keeper *keeper, struct wire_peer *peer, const struct
         int r = store_find_vm(keeper->store, hello->vm.instance, &vm);
 
         if (!r && (vm.ended_ns || strcmp(vm.identity.instance, hello->vm.instance) ||
-                   proc_instance(wire_peer_pid(peer), watcher) || !vm.watcher || strcmp(vm.watcher, watcher)))
+                   proc_instance(wire_peer_pid(peer), watcher) || strcmp(vm.watcher, watcher)))
                 r = -EPERM;
         if (!r) {
                 others_add(keeper->others, wire_peer_pid(peer), (pid_t)vm.pid, vm.identity.instance);
@@ -194,13 +202,9 @@ static void on_evidence(struct wire_link *link, struct evidence *evidence) {
 /* Nobody tells of it any more: its process is there to be watched. */
 static void take_over(struct wire_link *link) {
         struct kept *kept = link->kept;
-        struct evidence gap = evidence_make(SOURCE_VMPOWER, EVIDENCE_GAP);
-        char reason[EVIDENCE_TEXT_MAX];
 
         kept->wire = NULL;
-        snprintf(reason, sizeof(reason), "pid %d, which told of it, does so no more", (int)link->pid);
-        evidence_set_text(&gap, reason, strlen(reason));
-        source_report(engine_vm_sink(kept->vm), &gap);
+        source_report_gap(engine_vm_sink(kept->vm), SOURCE_VMPOWER, "pid %d, which told of it, does so no more", (int)link->pid);
         if (!kept->could_attach)
                 kept->could_attach = take_pointer(link->monitor);
         keeper_watch(link->keeper, kept);
@@ -234,6 +238,7 @@ static void describe(const struct keeper *keeper, const struct wire_vm *told, in
         text_set(instance->identity.backend, sizeof(instance->identity.backend), told->backend[0] ? told->backend : "kvm");
         text_set(instance->identity.instance, sizeof(instance->identity.instance), told->instance);
         instance->watcher = strdup(keeper->watcher);
+        instance->is_daemons = true;
         if (!told->name[0])
                 snprintf(instance->identity.name, sizeof(instance->identity.name), "%s-%" PRId64, instance->identity.backend,
                          told->pid);
@@ -267,6 +272,8 @@ static int keep_other(struct keeper *keeper, struct wire_peer *peer, const struc
         /* A user's own vmpower has no right to see who sends a signal. */
         if (!((*ret_link)->sources & 1u << SOURCE_TRACE))
                 kept_trace_process(kept, (pid_t)kept_instance(kept)->pid);
+        else
+                traced_hold(&(*ret_link)->held, keeper->tracing, kept_instance(kept)->identity.instance);
         engine_vm_set_policy(kept->vm, &policy);
         engine_vm_set_restarts(kept->vm, (unsigned)hello->vm.n_restarts);
         read_known(*ret_link);
@@ -325,8 +332,7 @@ static int check_process(const struct wire_peer *peer, const struct wire_vm *vm,
 static bool is_same_database(const struct keeper *keeper, const struct wire_peer *peer, const struct wire_hello *hello) {
         char database[STORE_IDENTITY_MAX];
 
-        return (wire_peer_uid(peer) == 0 || wire_peer_uid(peer) == geteuid()) && hello->database[0] &&
-               !store_identity(keeper->store, database) && !strcmp(database, hello->database);
+        return is_trusted(peer) && hello->database[0] && !store_identity(keeper->store, database) && !strcmp(database, hello->database);
 }
 
 static const char *refusal(int r) {
@@ -409,14 +415,24 @@ static void on_vm(struct wire_link *link, const struct wire_vm *vm) {
                 keeper_say(keeper, "%.200s: out of memory", kept_name(kept));
         } else if (!(link->sources & 1u << SOURCE_TRACE)) {
                 kept_trace_process(kept, (pid_t)vm->pid);
+        } else {
+                traced_free(take_pointer(link->held));
+                traced_hold(&link->held, keeper->tracing, identity.instance);
         }
         vm_list_update(&keeper->vms, kept);
 }
 
-/* Facts of the future would hide those that come. */
-static bool is_credible(const struct wire_link *link, const struct evidence *evidence) {
-        return evidence->at_ns && evidence->at_ns <= source_now_ns() &&
-               (!wire_peer_uid(link->peer) || (SOURCES_OF_ANYONE & (1u << evidence->source)));
+/* Facts of the future would hide those that come; the end of one that lives would hide its own. */
+static bool is_credible(const struct wire_link *link, struct evidence *evidence) {
+        if (!evidence->at_ns || evidence->at_ns > source_now_ns() ||
+            (wire_peer_uid(link->peer) && !(CLAIMS_SOURCES & 1u << evidence->source)) ||
+            (evidence_ends_process(evidence) && proc_instance_is_alive(kept_instance(link->kept)->identity.instance)))
+                return false;
+        if (is_trusted(link->peer))
+                return true;
+        if (evidence->actor)
+                claim_bound_actor(evidence->actor, wire_peer_uid(link->peer), link->user);
+        return claim_is_plausible(evidence);
 }
 
 static void on_said(void *userdata, struct wire_peer *peer, struct wire_message *message) {

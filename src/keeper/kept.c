@@ -46,6 +46,7 @@ const char *kept_name(const struct kept *kept) {
 static void on_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
+        kept_note_fact(kept, evidence);
         source_report(engine_vm_sink(kept->vm), evidence);
 }
 
@@ -68,6 +69,7 @@ static void on_end(void *userdata, struct evidence *end) {
 static void on_process_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
+        kept_note_fact(kept, evidence);
         tracing_drain(kept->home->tracing);
         if (evidence_ends_process(evidence))
                 traced_finish(kept->traced, evidence, on_end, kept);
@@ -93,27 +95,54 @@ void kept_trace_process(struct kept *kept, pid_t pid) {
         trace(kept, pid, true, true);
 }
 
-/* Its pid may be another's by now. */
-static bool is_its_process(const struct kept *kept, pid_t pid) {
-        struct proc_instance process;
-        struct proc_stat stat;
+/* Its process may stand still, whatever its monitor has said of it. */
+static void set_state(struct kept *kept, enum left left, uint64_t time_ns) {
+        const char *state = left_name(kept->is_stopped && left == LEFT_RUNNING ? LEFT_PAUSED : left);
 
-        return proc_instance_parse(&process, kept_instance(kept)->identity.instance) || proc_stat_read(&stat, pid) ||
-               stat.start_time == process.start_time;
+        kept->left = left;
+        if (kept->state == state)
+                return;
+        kept->since_ns = time_ns;
+        kept->state = state;
+        kept->home->has_state(kept);
+}
+
+/* How it stands, if it does: one that was looked after before has been stopped, or has gone on, while nobody saw it. */
+static void look_whether_it_stands(struct kept *kept, const struct proc_instance *process) {
+        struct evidence change;
+        struct proc_stat stat;
+        bool is_stopped;
+
+        if (proc_stat_read(&stat, process->pid) || stat.start_time != process->start_time)
+                return;
+        is_stopped = stat.state == 'T';
+        if (is_stopped == kept->is_stopped)
+                return;
+        if (kept->is_taken_up) {
+                change = evidence_make(SOURCE_PROCESS, is_stopped ? EVIDENCE_STOPPED : EVIDENCE_CONTINUED);
+                source_report(&kept->process_sink, &change);
+        } else {
+                kept->is_stopped = is_stopped;
+                set_state(kept, kept->left, kept->since_ns);
+        }
 }
 
 int kept_watch_process(struct kept *kept, pid_t pid, bool has_descriptors) {
         struct evidence vanished = evidence_make(SOURCE_PROCESS, EVIDENCE_VANISHED);
-        int r;
+        struct proc_instance process = { 0 };
+        int r = -EMFILE;
 
         kept->process_sink = (struct source_sink){ on_process_report, on_ended, kept };
         /* The kernel's programs need none. */
         if (!kept->is_unwatched || !kept->traced)
                 trace(kept, pid, kept->qemu && !kept->monitor_is_over, false);
-        r = has_descriptors ? process_watch_new(&kept->watch, kept->home->event, pid, &kept->process_sink) : -EMFILE;
-        if (r ? r != -ESRCH : is_its_process(kept, pid))
+        proc_instance_parse(&process, kept_instance(kept)->identity.instance);
+        look_whether_it_stands(kept, &process);
+        kept->is_taken_up = true;
+        if (has_descriptors)
+                r = process_watch_new(&kept->watch, kept->home->event, pid, process.start_time, &kept->process_sink);
+        if (r != -ESRCH)
                 return r;
-        process_watch_free(take_pointer(kept->watch));
         on_process_report(kept, &vanished);
         return 0;
 }
@@ -126,27 +155,28 @@ void kept_leave_process(struct kept *kept) {
 
 /* --- its monitor ------------------------------------------------------------------------------------------------- */
 
-/* Until a verdict has told it: what QEMU says of the VM when its monitor is opened (QEMU, qapi/run-state.json, RunState). */
-static void note_status(struct kept *kept, const char *status) {
-        static const struct {
-                const char *status;
-                enum left left;
-        } states[] = {
-                { "running", LEFT_RUNNING },      { "paused", LEFT_PAUSED },  { "prelaunch", LEFT_PAUSED },
-                { "io-error", LEFT_PAUSED },      { "debug", LEFT_PAUSED },   { "watchdog", LEFT_PAUSED },
-                { "suspended", LEFT_SUSPENDED },  { "shutdown", LEFT_OFF },   { "guest-panicked", LEFT_PRESERVED },
-        };
+void kept_tell_unseen(struct kept *kept, struct evidence *status) {
+        /* Of a VM that was never looked at, what QEMU comes to only by something that has happened to the guest. */
+        static const char *const outcomes[] = { "shutdown", "guest-panicked", "suspended", "io-error", "internal-error", "watchdog" };
+        enum left left;
 
-        for (size_t i = 0; !kept->last_verdict[0] && i < N_ELEMENTS(states); i++)
-                if (!strcmp(states[i].status, status))
-                        kept->state = left_name(states[i].left);
+        if (!kept->awaits_status || !evidence_left_by_status(status->word, &left))
+                return;
+        kept->awaits_status = false;
+        /* QEMU has no word for a guest that is halted. */
+        if (kept->is_known && left != kept->left && !(left == LEFT_RUNNING && kept->left == LEFT_HALTED))
+                evidence_set_text(status, left_name(kept->left), strlen(left_name(kept->left)));
+        for (size_t i = 0; !kept->is_known && i < N_ELEMENTS(outcomes); i++)
+                if (!strcmp(outcomes[i], status->word))
+                        evidence_set_text(status, "unknown", strlen("unknown"));
 }
 
 static void on_qemu_report(void *userdata, struct evidence *evidence) {
         struct kept *kept = userdata;
 
         if (evidence->kind == EVIDENCE_STATUS)
-                note_status(kept, evidence->word);
+                kept_tell_unseen(kept, evidence);
+        kept_note_fact(kept, evidence);
         tracing_drain(kept->home->tracing);
         monitor_clients_look(&kept->looks, (pid_t)kept_instance(kept)->pid, kept->monitor, evidence, engine_vm_sink(kept->vm));
         source_report(engine_vm_sink(kept->vm), evidence);
@@ -156,6 +186,7 @@ static void on_qemu_ended(void *userdata, enum evidence_source source) {
         struct kept *kept = userdata;
 
         kept->monitor_is_over = true;
+        kept->monitor_ended_ns = source_now_ns();
         traced_set_monitored(kept->traced, false);
         kept->home->changed(kept);
 }
@@ -212,6 +243,12 @@ void kept_recorded(struct kept *kept, const struct evidence *evidence) {
         free(request);
 }
 
+static void on_request_answered(void *userdata, struct evidence *evidence) {
+        struct kept *kept = userdata;
+
+        source_report(engine_vm_sink(kept->vm), evidence);
+}
+
 /* It has gone on before it was on disk. */
 static void on_late(void *userdata, uint64_t number) {
         struct evidence late = evidence_make(SOURCE_VMPOWER, EVIDENCE_STORED_LATE);
@@ -239,7 +276,7 @@ const char *kept_shared_path(const struct kept *kept) {
 }
 
 static int open_shared(struct kept *kept, const char *name, int listener) {
-        const struct shared_monitor_events events = { on_request, on_late, on_dropped, kept };
+        const struct shared_monitor_events events = { on_request, on_request_answered, on_late, on_dropped, kept };
         const struct store_vm *instance = kept_instance(kept);
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
         size_t n = strlen(kept->home->shared_directory);
@@ -306,6 +343,7 @@ int kept_hold_monitor(struct kept *kept, const char *path, int fd, const struct 
 
         kept->qemu_sink = (struct source_sink){ on_qemu_report, on_qemu_ended, kept };
         kept->monitor_is_over = false;
+        kept->awaits_status = true;
         kept_take_back(kept);
         if (!r)
                 r = qemu_source_adopt(&kept->qemu, kept->home->event, fd, past, &config, &events, &kept->qemu_sink);
@@ -379,11 +417,60 @@ void kept_close_monitor(struct kept *kept) {
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */
 
+/* What its monitor's facts leave of a VM.  false: that one changes nothing. */
+static bool left_by_fact(const struct kept *kept, const struct evidence *fact, enum left *ret_left) {
+        switch ((int)fact->kind) {
+        case EVIDENCE_STATUS:
+                /* One that comes late is of a stop that is over. */
+                return (!kept->is_known || kept->left != LEFT_RUNNING || fact->text[0]) && evidence_left_by_status(fact->word, ret_left);
+        case EVIDENCE_SHUTDOWN:
+                *ret_left = LEFT_OFF;
+                return !evidence_is_tried(fact);
+        case EVIDENCE_STOP:
+                *ret_left = LEFT_PAUSED;
+                return kept->left != LEFT_OFF;
+        case EVIDENCE_SUSPEND:
+                *ret_left = LEFT_SUSPENDED;
+                return true;
+        case EVIDENCE_REGISTERS:
+                *ret_left = fact->flag == TRISTATE_TRUE ? LEFT_HALTED : LEFT_RUNNING;
+                return evidence_changes_vm(fact) || (fact->flag == TRISTATE_FALSE && kept->left == LEFT_HALTED);
+        case EVIDENCE_RESET:
+                /* It does not make a guest run that did not (QEMU: prelaunch). */
+                *ret_left = kept->left == LEFT_RUNNING || kept->left == LEFT_HALTED ? LEFT_RUNNING : LEFT_PAUSED;
+                return true;
+        case EVIDENCE_RESUME:
+        case EVIDENCE_WAKEUP:
+                *ret_left = LEFT_RUNNING;
+                return true;
+        default:
+                return false;
+        }
+}
+
+void kept_note_fact(struct kept *kept, const struct evidence *fact) {
+        enum left left = kept->left;
+
+        if (fact->kind == EVIDENCE_STOPPED || fact->kind == EVIDENCE_CONTINUED)
+                kept->is_stopped = fact->kind == EVIDENCE_STOPPED;
+        else if (left_by_fact(kept, fact, &left))
+                kept->is_known = true;
+        else
+                return;
+        /* An event that is heard before its status tells the same, or more: a QEMU that ends goes on calling itself running. */
+        kept->awaits_status = kept->awaits_status && fact->source != SOURCE_QMP;
+        kept->fact_ns = fact->time_ns;
+        set_state(kept, left, fact->time_ns);
+}
+
 void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns) {
         char *copy = strdup(summary);
 
-        kept->state = left_name(left);
-        kept->since_ns = time_ns;
+        /* The facts were there before it. */
+        if (left == LEFT_GONE || time_ns > kept->fact_ns) {
+                kept->is_known = true;
+                set_state(kept, left, time_ns);
+        }
         snprintf(kept->last_verdict, sizeof(kept->last_verdict), "%s", id);
         free(kept->last_summary);
         kept->last_summary = copy;
@@ -396,6 +483,7 @@ int kept_new(struct kept **ret_kept, const struct kept_home *home, struct engine
                 return -ENOMEM;
         kept->home = home;
         kept->vm = vm;
+        kept->left = LEFT_RUNNING;
         kept->state = left_name(LEFT_RUNNING);
         kept->since_ns = engine_vm_instance(vm)->began_ns;
         engine_vm_set_userdata(vm, kept);
@@ -416,6 +504,7 @@ int kept_new_told(struct kept **ret_kept, const struct kept_home *home, struct s
         *kept->told = *told;
         *told = (struct store_vm){ 0 };
         kept->home = home;
+        kept->left = LEFT_RUNNING;
         kept->state = left_name(LEFT_RUNNING);
         kept->since_ns = kept->told->began_ns;
         *ret_kept = kept;

@@ -25,6 +25,7 @@ struct kept_home {
         uint64_t halt_after_ns;
         struct halt_ticks *ticks; /* one timer for all looks at halted guests */
         void (*changed)(struct kept *kept); /* is_over or monitor_is_over: clear away, outside of the sources' calls */
+        void (*has_state)(struct kept *kept); /* another one than before */
         void (*say)(void *userdata, const char *line);
         bool (*may_share)(void *userdata); /* a monitor more; false: descriptors are short, which is said */
         void *userdata;
@@ -51,8 +52,14 @@ struct kept {
         char *monitor;      /* the one that we hold; owned; NULL: none */
         char *could_attach; /* owned; NULL: none */
 
-        const char *state;
+        const char *state; /* of `left` and is_stopped */
         uint64_t since_ns;
+        enum left left;     /* by its monitor's facts, or by the verdict that was told last */
+        uint64_t fact_ns;   /* UTC: of the last fact that has told its state; 0: none has */
+        bool is_known;      /* its state, and not only supposed */
+        bool is_stopped;    /* its process, by a signal */
+        bool is_taken_up;   /* somebody has looked after it before */
+        bool awaits_status; /* its monitor has been opened, and has not said how the VM is */
         char last_verdict[VERDICT_ID_MAX];
         char *last_summary; /* owned */
 
@@ -62,6 +69,7 @@ struct kept {
         char *own_name;      /* what its command line calls it, while it waits for that name; owned */
         bool is_over;        /* its story is told */
         bool monitor_is_over;
+        uint64_t monitor_ended_ns; /* when the last one that was held ended by itself; 0: none has */
         bool is_monitor_handed, is_listener_handed; /* to the service manager */
         bool is_in_clearing; /* the keeper's list of what is to be cleared away */
         struct kept *next_to_clear;
@@ -80,6 +88,12 @@ struct kept *kept_leave(struct kept *kept);
 
 const struct store_vm *kept_instance(const struct kept *kept);
 const char *kept_name(const struct kept *kept);
+
+/* A status that is read when its monitor is opened, and that no fact has led to, came about while nobody looked: then it is told how the VM was before. */
+void kept_tell_unseen(struct kept *kept, struct evidence *status);
+
+/* How it is now, by a fact of its own: in the order in which they happened, before they are on record. */
+void kept_note_fact(struct kept *kept, const struct evidence *fact);
 
 /* What was told of it last, in this life or in the one before. */
 void kept_note_verdict(struct kept *kept, const char *id, const char *summary, enum left left, uint64_t time_ns);

@@ -1,7 +1,7 @@
 /*
  * Others: the VMs that another vmpower looks after, until it ends.
  *
- * Watches the watcher.  Does not know what becomes of a VM then.
+ * Watches the watcher, and has what the kernel sees of the VM's end kept for whoever takes it up then.  Does not know what becomes of a VM then.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 struct others;
+struct tracing;
 
 struct others_events {
         /* Whoever looked after the VM of that process and instance ("": not written down) has ended. */
@@ -17,8 +18,9 @@ struct others_events {
         void *userdata;
 };
 
-int others_new(struct others **ret_others, sd_event *event, const struct others_events *events);
+/* `tracing`: NULL: the kernel tells nothing. */
+int others_new(struct others **ret_others, sd_event *event, struct tracing *tracing, const struct others_events *events);
 struct others *others_free(struct others *others);
 
-/* `watcher` looks after it.  The same once more is no error.  0; -ESRCH: it has ended already; -errno. */
+/* `watcher` looks after it, and not any more after one that has ended.  The same once more is no error.  0; -ESRCH: it has ended already; -errno. */
 int others_add(struct others *others, pid_t watcher, pid_t vm, const char *instance);

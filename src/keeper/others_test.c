@@ -1,5 +1,6 @@
 /* Watchers that are real processes: whose VMs are told of, once each, when they end. */
 #include "keeper/others.h"
+#include "sources/proc.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -39,7 +40,7 @@ static int begin(void **state) {
                 }
         }
         assert_true(sd_event_new(&world->event) >= 0);
-        assert_int_equal(others_new(&world->others, world->event, &(struct others_events){ on_left, world }), 0);
+        assert_int_equal(others_new(&world->others, world->event, NULL, &(struct others_events){ on_left, world }), 0);
         *state = world;
         return 0;
 }
@@ -73,7 +74,7 @@ static void assert_told(struct world *world, const char *text) {
 static void each_of_its_vms_is_left_once(void **state) {
         struct world *world = *state;
 
-        assert_int_equal(others_add(world->others, world->watchers[0], 10, "boot:10:1"), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], 10, ""), 0);
         assert_int_equal(others_add(world->others, world->watchers[0], 11, ""), 0);
         assert_int_equal(others_add(world->others, world->watchers[1], 10, ""), 0);
         /* Found again, whatever is known of it then. */
@@ -83,12 +84,35 @@ static void each_of_its_vms_is_left_once(void **state) {
         end_watcher(world, 1);
         assert_told(world, "10: ");
         assert_int_equal(others_add(world->others, world->watchers[0], 11, "boot:11:1"), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], 10, "boot:10:1"), 0);
         end_watcher(world, 0);
         while (sd_event_run(world->event, 0) > 0)
                 ;
         assert_non_null(strstr(world->told, "10:boot:10:1 "));
         assert_non_null(strstr(world->told, "11:boot:11:1 "));
         assert_int_equal(strlen(world->told), strlen("10:boot:10:1 11:boot:11:1 "));
+}
+
+/* A VM that is started again and again has one place. */
+static void a_vm_that_has_ended_is_followed_by_the_next(void **state) {
+        struct world *world = *state;
+        char alive[PROC_INSTANCE_MAX], told[2 * PROC_INSTANCE_MAX];
+
+        assert_int_equal(proc_instance(getpid(), alive), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], 10, "boot:10:1"), 0);
+        assert_int_equal(others_add(world->others, world->watchers[1], 11, "boot:11:1"), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], getpid(), alive), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], 12, "boot:12:1"), 0);
+        assert_int_equal(others_add(world->others, world->watchers[0], 13, "boot:13:1"), 0);
+        end_watcher(world, 1);
+        assert_told(world, "11:boot:11:1 ");
+        end_watcher(world, 0);
+        while (sd_event_run(world->event, 0) > 0)
+                ;
+        snprintf(told, sizeof(told), "%d:%s ", getpid(), alive);
+        assert_non_null(strstr(world->told, told));
+        assert_non_null(strstr(world->told, "13:boot:13:1 "));
+        assert_int_equal(strlen(world->told), strlen(told) + strlen("13:boot:13:1 "));
 }
 
 static void one_that_has_ended_is_not_waited_for(void **state) {
@@ -103,6 +127,7 @@ static void one_that_has_ended_is_not_waited_for(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(each_of_its_vms_is_left_once, begin, end),
+                cmocka_unit_test_setup_teardown(a_vm_that_has_ended_is_followed_by_the_next, begin, end),
                 cmocka_unit_test_setup_teardown(one_that_has_ended_is_not_waited_for, begin, end),
         };
 

@@ -1,8 +1,10 @@
 #include "keeper/vm_list.h"
+#include "sources/proc.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 static uint64_t hash_text(const char *text) {
         return table_hash(text, strlen(text));
@@ -97,34 +99,68 @@ struct kept *vm_list_find_instance(const struct vm_list *list, const char *insta
         return NULL;
 }
 
-/* The better of two: one of his, else the newest. */
-static bool is_better(const struct kept *kept, const struct kept *than, int64_t uid) {
+/* One of his before any other's, one that is there before one that has gone. */
+static unsigned rank(const struct kept *kept, int64_t uid) {
         bool is_his = uid >= 0 && kept_instance(kept)->uid == uid;
 
-        if (!than)
-                return true;
-        if (uid >= 0 && is_his != (kept_instance(than)->uid == uid))
-                return is_his;
-        return kept_instance(kept)->id > kept_instance(than)->id;
+        return 2 * is_his + (strcmp(kept->state, left_name(LEFT_GONE)) != 0);
+}
+
+/* Is it called that, by its name or (if it is not) by its uuid?  So that no VM is met twice. */
+static bool is_called(const struct kept *kept, const char *word, bool by_uuid) {
+        const struct vm_identity *identity = &kept_instance(kept)->identity;
+        bool is_name = !strcmp(identity->name, word);
+
+        return !kept->is_over && (by_uuid ? !is_name && !strcasecmp(identity->uuid, word) : is_name);
+}
+
+/* An instance that has gone is nobody else, whatever he calls himself. */
+static bool is_instance(const char *word) {
+        struct proc_instance instance;
+
+        return strchr(word, ':') == word + PROC_BOOT_ID_MAX - 1 && (instance_is_domain(word) || !proc_instance_parse(&instance, word));
+}
+
+size_t vm_list_find_all(const struct vm_list *list, const char *word, int64_t uid, struct kept **ret_found, size_t n_max) {
+        struct kept *one = vm_list_find_instance(list, word);
+        size_t n = 0;
+
+        if (one) {
+                ret_found[0] = one;
+                return 1;
+        }
+        if (is_instance(word))
+                return 0;
+        for (int by_uuid = 0; by_uuid < 2; by_uuid++) {
+                struct table_link *link = by_uuid ? table_first(&list->by_uuid, hash_uuid(word)) : table_first(&list->by_name, hash_text(word));
+
+                for (; link; link = table_next(link)) {
+                        struct kept *kept = link->owner;
+                        size_t at = n < n_max ? n : n_max;
+
+                        if (!is_called(kept, word, by_uuid))
+                                continue;
+                        if (n && rank(kept, uid) != rank(ret_found[0], uid)) {
+                                if (rank(kept, uid) < rank(ret_found[0], uid))
+                                        continue;
+                                n = at = 0;
+                        }
+                        n++;
+                        /* The newest first. */
+                        while (at && kept_instance(kept)->id > kept_instance(ret_found[at - 1])->id) {
+                                if (at < n_max)
+                                        ret_found[at] = ret_found[at - 1];
+                                at--;
+                        }
+                        if (at < n_max)
+                                ret_found[at] = kept;
+                }
+        }
+        return n;
 }
 
 struct kept *vm_list_find(const struct vm_list *list, const char *word, int64_t uid) {
-        struct kept *found = vm_list_find_instance(list, word);
-        struct table_link *link;
+        struct kept *found;
 
-        if (found)
-                return found;
-        for (link = table_first(&list->by_name, hash_text(word)); link; link = table_next(link)) {
-                struct kept *kept = link->owner;
-
-                if (!kept->is_over && !strcmp(kept_instance(kept)->identity.name, word) && is_better(kept, found, uid))
-                        found = kept;
-        }
-        for (link = *word ? table_first(&list->by_uuid, hash_uuid(word)) : NULL; !found && link; link = table_next(link)) {
-                struct kept *kept = link->owner;
-
-                if (!kept->is_over && !strcasecmp(kept_instance(kept)->identity.uuid, word) && is_better(kept, found, uid))
-                        found = kept;
-        }
-        return found;
+        return vm_list_find_all(list, word, uid, &found, 1) ? found : NULL;
 }

@@ -3,6 +3,7 @@
 #include "basics/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@ static void refuse(const struct hook_directory_events *events, const char *path,
         char line[512];
 
         snprintf(line, sizeof(line), "%.400s is not run: %s", path, why);
-        events->refused(line, events->userdata);
+        events->refused(path, line, events->userdata);
 }
 
 /* Whoever can write it decides what we run.  A user's own group is often his alone, root's is not. */
@@ -21,6 +22,15 @@ static const char *find_fault(const struct stat *st) {
         if (st->st_mode & S_IWOTH || (st->st_mode & S_IWGRP && !geteuid()))
                 return "others may write it";
         return NULL;
+}
+
+/* "#!", or an ELF's: whoever wrote that means it to be run. */
+static bool is_like_a_program(const char *path) {
+        cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        char head[4] = "";
+        ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof(head));
+
+        return n >= 2 && (!memcmp(head, "#!", 2) || (n == 4 && !memcmp(head, "\177ELF", 4)));
 }
 
 static void look_at_program(const char *path, bool is_named, const struct hook_directory_events *events) {
@@ -34,7 +44,9 @@ static void look_at_program(const char *path, bool is_named, const struct hook_d
         fault = find_fault(&st);
         if (!S_ISREG(st.st_mode) || access(path, X_OK)) {
                 /* A README beside the hooks is nobody's mistake. */
-                if (is_named)
+                if (S_ISREG(st.st_mode) && is_like_a_program(path))
+                        refuse(events, path, "it has no right to be executed (chmod +x)");
+                else if (is_named)
                         refuse(events, path, "it is no program");
         } else if (fault) {
                 refuse(events, path, fault);

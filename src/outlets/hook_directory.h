@@ -11,8 +11,8 @@ enum {
 
 struct hook_directory_events {
         void (*found)(const char *path, void *userdata);
-        /* What is not run, and why, in one line. */
-        void (*refused)(const char *line, void *userdata);
+        /* What is not run, and in one line that it is not, and why. */
+        void (*refused)(const char *path, const char *line, void *userdata);
         void *userdata;
 };
 

@@ -152,6 +152,11 @@ static int start(struct hook_outlet *hook, struct run *run, const struct verdict
                                           hook->config.timeout_ns, on_ended, run);
 }
 
+/* There is no room for one process more: that is no failure of the hook's, nor of this verdict's. */
+static bool is_shortage(int r) {
+        return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static int hook_tell(struct outlet *outlet, const struct verdict_record *record) {
         struct hook_outlet *hook = (struct hook_outlet *)outlet;
         struct run *run = calloc(1, sizeof(*run));
@@ -165,7 +170,7 @@ static int hook_tell(struct outlet *outlet, const struct verdict_record *record)
         if (r) {
                 free(run);
                 snprintf(outlet->why, sizeof(outlet->why), "it could not be started: %s", strerror(-r));
-                return r;
+                return is_shortage(r) ? OUTLET_AWAY : r;
         }
         run->next = hook->runs;
         hook->runs = run;

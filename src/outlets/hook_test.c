@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #define SECOND UINT64_C(1000000000)
 
@@ -291,7 +292,7 @@ static void note_found(const char *path, void *userdata) {
         strcat(strcat(text, strrchr(path, '/') + 1), " ");
 }
 
-static void note_refused(const char *line, void *userdata) {
+static void note_refused(const char *path, const char *line, void *userdata) {
         strcat(userdata, "(refused) ");
 }
 
@@ -303,13 +304,14 @@ static void hooks_are_programs_that_nobody_else_can_write(void **state) {
         write_file(world, "20-b", "#!/bin/sh\n", 0755);
         write_file(world, "10-a", "#!/bin/sh\n", 0700);
         write_file(world, "30-open", "#!/bin/sh\n", 0757);
+        write_file(world, "35-not-yet", "#!/bin/sh\n", 0644);
         write_file(world, "README", "Hooks.\n", 0644);
         write_file(world, "20-b~", "#!/bin/sh\n", 0755);
         write_file(world, ".hidden", "#!/bin/sh\n", 0755);
         write_file(world, "20-b.dpkg-old", "#!/bin/sh\n", 0755);
         assert_int_equal(mkdir(world_path(world, "40-directory"), 0755), 0);
         assert_int_equal(hook_directory_look(world->directory, &events), 0);
-        assert_string_equal(text, "10-a 20-b (refused) ");
+        assert_string_equal(text, "10-a 20-b (refused) (refused) ");
 
         *text = '\0';
         assert_int_equal(hook_directory_look(world_path(world, "20-b"), &events), 0);
@@ -324,6 +326,27 @@ static void hooks_are_programs_that_nobody_else_can_write(void **state) {
         assert_int_equal(chmod(world->directory, 0700), 0);
 }
 
+/* As a user who may have no process more, in a process of its own. */
+static void one_that_there_is_no_room_for_has_not_failed(void **state) {
+        struct world *world = *state;
+        struct outlet *outlet;
+        int status;
+        pid_t pid;
+
+        pid = fork();
+        if (!pid) {
+                if (sd_event_new(&world->event) < 0)
+                        _exit(255);
+                outlet = make_hook(world, "#!/bin/sh\n", &plain);
+                if ((!geteuid() && setresuid(4001, 4001, 4001)) || setrlimit(RLIMIT_NPROC, &(struct rlimit){ 1, 1 }))
+                        _exit(255);
+                _exit(outlet->ops->tell(outlet, &world->record) & 127);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), OUTLET_AWAY);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
 #define SENTENCE(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -331,6 +354,7 @@ int main(void) {
                 SENTENCE(a_hook_inherits_no_descriptor_no_signal_and_no_limit),
                 SENTENCE(a_hook_that_fails_says_why_with_its_last_line),
                 SENTENCE(a_hook_that_cannot_be_started_says_so),
+                SENTENCE(one_that_there_is_no_room_for_has_not_failed),
                 SENTENCE(a_hook_that_hangs_is_ended_with_all_that_it_has_started),
                 SENTENCE(a_hook_that_obeys_sigterm_has_failed_all_the_same),
                 SENTENCE(a_hook_that_does_not_read_is_none_the_worse),

@@ -13,7 +13,7 @@ enum {
 
         OUTLET_STARTED = 1, /* it is being told: `done` follows, once */
         OUTLET_FULL = 2,    /* it takes none just now: `ready` follows */
-        OUTLET_AWAY = 3,    /* there is nobody to be told, and may be later; `why` says more */
+        OUTLET_AWAY = 3,    /* there is nobody to be told, or nothing to do it with, and may be later; `why` says more */
 };
 
 struct outlet;

@@ -108,6 +108,9 @@ static char *round_integers(const char *line, size_t length, size_t *ret_length)
         return text;
 }
 
+/* An escaped NUL is a character like others to QEMU (mod_utf8_encode()), which has it in no name of its own: what is looked at here is cut there. */
+#define FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL)
+
 static int read_json(struct qmp_message *message, const char *line, size_t length) {
         cleanup(freep) char *rounded = NULL;
         json_error_t error;
@@ -117,13 +120,13 @@ static int read_json(struct qmp_message *message, const char *line, size_t lengt
                 return QMP_MALFORMED;
         }
 
-        message->root = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+        message->root = json_loadb(line, length, FLAGS, &error);
         if (!message->root && json_error_code(&error) == json_error_numeric_overflow) {
                 rounded = round_integers(line, length, &length);
                 if (!rounded)
                         return -ENOMEM;
                 message->is_rounded = true;
-                message->root = json_loadb(rounded, length, JSON_REJECT_DUPLICATES, &error);
+                message->root = json_loadb(rounded, length, FLAGS, &error);
         }
         if (message->root)
                 return 0;

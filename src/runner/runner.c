@@ -2,10 +2,14 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "runner/beside.h"
+#include "runner/dead_sockets.h"
 #include "engine/launch.h"
 #include "engine/recover.h"
 #include "engine/tracing.h"
+#include "runner/restarts.h"
+#include "runner/run_policy.h"
 #include "runner/vm_processes.h"
+#include "runner/vm_record.h"
 #include "sources/host/host_source.h"
 #include "sources/command_line.h"
 #include "sources/proc.h"
@@ -14,16 +18,13 @@
 #include "sources/qemu/qemu_source.h"
 #include "sources/qemu/stderr_source.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 /* A QEMU that has not greeted by then is worth a word to the user. */
@@ -54,6 +55,9 @@ struct runner {
         struct source_sink sink; /* the engine's and a daemon's, and what the kernel saw comes before what is reported there */
         struct beside *beside;
         struct qemu_source *qemu;
+        struct qemu_source *next; /* waits for what was started to start another one; NULL: nobody does */
+        bool next_is_over;        /* it has met one that could not be written down, and has gone: */
+        pid_t unrecorded;
         struct monitor_looks looks;
         struct stderr_source *errors;
         struct vm_processes processes;
@@ -64,14 +68,14 @@ struct runner {
         char decided_id[VERDICT_ID_MAX];
         struct decision decision;
 
-        uint64_t restarts_ns[POLICY_RESTARTS_MAX];
-        size_t n_restarts;
+        struct restarts restarts;
         int vmm_status; /* of the last instance */
         bool is_finished;
         bool host_went; /* it went down, if only for a while */
 };
 
 static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]);
+static int open_monitor(struct runner *runner, struct qemu_source **ret_source, void (*report)(void *userdata, struct evidence *evidence));
 
 static void say(struct runner *runner, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct runner *runner, const char *format, ...) {
@@ -82,10 +86,6 @@ static void say(struct runner *runner, const char *format, ...) {
         vsnprintf(line, sizeof(line), format, arguments);
         va_end(arguments);
         runner->events.trouble(line, runner->events.userdata);
-}
-
-static const char *vm_name(struct runner *runner) {
-        return engine_vm_instance(runner->vm)->identity.name;
 }
 
 /* --- the processes ----------------------------------------------------------------------------------------------- */
@@ -100,6 +100,27 @@ static void on_report(void *userdata, struct evidence *evidence) {
 }
 
 static void on_source_ended(void *userdata, enum evidence_source source) {
+}
+
+static void step_soon(struct runner *runner) {
+        sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
+}
+
+/* Of one that could not be written down nothing is. */
+static void on_next_report(void *userdata, struct evidence *evidence) {
+        struct runner *runner = userdata;
+
+        if (runner->next)
+                evidence_deinit(evidence);
+        else
+                on_report(runner, evidence);
+}
+
+static void on_monitor_ended(void *userdata, enum evidence_source source) {
+        struct runner *runner = userdata;
+
+        runner->next_is_over = runner->next;
+        step_soon(runner);
 }
 
 static void on_traced_report(void *userdata, struct evidence *evidence) {
@@ -125,10 +146,6 @@ static void trace(struct runner *runner, pid_t pid, bool is_known) {
         traced_new(&runner->traced, runner->tracing, &process, &sink);
 }
 
-static void step_soon(struct runner *runner) {
-        sd_event_source_set_enabled(runner->next_step, SD_EVENT_ONESHOT);
-}
-
 static const char *backend_of(const struct runner *runner) {
         return runner->options.is_vmpower_vmm ? "vmpower-vmm" : "qemu";
 }
@@ -142,7 +159,7 @@ static void on_adopted(void *userdata, pid_t pid) {
         trace(runner, pid, false);
         if (proc_instance(pid, identity.instance))
                 return;
-        if (!runner->config.name && !runner->options.name[0] && !runner->n_restarts) {
+        if (!runner->config.name && !runner->options.name[0] && !runner->restarts.n) {
                 snprintf(identity.name, sizeof(identity.name), "%s-%d", backend_of(runner), (int)pid);
                 text_set(runner->name, sizeof(runner->name), identity.name);
         }
@@ -198,17 +215,19 @@ static int on_child_signal(sd_event_source *source, const struct signalfd_siginf
 
 /* --- QEMU -------------------------------------------------------------------------------------------------------- */
 
+static int begin_next(struct runner *runner, pid_t pid);
+
 static void on_connected(void *userdata, pid_t pid, uid_t uid) {
         struct runner *runner = userdata;
 
-        vm_processes_meet(&runner->processes, pid);
+        if (!runner->next || !begin_next(runner, pid))
+                vm_processes_meet(&runner->processes, pid);
 }
 
 static void on_waiting(void *userdata) {
         struct runner *runner = userdata;
 
-        say(runner, "%s: its monitor does not answer yet: QEMU is still starting, or somebody else has taken its monitor",
-            vm_name(runner));
+        say(runner, "%s: its monitor does not answer yet: QEMU is still starting, or somebody else has taken its monitor", runner->name);
 }
 
 static void set_decision_result(struct runner *runner, enum decision_result result) {
@@ -223,7 +242,7 @@ static void set_decision_result(struct runner *runner, enum decision_result resu
 static void on_refused(void *userdata, const char *command, const char *why) {
         struct runner *runner = userdata;
 
-        say(runner, "%s: QEMU refused %s: %s", vm_name(runner), command, why);
+        say(runner, "%s: QEMU refused %s: %s", runner->name, command, why);
         if (!strcmp(command, "quit") && runner->decision.result == RESULT_PENDING)
                 set_decision_result(runner, RESULT_FAILED);
 }
@@ -267,16 +286,6 @@ static void on_recorded(struct engine_vm *vm, const struct evidence *evidence, i
 }
 
 /* --- verdicts and what follows from them ------------------------------------------------------------------------- */
-
-static unsigned count_restarts(struct runner *runner) {
-        uint64_t now_ns = source_now_ns();
-        unsigned n = 0;
-
-        for (size_t i = 0; i < N_ELEMENTS(runner->restarts_ns); i++)
-                if (runner->restarts_ns[i] && now_ns - runner->restarts_ns[i] < POLICY_RESTARTS_WINDOW_NS)
-                        n++;
-        return n;
-}
 
 static void on_verdict(struct engine_vm *vm, const struct verdict_record *record, void *userdata) {
         struct runner *runner = userdata;
@@ -322,6 +331,7 @@ static void on_engine_trouble(const char *line, void *userdata) {
 static void clear_away(struct runner *runner) {
         runner->traced = traced_free(runner->traced);
         runner->qemu = qemu_source_close(runner->qemu);
+        runner->next = qemu_source_close(runner->next);
         runner->errors = stderr_source_close(runner->errors);
         if (runner->has_processes) {
                 runner->vmm_status = runner->processes.status;
@@ -337,13 +347,31 @@ static void clear_away(struct runner *runner) {
         runner->decision = (struct decision){ 0 };
 }
 
+static void finish_decision(struct runner *runner) {
+        set_decision_result(runner, RESULT_DONE);
+        runner->events.decided(runner->decided_id, &runner->decision, runner->events.userdata);
+}
+
+/* The VM's story is told, and a wrapper that has started it goes on: it may start it again. */
+static void await_next(struct runner *runner) {
+        if (runner->next_is_over)
+                runner->next = qemu_source_close(runner->next);
+        runner->next_is_over = false;
+        if (runner->next || open_monitor(runner, &runner->next, on_next_report))
+                return;
+        qemu_source_try(runner->next);
+}
+
 /* The VM's story is told and its processes are gone: carry out what was decided, or end. */
 static int on_next_step(sd_event_source *source, void *userdata) {
         struct runner *runner = userdata;
         char why[STORE_WHY_MAX];
 
-        if (runner->is_finished || !runner->is_over || !vm_processes_all_have_ended(&runner->processes) ||
-            !stderr_source_is_flushed(runner->errors))
+        if (runner->is_finished || !runner->is_over)
+                return 0;
+        if (!vm_processes_all_have_ended(&runner->processes))
+                await_next(runner);
+        if (!vm_processes_all_have_ended(&runner->processes) || !stderr_source_is_flushed(runner->errors))
                 return 0;
 
         if (runner->decision.result == RESULT_PENDING && runner->decided_id[0]) {
@@ -361,7 +389,7 @@ static int on_next_step(sd_event_source *source, void *userdata) {
                         old = take_pointer(runner->vm);
                         old_beside = take_pointer(runner->beside);
                         clear_away(runner);
-                        runner->restarts_ns[runner->n_restarts++ % POLICY_RESTARTS_MAX] = source_now_ns();
+                        restarts_note(&runner->restarts, source_now_ns());
                         r = start_instance(runner, why);
                         if (r)
                                 say(runner, "cannot start it again: %s", why);
@@ -376,8 +404,7 @@ static int on_next_step(sd_event_source *source, void *userdata) {
                         if (!r)
                                 return 0;
                 } else {
-                        set_decision_result(runner, RESULT_DONE);
-                        runner->events.decided(runner->decided_id, &runner->decision, runner->events.userdata);
+                        finish_decision(runner);
                 }
         }
         engine_settle(runner->engine);
@@ -389,80 +416,23 @@ static int on_next_step(sd_event_source *source, void *userdata) {
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
 
-/* A monitor of a QEMU that was killed after its vmpower was: nobody listens on it any more. */
-static void remove_dead_sockets(const char *directory) {
-        cleanup(closedirp) DIR *entries = opendir(directory);
-        struct dirent *entry;
-
-        while (entries && (entry = readdir(entries))) {
-                struct sockaddr_un address = { .sun_family = AF_UNIX };
-                cleanup(closep) int fd = -1;
-                int n;
-
-                if (!strstr(entry->d_name, ".sock"))
-                        continue;
-                n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, entry->d_name);
-                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-                if (n < 0 || (size_t)n >= sizeof(address.sun_path) || fd < 0)
-                        continue;
-                /* One that is being made, between bind() and listen(), refuses too: its vmpower is alive. */
-                if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED &&
-                    kill((pid_t)atol(entry->d_name), 0) < 0 && errno == ESRCH)
-                        unlink(address.sun_path);
-        }
-}
-
-static int set_policy(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
-        const struct qemu_options *options = &runner->options;
-        const char *why;
-
-        runner->policy = policy_default(true);
-        /* The user's own options of QEMU say what he wants, unless he says it to us. */
-        if (options->no_reboot || !strcmp(options->on_reboot, "shutdown"))
-                policy_set(&runner->policy, "on_reboot=destroy", POLICY_OPTION, &why);
-        if (options->no_shutdown || !strcmp(options->on_shutdown, "pause"))
-                policy_set(&runner->policy, "on_poweroff=preserve", POLICY_OPTION, &why);
-        if (!strcmp(options->on_panic, "pause"))
-                policy_set(&runner->policy, "on_crash=preserve", POLICY_OPTION, &why);
-
-        for (size_t i = 0; i < runner->config.n_settings; i++)
-                if (policy_set(&runner->policy, runner->config.settings[i], POLICY_EXPLICIT, &why)) {
-                        snprintf(ret_why, STORE_WHY_MAX, "--policy %.64s: %s", runner->config.settings[i], why);
-                        return -EINVAL;
-                }
-        return 0;
-}
-
-static bool wants_preserved(const struct runner *runner, enum policy_event event) {
-        return runner->policy.on[event].action == ACTION_PRESERVE && runner->policy.on[event].rank == POLICY_EXPLICIT;
-}
-
 static int make_words(struct runner *runner) {
-        size_t n_added = 0;
         int r;
 
         snprintf(runner->socket, sizeof(runner->socket), "%s/%d.sock", runner->config.monitor_directory, (int)getpid());
         r = qemu_options_monitor_arguments(&runner->added, &runner->options, runner->socket);
-        if (r)
-                return r;
-        while (runner->added[n_added])
-                n_added++;
-        runner->words = calloc(runner->config.n_argv + n_added + 1, sizeof(*runner->words));
-        if (!runner->words)
-                return -ENOMEM;
-        memcpy(runner->words, runner->config.argv, runner->config.n_argv * sizeof(*runner->words));
-        memcpy(runner->words + runner->config.n_argv, runner->added, n_added * sizeof(*runner->words));
-        return command_line_format(&runner->command_line, runner->config.n_argv, runner->config.argv);
+        if (!r)
+                r = command_line_join(&runner->words, runner->config.n_argv, runner->config.argv, runner->added);
+        return r ? r : command_line_format(&runner->command_line, runner->config.n_argv, runner->config.argv);
 }
 
-/* Write the VM down.  One of that name that has ended while nobody looked is given its ending first. */
 static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
-        struct store_vm instance = { .pid = pid, .uid = getuid() }, other = { 0 };
+        struct store_vm instance = { .pid = pid, .uid = getuid() };
         int r;
 
         if (runner->config.name || runner->options.name[0])
                 text_set(runner->name, sizeof(runner->name), runner->config.name ? runner->config.name : runner->options.name);
-        else if (!runner->n_restarts)
+        else if (!runner->restarts.n)
                 snprintf(runner->name, sizeof(runner->name), "%s-%d", backend_of(runner), (int)pid);
         text_set(instance.identity.name, sizeof(instance.identity.name), runner->name);
         text_set(instance.identity.uuid, sizeof(instance.identity.uuid), runner->options.uuid);
@@ -476,33 +446,20 @@ static int add_vm(struct runner *runner, pid_t pid, char ret_why[static STORE_WH
         if (r)
                 snprintf(ret_why, STORE_WHY_MAX, "%s", strerror(-r));
         else
-                r = engine_add_vm(runner->engine, &instance, &runner->policy, true, &runner->vm, &other, ret_why);
-        /* A daemon that is away would know how it ended; but whoever wants the name is not to wait for that. */
-        if (r == -EEXIST && vm_is_lost(&other) && !recover_lost_vm(runner->store, &other, ret_why)) {
-                store_vm_deinit(&other);
-                r = engine_add_vm(runner->engine, &instance, &runner->policy, true, &runner->vm, &other, ret_why);
-        }
-        if (r == -EEXIST) {
-                if (proc_instance_is_alive(other.identity.instance))
-                        snprintf(ret_why, STORE_WHY_MAX,
-                                 "a VM named %.200s is running already (pid %" PRId64 "); give this one another --name",
-                                 other.identity.name, other.pid);
-                else
-                        snprintf(ret_why, STORE_WHY_MAX, "a VM named %.200s is being started or ended by another vmpower",
-                                 other.identity.name);
-        }
+                r = vm_record_add(runner->engine, runner->store, &instance, &runner->policy, &runner->vm, ret_why);
         store_vm_deinit(&instance);
-        store_vm_deinit(&other);
         return r;
 }
 
-static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
-        const bool preserves_off = wants_preserved(runner, ON_POWEROFF) || wants_preserved(runner, ON_REBOOT);
+static int open_monitor(struct runner *runner, struct qemu_source **ret_source, void (*report)(void *userdata, struct evidence *evidence)) {
+        const struct source_sink sink = { report, on_monitor_ended, runner };
+        const bool preserves_reboot = run_policy_preserves(&runner->policy, ON_REBOOT);
+        const bool preserves_off = preserves_reboot || run_policy_preserves(&runner->policy, ON_POWEROFF);
         struct qemu_source_config config = {
                 .path = runner->socket,
                 .start = !runner->options.stopped && !runner->options.preconfig,
-                .on_panic = wants_preserved(runner, ON_CRASH) ? "pause" : NULL,
-                .on_reboot = wants_preserved(runner, ON_REBOOT) ? "shutdown" : NULL,
+                .on_panic = run_policy_preserves(&runner->policy, ON_CRASH) ? "pause" : NULL,
+                .on_reboot = preserves_reboot ? "shutdown" : NULL,
                 .on_shutdown = preserves_off ? "pause" : NULL,
                 .halt_after_ns = runner->policy.halt_after_ns,
                 .greeting_timeout_ns = GREETING_EXPECTED_NS,
@@ -514,6 +471,11 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
                 .refused = on_refused,
                 .userdata = runner,
         };
+
+        return qemu_source_open(ret_source, runner->event, &config, &events, &sink);
+}
+
+static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char ret_why[static STORE_WHY_MAX]) {
         const struct vm_processes_events process_events = {
                 .adopted = on_adopted,
                 .look = on_look,
@@ -524,10 +486,10 @@ static int open_sources(struct runner *runner, int errors_fd, pid_t pid, char re
         };
         int r;
 
-        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, &runner->sink,
+        r = stderr_source_open(&runner->errors, runner->event, errors_fd, STDERR_FILENO, pid, runner->options.shares_stderr, &runner->sink,
                                on_flushed, runner);
         if (!r)
-                r = qemu_source_open(&runner->qemu, runner->event, &config, &events, &runner->sink);
+                r = open_monitor(runner, &runner->qemu, on_report);
         if (!r)
                 r = vm_processes_init(&runner->processes, runner->event, pid, &process_events);
         runner->has_processes = !r;
@@ -542,12 +504,52 @@ static void tell_beside(struct runner *runner) {
                 .instance = engine_vm_instance(runner->vm),
                 .monitor = runner->socket,
                 .policy = &runner->policy,
-                .n_restarts = count_restarts(runner),
+                .n_restarts = restarts_count(&runner->restarts, source_now_ns()),
                 .is_traced = runner->traced,
         };
 
         if (beside_new(&runner->beside, runner->event, runner->store, &vm))
                 runner->beside = NULL;
+}
+
+/* It is written down. */
+static void begin_instance(struct runner *runner, pid_t pid) {
+        engine_vm_set_restarts(runner->vm, restarts_count(&runner->restarts, source_now_ns()));
+        trace(runner, pid, true);
+        tell_beside(runner);
+        tell_host(runner, true);
+}
+
+/* A wrapper has started the VM again: an instance of its own.  0, or the QEMU is let go on as it is. */
+static int begin_next(struct runner *runner, pid_t pid) {
+        struct engine_vm *told = runner->vm;
+        char why[STORE_WHY_MAX];
+        int r;
+
+        /* Its monitor is at its end, and the process is not yet. */
+        if (pid == runner->unrecorded)
+                return -EEXIST;
+        if (runner->decision.result == RESULT_PENDING && runner->decided_id[0])
+                finish_decision(runner);
+        engine_settle(runner->engine);
+        restarts_note(&runner->restarts, source_now_ns());
+        r = add_vm(runner, pid, why);
+        if (r) {
+                runner->vm = told;
+                runner->unrecorded = pid;
+                say(runner, "%s: another QEMU of what was started (pid %d) is not looked after: %s", runner->name, (int)pid, why);
+                return r;
+        }
+        engine_remove_vm(told);
+        qemu_source_close(runner->qemu);
+        runner->qemu = take_pointer(runner->next);
+        runner->beside = beside_free(runner->beside);
+        runner->is_over = false;
+        runner->decided_id[0] = '\0';
+        runner->decision = (struct decision){ 0 };
+        vm_processes_begin_anew(&runner->processes);
+        begin_instance(runner, pid);
+        return 0;
 }
 
 static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_MAX]) {
@@ -572,11 +574,8 @@ static int start_instance(struct runner *runner, char ret_why[static STORE_WHY_M
                 launch_cancel(&launch);
                 return r;
         }
-        engine_vm_set_restarts(runner->vm, count_restarts(runner));
         runner->sink = (struct source_sink){ on_report, on_source_ended, runner };
-        trace(runner, launch.pid, true);
-        tell_beside(runner);
-        tell_host(runner, true);
+        begin_instance(runner, launch.pid);
         r = open_sources(runner, errors[0], launch.pid, ret_why);
         if (r) {
                 launch_cancel(&launch);
@@ -618,7 +617,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
         engine_events.userdata = runner;
         qemu_options_read(&runner->options, config->n_argv, config->argv);
 
-        r = set_policy(runner, ret_why);
+        r = run_policy_make(&runner->policy, &runner->options, config->settings, config->n_settings, ret_why);
         if (!r) {
                 r = launch_find(config->argv[0], &runner->program);
                 if (r)
@@ -646,7 +645,7 @@ int runner_start(struct runner **ret_runner, sd_event *event, struct store *stor
         if (r >= 0 && recover_lost_vms(store, ret_why))
                 say(runner, "%s", ret_why);
         if (r >= 0) {
-                remove_dead_sockets(config->monitor_directory);
+                dead_sockets_remove(config->monitor_directory);
                 look_at_host(runner);
                 r = start_instance(runner, ret_why);
         }
@@ -688,7 +687,7 @@ int64_t runner_leave(struct runner *runner, const char *reason, const char **ret
         engine_vm_leave(runner->vm, reason);
         engine_settle(runner->engine);
         runner->socket[0] = '\0'; /* the VM keeps its monitor: whoever looks after it next needs it */
-        *ret_name = vm_name(runner);
+        *ret_name = runner->name;
         return vm_processes_pid(&runner->processes);
 }
 

@@ -67,7 +67,7 @@ static void on_report(void *userdata, struct evidence *evidence) {
 
 static int watch(struct watched_process *watched, pid_t pid) {
         watched->pid = pid;
-        return process_watch_new(&watched->watch, watched->all->event, pid, &watched->sink);
+        return process_watch_new(&watched->watch, watched->all->event, pid, 0, &watched->sink);
 }
 
 /* The VM is that process, not the one that was started. */
@@ -201,6 +201,11 @@ static void watched_deinit(struct watched_process *watched) {
         watched->watch = NULL;
         watched->n_ends = 0;
         watched->pid = 0;
+}
+
+void vm_processes_begin_anew(struct vm_processes *processes) {
+        watched_deinit(&processes->real);
+        processes->real.has_ended = false;
 }
 
 void vm_processes_deinit(struct vm_processes *processes) {

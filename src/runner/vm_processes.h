@@ -59,6 +59,9 @@ void vm_processes_deinit(struct vm_processes *processes);
 /* The process that listens on the VM's monitor (0: cannot be known) is the VM. */
 void vm_processes_meet(struct vm_processes *processes, pid_t pid);
 
+/* The VM has ended and its end was taken; what was started goes on, and another process is to be the VM. */
+void vm_processes_begin_anew(struct vm_processes *processes);
+
 /* SIGCHLD came: report stops, and reap whoever was left to us. */
 void vm_processes_child_changed(struct vm_processes *processes);
 

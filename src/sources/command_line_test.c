@@ -1,5 +1,6 @@
 #include "sources/command_line.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ static void expect(const char *text, size_t n, const char *const *argv) {
 
         assert_int_equal(command_line_format(&formatted, n, (char *const *)argv), 0);
         assert_string_equal(formatted, text);
+        /* No more is kept than it needs, but what malloc() rounds up by. */
+        assert_true(malloc_usable_size(formatted) < strlen(text) + 1 + 32);
         free(formatted);
 }
 
@@ -59,12 +62,38 @@ static void a_password_is_masked_wherever_it_stands(void **state) {
                "file=rbd:pool/i:id=admin:key=AQB==:x=y");
 }
 
+static void a_secret_is_masked_however_it_is_called(void **state) {
+        EXPECT("t --secret '***' --api-key '***'", "t", "--secret", "hunter2", "--api-key", "hunter2");
+        EXPECT("t '--api-key=***' '--apikey=***' 'API_KEY=***' '--client-secret=***'", "t", "--api-key=h", "--apikey=h", "API_KEY=h",
+               "--client-secret=h");
+        EXPECT("env 'PGPASSWORD=***' 'MYSQL_PWD=***' 'AWS_SECRET_ACCESS_KEY=***' 'GH_TOKEN=***'", "env", "PGPASSWORD=h", "MYSQL_PWD=h",
+               "AWS_SECRET_ACCESS_KEY=h", "GH_TOKEN=h");
+        EXPECT("t 'passwd:***' 'SECRET=***' 'Token=***'", "t", "passwd:h", "SECRET=h", "Token=h");
+        EXPECT("curl -H 'X-Auth-Token: ***'", "curl", "-H", "X-Auth-Token: hunter2");
+        EXPECT("t 'data=***'", "t", "data=hunter2");
+        EXPECT("t 'secret,id=s0,data=***'", "t", "secret,id=s0,data=hunter2");
+        EXPECT("t '{\"qom-type\":\"secret\",\"data\":\"***\"}'", "t", "{\"qom-type\":\"secret\",\"data\":\"hunter2\"}");
+}
+
+static void a_secret_is_masked_in_a_command_line_that_is_a_word(void **state) {
+        EXPECT("sh -c 'mysql --password *** secret,id=s0,data=***'", "sh", "-c", "mysql --password hunter2 secret,id=s0,data=hunter3 --x y");
+        EXPECT("sh -c 'mysql --password \"***\" --host db; kill -9 12'", "sh", "-c", "mysql --password \"two words\" --host db; kill -9 12");
+        EXPECT("sh -c 'x --token  *** y'", "sh", "-c", "x --token  hunter2 y");
+        EXPECT("sh -c 'PGPASSWORD=***'", "sh", "-c", "PGPASSWORD=hunter2 psql");
+        EXPECT("sh -c 'x password=\"***\" y'", "sh", "-c", "x password=\"two, words\" y");
+        EXPECT("sh -c 'x --password'", "sh", "-c", "x --password");
+        EXPECT("sh -c 'reset password please'", "sh", "-c", "reset password please");
+}
+
 static void what_only_names_a_secret_stays(void **state) {
         EXPECT("q -vnc :1,password-secret=sec0", "q", "-vnc", ":1,password-secret=sec0");
         EXPECT("q -vnc :1,password", "q", "-vnc", ":1,password");
         EXPECT("q -drive encrypt.key-secret=sec0,key=a", "q", "-drive", "encrypt.key-secret=sec0,key=a");
         EXPECT("q -fw_cfg name=opt/x,string=password=y", "q", "-fw_cfg", "name=opt/x,string=password=y");
         EXPECT("q -smbios type=11,value=password=y", "q", "-smbios", "type=11,value=password=y");
+        EXPECT("q --password-file /etc/p --token-file=/etc/t --secret-id 7", "q", "--password-file", "/etc/p", "--token-file=/etc/t", "--secret-id", "7");
+        EXPECT("q -blockdev new-secret=sec1,old-secret=sec0", "q", "-blockdev", "new-secret=sec1,old-secret=sec0");
+        EXPECT("q compass=n monotone=x token://host", "q", "compass=n", "monotone=x", "token://host");
         EXPECT("curl http://host:80/a", "curl", "http://host:80/a");
         EXPECT("kill -9 4711", "kill", "-9", "4711");
 }
@@ -90,6 +119,16 @@ static void a_long_command_line_is_cut_at_its_bound(void **state) {
         free(text);
         for (size_t i = 0; i + 6 <= n; i += 6)
                 memcpy(word + i, "pass=,", 6);
+        assert_int_equal(command_line_format(&text, 2, argv), 0);
+        assert_true(strlen(text) < COMMAND_LINE_MAX);
+        free(text);
+        for (size_t i = 0; i + 6 <= n; i += 6)
+                memcpy(word + i, "-pwd a", 6);
+        assert_int_equal(command_line_format(&text, 2, argv), 0);
+        assert_true(strlen(text) < COMMAND_LINE_MAX);
+        free(text);
+        for (size_t i = 0; i + 6 <= n; i += 6)
+                memcpy(word + i, "a=b:c=", 6);
         assert_int_equal(command_line_format(&text, 2, argv), 0);
         assert_true(strlen(text) < COMMAND_LINE_MAX);
         free(text);
@@ -120,6 +159,8 @@ static void a_programs_own_words_are_masked_too(void **state) {
         expect_masked("q: -object {\"qom-type\":\"secret\",\"data\":\"***\"}: no",
                       "q: -object {\"qom-type\":\"secret\",\"data\":\"hunter2\"}: no");
         expect_masked("curl: https://u:***@host/d.img: refused", "curl: https://u:hunter2@host/d.img: refused");
+        expect_masked("q: the password: it is too short", "q: the password: it is too short");
+        expect_masked("q: --password ***", "q: --password hunter2");
         expect_masked("-vnc :1,password-secret=sec0: no", "-vnc :1,password-secret=sec0: no");
         /* Where the value ends cannot be told: nothing of what may be it is kept. */
         expect_masked("q: -spice password=***", "q: -spice password=two words: no");
@@ -128,7 +169,7 @@ static void a_programs_own_words_are_masked_too(void **state) {
 
 static void what_is_masked_needs_no_more_room_than_is_promised(void **state) {
         static const char *const words[] = {
-                "pass=", "pass=,", "data=,", "://:@/", "://u:@/", ":key=", "\"pass\":\"\",", "token=x,",
+                "pass=", "pass=,", "pwd=,", "pwd:a,", "-pwd a ", "-pwd '' ", "data=,", "://:@/", "://u:@/", ":key=", "\"pass\":\"\",", "token=x,",
         };
         char text[1024];
 
@@ -152,6 +193,8 @@ int main(void) {
                 cmocka_unit_test(words_are_quoted_for_a_shell),
                 cmocka_unit_test(the_data_of_a_secret_object_is_masked),
                 cmocka_unit_test(a_password_is_masked_wherever_it_stands),
+                cmocka_unit_test(a_secret_is_masked_however_it_is_called),
+                cmocka_unit_test(a_secret_is_masked_in_a_command_line_that_is_a_word),
                 cmocka_unit_test(what_only_names_a_secret_stays),
                 cmocka_unit_test(a_long_command_line_is_cut_at_its_bound),
                 cmocka_unit_test(a_programs_own_words_are_masked_too),

@@ -172,7 +172,7 @@ static void set_command_line(struct actor *actor, pid_t pid) {
 
         if (proc_arguments(&arguments, &n, pid) || command_line_format(&text, n, arguments))
                 return;
-        text_set(actor->cmdline, sizeof(actor->cmdline), text);
+        text_fit(actor->cmdline, sizeof(actor->cmdline), text);
 }
 
 static void set_cgroup(struct actor *actor, pid_t pid) {
@@ -188,7 +188,7 @@ static void set_cgroup(struct actor *actor, pid_t pid) {
         if (r)
                 r = proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL);
         if (!r)
-                text_set(actor->cgroup, sizeof(actor->cgroup), path);
+                text_fit(actor->cgroup, sizeof(actor->cgroup), path);
 }
 
 void proc_unit(char *ret_unit, size_t n_unit, pid_t pid) {
@@ -249,9 +249,9 @@ int proc_actor(pid_t pid, const char *via, struct actor *ret_actor) {
         if (n > 0 && !proc_number_parse(&login_uid, text, (size_t)n) && login_uid < UINT32_MAX)
                 proc_user_name(actor.login_user, sizeof(actor.login_user), (uid_t)login_uid);
         snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-        n = readlink(path, exe, sizeof(exe));
-        if (n > 0)
-                text_copy(actor.exe, sizeof(actor.exe), exe, (size_t)n);
+        n = readlink(path, exe, sizeof(exe) - 1);
+        exe[n > 0 ? n : 0] = '\0';
+        text_fit(actor.exe, sizeof(actor.exe), exe);
         set_command_line(&actor, pid);
         set_cgroup(&actor, pid);
         set_parents(&actor, &stat);

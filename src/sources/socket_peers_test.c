@@ -143,6 +143,7 @@ static void a_client_that_only_waits_counts(void **state) {
         assert_true(QEMU_FIXTURE_UNTIL(look(qemu.socket).use == SOCKET_FREE));
         /* A QEMU that accepts nobody: nobody is connected, and yet the next one would wait behind him. */
         kill(qemu.pid, SIGSTOP);
+        assert_int_equal(waitpid(qemu.pid, NULL, WUNTRACED), qemu.pid);
         client = qemu_fixture_connect(qemu.socket);
         assert_true(client >= 0);
         assert_int_equal(look(qemu.socket).use, SOCKET_TAKEN);

@@ -1,6 +1,9 @@
 #include "sources/source.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -29,4 +32,16 @@ void source_report(const struct source_sink *sink, struct evidence *evidence) {
         if (!evidence->seq)
                 evidence->seq = atomic_fetch_add_explicit(&reported, 1, memory_order_relaxed) + 1;
         sink->report(sink->userdata, evidence);
+}
+
+void source_report_gap(const struct source_sink *sink, enum evidence_source source, const char *why, ...) {
+        struct evidence gap = evidence_make(source, EVIDENCE_GAP);
+        char text[EVIDENCE_TEXT_MAX];
+        va_list arguments;
+
+        va_start(arguments, why);
+        vsnprintf(text, sizeof(text), why, arguments);
+        va_end(arguments);
+        evidence_set_text(&gap, text, strlen(text));
+        source_report(sink, &gap);
 }

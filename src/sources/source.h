@@ -23,6 +23,9 @@ struct source_sink {
  */
 void source_report(const struct source_sink *sink, struct evidence *evidence);
 
+/* Report that something was not seen, and why: a gap is evidence. */
+void source_report_gap(const struct source_sink *sink, enum evidence_source source, const char *why, ...) __attribute__((format(printf, 3, 4)));
+
 /* CLOCK_BOOTTIME and CLOCK_REALTIME, in nanoseconds. */
 uint64_t source_now_ns(void);
 uint64_t source_time_ns(void);

@@ -225,7 +225,7 @@ int store_batch_rename_vm(struct store_batch *batch, int64_t vm, const struct vm
         return 0;
 }
 
-int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher) {
+int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher, bool is_daemon) {
         struct batch_op *op;
         int r;
 
@@ -233,6 +233,7 @@ int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *w
         if (r)
                 return r;
         text_set(op->watcher.now, sizeof(op->watcher.now), watcher);
+        op->watcher.is_daemon = is_daemon;
         return 0;
 }
 

@@ -44,7 +44,7 @@ struct batch_op {
                 struct {
                         char now[VM_INSTANCE_MAX];
                         char former[VM_INSTANCE_MAX];
-                        bool is_claim;
+                        bool is_daemon, is_claim;
                 } watcher;
                 struct {
                         char *outlet; /* owned */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int database_busy_ms = 5000;
 
@@ -18,7 +19,7 @@ static const struct {
         { -ENOSPC, "the disk is full; nothing of this was written; make room, and it goes on" },
         { -EBADMSG,
           "corrupt, or no database of vmpower; it was left as it is: move it away, or put a good copy there" },
-        { -EROFS, "it cannot be written: the file or its filesystem is read-only" },
+        { -EROFS, "it cannot be written: the file, its directory or its filesystem is read-only" },
         { -EACCES, "no right to open it" },
         { -EPERM, "no right to open it" },
         { -ESTALE, "it was moved or removed while it was in use; start again" },
@@ -64,6 +65,14 @@ static int io_errno(sqlite3 *database) {
                file_errno(database, SQLITE_FCNTL_FILE_POINTER) ?: sqlite3_system_errno(database);
 }
 
+/* On a filesystem that is read-only it is the -shm file that is not there, and cannot be made. */
+static int open_errno(sqlite3 *database) {
+        const char *path = sqlite3_db_filename(database, "main");
+        int r = disk_errno(sqlite3_system_errno(database));
+
+        return r == -ENOENT && path && !access(path, F_OK) ? -EROFS : r;
+}
+
 static int database_errno(sqlite3 *database) {
         int code = sqlite3_extended_errcode(database);
 
@@ -93,7 +102,7 @@ static int database_errno(sqlite3 *database) {
         case SQLITE_AUTH:
                 return -EACCES;
         case SQLITE_CANTOPEN:
-                return disk_errno(sqlite3_system_errno(database));
+                return open_errno(database);
         case SQLITE_IOERR:
                 return disk_errno(io_errno(database));
         case SQLITE_CONSTRAINT:
@@ -183,6 +192,7 @@ int database_open(sqlite3 **ret_database, const char *path, enum database_mode m
         r = database_run(database,
                          "PRAGMA cell_size_check = ON;"
                          "PRAGMA temp_store = MEMORY;" /* a full /tmp is none of our business */
+                         "PRAGMA cache_size = -512;"   /* KiB: what is read again and again; the rest the kernel has */
                          "PRAGMA foreign_keys = ON;",
                          ret_why);
         if (r)

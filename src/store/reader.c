@@ -40,20 +40,20 @@ static bool has_log(const char *path) {
  * and all is in the main file: it can be read as it lies there.  A writer may come at any time; so the file is opened
  * anew, and looked at anew, for each question.
  */
-static int open_frozen(sqlite3 **ret_database, const char *path, char ret_why[static STORE_WHY_MAX]) {
+static int open_frozen(sqlite3 **ret_database, const char *path, bool is_full, char ret_why[static STORE_WHY_MAX]) {
         if (has_log(path)) {
                 snprintf(ret_why, STORE_WHY_MAX,
                          "%s: its newest part is in %s-wal, which cannot be read without writing beside it; "
-                         "ask as its owner or as root",
-                         path, path);
+                         "%s",
+                         path, path, is_full ? "the disk is full: make room" : "ask as its owner or as root");
                 return -EACCES;
         }
         return open_checked(ret_database, path, DATABASE_FROZEN, ret_why);
 }
 
-/* ENOENT is the -shm file's: the file itself is there. */
+/* What is wrong is the -shm file's: it can be neither opened nor made, nor made longer where the disk is full. */
 static bool is_frozen(const char *path, int r) {
-        return (r == -EACCES || r == -EROFS || r == -EPERM || r == -ENOENT) && !access(path, R_OK);
+        return (r == -EACCES || r == -EROFS || r == -EPERM || r == -ENOSPC) && !access(path, R_OK);
 }
 
 static int reader_open(const char *path, sqlite3 **ret_database, bool *ret_frozen, char ret_why[static STORE_WHY_MAX]) {
@@ -62,7 +62,7 @@ static int reader_open(const char *path, sqlite3 **ret_database, bool *ret_froze
         r = open_checked(ret_database, path, DATABASE_READ, ret_why);
         *ret_frozen = is_frozen(path, r);
         if (*ret_frozen)
-                r = open_frozen(ret_database, path, ret_why);
+                r = open_frozen(ret_database, path, r == -ENOSPC, ret_why);
 
         if (r == SCHEMA_IS_EMPTY) {
                 snprintf(ret_why, STORE_WHY_MAX, "%s: nothing was recorded there yet", path);

@@ -51,7 +51,7 @@ static uint64_t row_unsigned(sqlite3_stmt *row, int column) {
 }
 
 int row_to_vm(sqlite3_stmt *row, struct store_vm *ret_vm, char ret_why[static STORE_WHY_MAX]) {
-        enum { ID, NAME, UUID, BACKEND, INSTANCE, PID, UID, COMMAND_LINE, POLICY, WATCHER, BEGAN, ENDED };
+        enum { ID, NAME, UUID, BACKEND, INSTANCE, PID, UID, COMMAND_LINE, POLICY, WATCHER, BEGAN, ENDED, IS_DAEMONS };
         static const int unsigned_columns[] = { BEGAN, ENDED };
         const char *command_line = (const char *)sqlite3_column_text(row, COMMAND_LINE);
         struct store_vm vm = {
@@ -60,6 +60,7 @@ int row_to_vm(sqlite3_stmt *row, struct store_vm *ret_vm, char ret_why[static ST
                 .uid = sqlite3_column_type(row, UID) == SQLITE_NULL ? -1 : sqlite3_column_int64(row, UID),
                 .began_ns = row_unsigned(row, BEGAN),
                 .ended_ns = row_unsigned(row, ENDED),
+                .is_daemons = sqlite3_column_int(row, IS_DAEMONS),
         };
         int wrong = row_first_negative(row, unsigned_columns, N_ELEMENTS(unsigned_columns));
 

@@ -11,7 +11,7 @@
 /* What to select, in the order in which the functions below read it.  The first column is the row's number. */
 #define ROW_VM                                                                                     \
         "vm.id, vm.name, vm.uuid, vm.backend, vm.instance, vm.pid, vm.uid, vm.command_line, "      \
-        "vm.policy, vm.watcher, vm.began_ns, vm.ended_ns"
+        "vm.policy, vm.watcher, vm.began_ns, vm.ended_ns, vm.is_daemons"
 
 #define ROW_EVIDENCE                                                                               \
         "evidence.id, evidence.source, evidence.kind, evidence.at_ns, evidence.time_ns, "          \

@@ -139,6 +139,9 @@ static const char *const migrations[] = {
 
         /* What happened and who did it, asked together. */
         "CREATE INDEX verdict_what_and_who ON verdict (transition, initiator, episode);",
+
+        /* Is its watcher vmpowerd, or was it the last one?  A process that is gone does not tell what it was. */
+        "ALTER TABLE vm ADD COLUMN is_daemons INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum {

@@ -154,3 +154,29 @@ int state_directory_make(const char *directory, const char *path, int *ret_lock,
         *ret_lock = take_fd(&lock);
         return 0;
 }
+
+/* A lock of the process's, not of the descriptor's (flock): it tells who has it, and no child takes it along. */
+int store_claim(const char *directory, int *ret_fd, char ret_why[static STORE_WHY_MAX]) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        cleanup(freep) char *path = NULL;
+        cleanup(closep) int fd = -1;
+
+        if (asprintf(&path, "%s/vmpowerd.lock", directory) < 0) {
+                path = NULL;
+                return database_fail_errno(directory, -ENOMEM, ret_why);
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return fail(path, -errno, "cannot make it", ret_why);
+        /* A network's filesystem may not know locks. */
+        if (fcntl(fd, F_SETLK, &lock) && (errno == EAGAIN || errno == EACCES)) {
+                /* It may have gone by now; of a process in another container there is no pid. */
+                if (fcntl(fd, F_GETLK, &lock) || lock.l_type == F_UNLCK)
+                        lock.l_pid = 0;
+                snprintf(ret_why, STORE_WHY_MAX, "%.384s belongs to another vmpowerd%s%.0d; end that one, or set VMPOWER_STATE_DIR to another directory",
+                         directory, lock.l_pid > 0 ? ", pid " : "", lock.l_pid > 0 ? (int)lock.l_pid : 0);
+                return -EBUSY;
+        }
+        *ret_fd = take_fd(&fd);
+        return 0;
+}

@@ -302,6 +302,10 @@ void store_dispatch(struct store *store) {
                 store_writer_dispatch(store->writer);
 }
 
+bool store_has_lost_file(struct store *store) {
+        return store->writer && store_writer_has_lost_file(store->writer);
+}
+
 void store_drain(struct store *store) {
         size_t n_failed = 0;
 

@@ -31,6 +31,12 @@ int store_open(struct store **ret_store, const char *directory, enum store_mode 
                char ret_why[static STORE_WHY_MAX]);
 
 /*
+ * Be the one vmpowerd of this directory, which is there, until the descriptor is closed or the process ends: -EBUSY, there is another, and ret_why
+ * says which.  Whoever only opens the store is not kept out.
+ */
+int store_claim(const char *directory, int *ret_fd, char ret_why[static STORE_WHY_MAX]);
+
+/*
  * Waits for what was submitted, calls its `done` (which can submit nothing any more: -ESHUTDOWN), then closes.
  * Accepts NULL.
  */
@@ -54,7 +60,8 @@ struct store_vm {
         int64_t uid;          /* who started it; -1: not known */
         char *command_line;   /* secrets masked; owned */
         char *policy;         /* as policy_format() writes it; owned; NULL: as "" */
-        char *watcher;        /* the process that looks after it, as an instance; owned; NULL or "": nobody */
+        char *watcher;        /* the process that looks after it, as an instance; owned; "": nobody; never NULL in one that was read */
+        bool is_daemons;      /* that is vmpowerd, or nobody since vmpowerd left it */
         uint64_t began_ns;    /* UTC */
         uint64_t ended_ns;    /* UTC; 0: not known to have ended */
 };
@@ -117,8 +124,9 @@ int store_batch_add_decision(struct store_batch *batch, const char *verdict_id, 
  */
 int store_batch_end_vm(struct store_batch *batch, int64_t vm, uint64_t ended_ns);
 int store_batch_rename_vm(struct store_batch *batch, int64_t vm, const struct vm_identity *identity, int64_t pid);
-int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher);
-/* The same, but only if `former` is its watcher still and it has not ended: else the batch fails with -ENOENT. */
+/* `is_daemon`: by vmpowerd, or by nobody since that one left it. */
+int store_batch_set_watcher(struct store_batch *batch, int64_t vm, const char *watcher, bool is_daemon);
+/* By a process that is no daemon, but only if `former` is its watcher still and it has not ended: else the batch fails with -ENOENT. */
 int store_batch_claim_vm(struct store_batch *batch, int64_t vm, const char *former, const char *watcher);
 /* The outlet was told all verdicts up to this number.  Or it is no more: it begins anew if it ever comes back. */
 int store_batch_set_told(struct store_batch *batch, const char *outlet, uint64_t number);
@@ -163,6 +171,8 @@ void store_batch_keep(struct store_batch *batch);
 /* Readable when store_dispatch() has something to do.  -1 with STORE_READ. */
 int store_fd(const struct store *store);
 void store_dispatch(struct store *store);
+/* Was something not written, for the file was moved or removed (-ESTALE)?  Then nothing ever will be: it is to be opened anew. */
+bool store_has_lost_file(struct store *store);
 /*
  * Wait until everything submitted is done, and dispatch it; what `done` submits meanwhile, too.  Once a batch has
  * failed, it returns with what was submitted after that still waiting, so that a full disk holds nobody here for ever.

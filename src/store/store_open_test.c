@@ -128,7 +128,7 @@ static void an_older_schema_is_brought_up_to_date_by_who_writes(void **state) {
         record = make_record(world, 1, 1, 0);
         world_write_verdict(world, world->vm, &record);
         world_close(world);
-        world_sql(world, "DROP TABLE monitor; DROP TABLE retention; DROP INDEX verdict_uid; ALTER TABLE verdict DROP COLUMN uid;"
+        world_sql(world, "ALTER TABLE vm DROP COLUMN is_daemons; DROP TABLE monitor; DROP TABLE retention; DROP INDEX verdict_uid; ALTER TABLE verdict DROP COLUMN uid;"
                          "ALTER TABLE verdict DROP COLUMN n_evidence; DROP INDEX vm_uid; DROP INDEX verdict_transition; DROP INDEX verdict_initiator; DROP INDEX verdict_what_and_who;"
                          "DROP INDEX verdict_time; DROP TABLE outlet; PRAGMA user_version = 1");
         assert_int_equal(open_at(world, world->directory, STORE_READ), -EPROTO);

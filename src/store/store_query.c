@@ -322,7 +322,7 @@ static int ask_span(const struct question *question, const char *sql, const stru
  */
 static int find_span(const struct question *question, const struct store_query *query, struct range *range,
                      char ret_why[static STORE_WHY_MAX]) {
-        int64_t first, last = 0, n = 0;
+        int64_t first = 0, last = 0, n = 0; /* of none: the episodes up to the first */
         int r;
 
         if (!query->since_ns && !query->until_ns)
@@ -331,7 +331,7 @@ static int find_span(const struct question *question, const struct store_query *
         if (r)
                 return r;
         if (n < SPAN_IS_LONG)
-                range->first = n ? first : INT64_MAX;
+                range->first = first;
         else if (!query->until_ns)
                 return 0;
         else

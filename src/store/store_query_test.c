@@ -296,6 +296,8 @@ static void the_next_page_goes_on_where_the_one_before_ended(void **state) {
         assert_string_equal(numbers(world, &(struct store_query){ .before = 5, .all_revisions = true }), "1 ");
         assert_string_equal(numbers(world, &(struct store_query){ .before = 77 }), "");
         assert_string_equal(numbers(world, &(struct store_query){ .before = UINT64_MAX }), "");
+        /* The span ends before the page begins: of its last episode the revision, whatever its number. */
+        assert_string_equal(numbers(world, &(struct store_query){ .limit = 2, .before = 3, .until_ns = UINT64_C(1795403527000000002) }), "5 ");
 
         /* The last of a page is revised meanwhile: the next page is the same. */
         world_sql(world, "UPDATE verdict SET episode = 3 WHERE number = 5");
@@ -366,6 +368,7 @@ static void a_clock_that_was_set_back_changes_no_order(void **state) {
         assert_string_equal(numbers(world, &(struct store_query){ .since_ns = base + 85 * minute, .limit = 2, .before = 5 }), "3 ");
         assert_string_equal(numbers(world, &(struct store_query){ .until_ns = base + 61 * minute }), "4 2 1 ");
         assert_string_equal(numbers(world, &(struct store_query){ .until_ns = base + 61 * minute, .before = 2 }), "1 ");
+        assert_string_equal(numbers(world, &(struct store_query){ .until_ns = base + 61 * minute, .before = 4 }), "2 1 ");
         assert_string_equal(numbers(world, &(struct store_query){ .name = "web-1", .since_ns = base + 25 * minute, .until_ns = base + 91 * minute }),
                             "5 4 2 ");
 }
@@ -396,6 +399,8 @@ static void a_long_span_of_time_misses_none(void **state) {
         assert_int_equal(count_history(world, &(struct store_query){ .until_ns = base + 11501 }), 12500);
         assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 501, .until_ns = base + 11501 }), 11500);
         assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 11001 }), 1000);
+        assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 1001, .until_ns = base + 11501 }), 10500);
+        assert_int_equal(count_history(world, &(struct store_query){ .since_ns = base + 1001, .until_ns = base + 11001 }), 10000);
         assert_string_equal(numbers(world, &(struct store_query){ .until_ns = base + 11501, .limit = 2, .before = 12001 }), "11500 11499 ");
 }
 

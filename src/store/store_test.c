@@ -23,6 +23,7 @@ static void a_vm_is_read_back_as_it_was_added(void **state) {
 
         strcpy(vm.identity.uuid, "9f0c4f4e-0000-4000-8000-00000000000a");
         vm.watcher = (char[]){ "boot:9:9" };
+        vm.is_daemons = true;
         vm.command_line = "qemu-system-x86_64 -name \"db 1\"\n\xff";
         vm.ended_ns = 5000;
         assert_int_equal(store_add_vm(world->store, &vm, NULL, world->why), 0);
@@ -34,6 +35,7 @@ static void a_vm_is_read_back_as_it_was_added(void **state) {
         assert_string_equal(found.command_line, vm.command_line);
         assert_string_equal(found.policy, vm.policy);
         assert_string_equal(found.watcher, vm.watcher);
+        assert_true(found.is_daemons);
         assert_int_equal(found.began_ns, vm.began_ns);
         assert_int_equal(found.ended_ns, vm.ended_ns);
         store_vm_deinit(&found);
@@ -180,12 +182,13 @@ static void a_vm_may_get_another_name_and_another_watcher(void **state) {
         world_write_verdict(world, world->vm, &record);
 
         assert_int_equal(store_batch_rename_vm(batch, world->vm, &vm.identity, 4711), 0);
-        assert_int_equal(store_batch_set_watcher(batch, world->vm, "boot:8:8"), 0);
+        assert_int_equal(store_batch_set_watcher(batch, world->vm, "boot:8:8", true), 0);
         assert_int_equal(world_write(world, batch).result, 0);
         assert_int_equal(find(world, "web-1", &found), -ENOENT);
         assert_int_equal(find(world, "renamed", &found), 0);
         assert_string_equal(found.identity.instance, "boot:1:1b");
         assert_string_equal(found.watcher, "boot:8:8");
+        assert_true(found.is_daemons);
         assert_int_equal(found.pid, 4711);
         assert_string_not_equal(world_history(world, &(struct store_query){ .name = "renamed" }), "");
 }

@@ -1,24 +1,13 @@
 #include "store/store_try.h"
 
 #include "basics/cleanup.h"
-#include "store/store.h"
+#include "store/store_scratch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static void remove_all(const char *directory) {
-        cleanup(closedirp) DIR *entries = opendir(directory);
-        const struct dirent *entry;
-
-        while (entries && (entry = readdir(entries)))
-                if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-                        unlinkat(dirfd(entries), entry->d_name, 0);
-        rmdir(directory);
-}
 
 /* It is on disk when it is open: the tables were made in a transaction. */
 static int try_to_write(const char *directory, char ret_found[static FOUND_MAX]) {
@@ -30,7 +19,7 @@ static int try_to_write(const char *directory, char ret_found[static FOUND_MAX])
                 return found_say(ret_found, -ENAMETOOLONG, "%.200s: %s", directory, strerror(ENAMETOOLONG));
         r = store_open(&store, path, STORE_WRITE, why);
         store = store_close(store);
-        remove_all(path);
+        store_remove_scratch(path);
         return r ? found_say(ret_found, r, "%.300s", why) : 0;
 }
 

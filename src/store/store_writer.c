@@ -40,6 +40,7 @@ struct store_writer {
         size_t n_bytes;                  /* of what is submitted and not dispatched */
         uint64_t n_submitted, n_written; /* batches, ever */
         uint64_t n_dispatched;
+        bool has_lost_file; /* -ESTALE */
         bool is_stopping; /* accept nothing more */
         bool is_ending;   /* end the thread once the queue is empty */
 };
@@ -92,6 +93,7 @@ static bool finish_group(struct store_writer *writer, struct batch_list group) {
 
                 writer->n_written++;
                 batch->is_done = true;
+                writer->has_lost_file = writer->has_lost_file || batch->result == -ESTALE;
                 if (batch->is_given_up) {
                         writer->n_bytes -= batch->n_bytes;
                         writer->n_dispatched++;
@@ -372,6 +374,15 @@ bool store_writer_is_busy(struct store_writer *writer) {
         is_busy = writer->n_dispatched < writer->n_submitted;
         pthread_mutex_unlock(&writer->lock);
         return is_busy;
+}
+
+bool store_writer_has_lost_file(struct store_writer *writer) {
+        bool has_lost_file;
+
+        pthread_mutex_lock(&writer->lock);
+        has_lost_file = writer->has_lost_file;
+        pthread_mutex_unlock(&writer->lock);
+        return has_lost_file;
 }
 
 void store_writer_wait(struct store_writer *writer) {

@@ -32,6 +32,9 @@ int store_writer_fd(const struct store_writer *writer);
 /* Is anything submitted and not dispatched? */
 bool store_writer_is_busy(struct store_writer *writer);
 
+/* Was something not written, for the file was moved or removed?  That does not pass. */
+bool store_writer_has_lost_file(struct store_writer *writer);
+
 /* Wait until everything that is submitted by now can be dispatched. */
 void store_writer_wait(struct store_writer *writer);
 

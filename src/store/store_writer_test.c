@@ -369,10 +369,12 @@ static void a_file_that_was_removed_is_not_written_to(void **state) {
         struct world *world = *state;
         struct outcome outcome;
 
+        assert_false(store_has_lost_file(world->store));
         assert_int_equal(unlink(world_path(world, "")), 0);
         outcome = world_write(world, make_facts(world->vm, 1, 1));
         assert_int_equal(outcome.result, -ESTALE);
         assert_non_null(strstr(outcome.why, "moved or removed"));
+        assert_true(store_has_lost_file(world->store));
 }
 
 /* A disk of 512 KiB; only who is root can have one. */

@@ -22,11 +22,11 @@ static const char *const statement_sql[] = {
         [STATEMENT_FIND_OPEN] = "SELECT " ROW_VM " FROM vm WHERE name = ? AND backend = ?"
                                 " AND coalesce(uid, -1) = ? AND ended_ns IS NULL",
         [STATEMENT_ADD_VM] = "INSERT INTO vm (name, uuid, backend, instance, pid, uid, command_line, policy, watcher,"
-                             " began_ns, ended_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             " began_ns, ended_ns, is_daemons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_END_VM] = "UPDATE vm SET ended_ns = coalesce(ended_ns, ?) WHERE id = ?",
         [STATEMENT_RENAME_VM] = "UPDATE vm SET name = ?, uuid = ?, backend = ?, instance = ?, pid = ? WHERE id = ?",
         [STATEMENT_RENAME_VERDICTS] = "UPDATE verdict SET name = ?, uuid = ? WHERE vm = ?",
-        [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ? WHERE id = ?"
+        [STATEMENT_SET_WATCHER] = "UPDATE vm SET watcher = ?, is_daemons = ? WHERE id = ?"
                                   " AND (NOT ? OR (ended_ns IS NULL AND coalesce(watcher, '') = ?))",
         [STATEMENT_SET_MONITOR] = "INSERT INTO monitor (vm, path, greeting, is_kept) VALUES (?, ?, ?, ?)"
                                   " ON CONFLICT (vm) DO UPDATE SET path = excluded.path, greeting = excluded.greeting,"
@@ -174,6 +174,7 @@ static int add_vm(struct transaction *transaction, struct batch_op *op, char ret
                 bind_integer(&binder, (int64_t)vm->ended_ns);
         else
                 bind_null(&binder);
+        bind_integer(&binder, vm->is_daemons);
         r = run(transaction, STATEMENT_ADD_VM, ret_why);
         if (!r)
                 vm->id = sqlite3_last_insert_rowid(transaction->database);
@@ -237,6 +238,7 @@ static int set_watcher(struct transaction *transaction, const struct batch_op *o
         struct binder binder = bind_to(transaction, STATEMENT_SET_WATCHER);
 
         bind_text_or_null(&binder, op->watcher.now);
+        bind_integer(&binder, op->watcher.is_daemon);
         bind_integer(&binder, op->vm);
         bind_integer(&binder, op->watcher.is_claim);
         bind_text(&binder, op->watcher.former);

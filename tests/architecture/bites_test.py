@@ -22,7 +22,9 @@ SOUND = {
     "src/core/meson.build": "static_library('core', 'a.c')\n",
     "src/store/s.h": "/* S. */\n#pragma once\nint s(int n);\n",
     "src/store/s.c": '#include "core/a.h"\n#include "store/s.h"\n#include <sqlite3.h>\nint s(int n) { return a(n); }\n',
-    "src/store/meson.build": "static_library('store', 's.c')\n",
+    "src/store/w.h": "/* W.  Pure. */\n#pragma once\nint w(int n);\n",
+    "src/store/w.c": '#include "core/a.h"\n#include "store/w.h"\nint w(int n) { return a(n); }\n',
+    "src/store/meson.build": "static_library('store', 's.c', 'w.c')\n",
 }
 
 
@@ -56,6 +58,7 @@ def bites(test, expected, path, text):
 USES, LIBRARIES = "project_headers_are_used_as_the_table_says", "libraries_are_used_as_the_table_says"
 BUILDS, OPENS = "every_folder_builds_what_the_table_says", "every_header_opens_with_what_it_is"
 CALLS, GLOBALS = "core calls only what works on memory and strings", "core has no global that can be written to"
+ELSEWHERE = "what calls itself pure elsewhere calls only what works on memory and strings"
 
 run([
     ("a sound tree passes", sound_tree_passes),
@@ -76,4 +79,6 @@ run([
                                      "#include <errno.h>\nint b(void) { return errno; }\n")),
     ("a global in a pure folder", bites("purity.py", GLOBALS, "src/core/a.c",
                                         "static int last; int b(int n) { int was = last; last = n; return was; }\n")),
+    ("a clock where a header says that there is none", bites("purity.py", ELSEWHERE, "src/store/w.c",
+                                                            "long time(long *); long b(void) { return time(0); }\n")),
 ])

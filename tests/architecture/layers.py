@@ -52,7 +52,7 @@ LAYERS = {
     "core": Layer({JUDGE}, pure=True),
     "machine": Layer({"vmpower/acpi_pm.h", "vmpower/acpi_tables.h", "vmpower/pvpanic.h", "vmpower/reset_port.h"}, pure=True),
     "qmp": Layer(libraries={"jansson"}, pure=True),
-    "json": Layer({JUDGE, "core"}, {"jansson"}),  # the JSON form of evidence and verdicts
+    "json": Layer({JUDGE, "core"}, {"jansson"}, pure=True),  # the JSON form of evidence and verdicts
     "sources": source(),
     # A story says what its VMs' owners want, so its reader knows policy; who plays it compiles it.
     "sources/scripted": Layer(FACTS | {"core/policy.h"}, pure=True, builds="nothing"),

@@ -2,10 +2,11 @@
 
     purity.py SOURCE_ROOT COMPILER
 
-Compiles the pure folders itself, without sanitizers, and looks into the objects: what they call is on a short list, and
-nothing in them can be written to.
+Compiles the pure folders itself, and each file elsewhere whose header calls it pure, without sanitizers, and looks into the objects: what they call is
+on a short list, and nothing in them can be written to.
 """
 
+import functools
 import glob
 import os
 import re
@@ -34,17 +35,35 @@ MEMORY_AND_STRINGS = {
     "__assert_fail",  # our own mistakes
 }
 
-PURE = {  # folder: what it may call beside that and itself, by how the name begins
-    "core": (),
-    "machine": (),
-    "qmp": ("json_",),
+PURE = {  # folder: what it may call beside that and itself, by how the name begins; and whom of the others
+    "core": ((), ()),
+    "machine": ((), ()),
+    "qmp": (("json_",), ()),
+    "json": (("json_",), ("core",)),
 }
+ELSEWHERE = "what calls itself pure elsewhere"
+# An error of strtoul() is seen without errno.
+OF_THOSE = ("json_", "strtoul", "signal_name"), tuple(PURE)
 
 # nm's letters for what can be written to: data, zeroed data, their small forms, common symbols.
 WRITABLE = set("BbDdGgSsC")
 
 
+def says_pure(header):
+    with open(header, encoding="utf-8") as file:
+        text = file.read()
+    return re.search(r"\bPure\b", text[: text.find("*/")])
+
+
+def sources_elsewhere():
+    root = os.path.join(ROOT, "src")
+    headers = [name for name in sorted(glob.glob(os.path.join(root, "**", "*.h"), recursive=True)) if os.path.relpath(name, root).split(os.sep)[0] not in PURE]
+    return [source for header in headers if os.path.exists(source := header[:-2] + ".c") and says_pure(header)]
+
+
 def sources_of(folder):
+    if folder == ELSEWHERE:
+        return sources_elsewhere()
     names = sorted(glob.glob(os.path.join(ROOT, "src", folder, "*.c")))
     return [name for name in names if not re.search(r"_test(_world)?\.c$|_fixture\.c$", name)]
 
@@ -57,23 +76,32 @@ def symbols_of(path, directory):
     return [(line.split()[1], line.split()[0]) for line in listing.splitlines()]
 
 
+@functools.cache
+def symbols_of_folder(folder):
+    """{file: its symbols}"""
+    with tempfile.TemporaryDirectory() as directory:
+        return {path: symbols_of(path, directory) for path in sources_of(folder)}
+
+
+def names_of_folder(folder):
+    return {name for symbols in symbols_of_folder(folder).values() for letter, name in symbols if letter not in "Uw"}
+
+
 def tests_of(folder):
-    files = {}
+    libraries, others = PURE.get(folder, OF_THOSE)
 
     def compiles():
-        with tempfile.TemporaryDirectory() as directory:
-            for path in sources_of(folder):
-                files[path] = symbols_of(path, directory)
+        symbols_of_folder(folder)
 
     def calls_nothing_else():
-        own = {name for symbols in files.values() for letter, name in symbols if letter not in "Uw"}
+        known = MEMORY_AND_STRINGS.union(*map(names_of_folder, (folder, *others)))
         expect(f"{os.path.relpath(path, ROOT)} uses {name}"
-               for path, symbols in files.items() for letter, name in symbols
-               if letter in "Uw" and name not in own | MEMORY_AND_STRINGS and not name.startswith(PURE[folder] or ("\0",)))
+               for path, symbols in symbols_of_folder(folder).items() for letter, name in symbols
+               if letter in "Uw" and name not in known and not name.startswith(libraries or ("\0",)))
 
     def has_no_global():
         expect(f"{os.path.relpath(path, ROOT)} can write to {name}"
-               for path, symbols in files.items() for letter, name in symbols if letter in WRITABLE)
+               for path, symbols in symbols_of_folder(folder).items() for letter, name in symbols if letter in WRITABLE)
 
     return [
         (f"{folder} compiles alone", compiles),
@@ -82,4 +110,4 @@ def tests_of(folder):
     ]
 
 
-run([test for folder in PURE if os.path.isdir(os.path.join(ROOT, "src", folder)) for test in tests_of(folder)])
+run([test for folder in (*PURE, ELSEWHERE) if sources_of(folder) for test in tests_of(folder)])

@@ -154,7 +154,7 @@ static json_t *answer_to(struct scripted_vm *vm, const struct qmp_message *comma
                 vm->n_looks++;
                 return registers(vm);
         }
-        if (!strcmp(command->name, "qmp_capabilities") || !strcmp(command->name, "cont"))
+        if (!strcmp(command->name, "qmp_capabilities") || !strcmp(command->name, "cont") || !strcmp(command->name, "system_wakeup"))
                 return json_object();
         return NULL;
 }
@@ -220,6 +220,8 @@ uint64_t scripted_vm_say(struct scripted_vm *vm, const char *event, const char *
             !qmp_encode_event(&text, &n_text, event, json, now.tv_sec, (int)(now.tv_nsec / 1000))) {
                 if (!strcmp(event, "STOP"))
                         vm->status = "paused";
+                else if (!strcmp(event, "SUSPEND"))
+                        vm->status = "suspended";
                 else if (!strcmp(event, "RESUME") || !strcmp(event, "WAKEUP"))
                         vm->status = "running";
                 at_ns = scripted_now_ns();

@@ -330,6 +330,14 @@ def poison(world):
     assert len(xen.requests) == 3, xen.requests
 
 
+def kill_both(world, xen, daemon):
+    """The daemon, and so its helper."""
+    helper = xen.life.pid
+    daemon.kill()
+    wait_for_end(helper)
+    forget_sockets(world)
+
+
 @test("a daemon that is killed goes on where it was: what was decided is carried out, once; what ended meanwhile ended unseen")
 def daemon_killed(world):
     xen = Xen(world, carries_out=False)
@@ -341,10 +349,7 @@ def daemon_killed(world):
     xen.shut_down(domains["decided"], "poweroff")
     xen.shut_down(domains["done"], "poweroff")
     xen.wait_requests(2)
-    helper = xen.life.pid
-    daemon.kill()
-    wait_for_end(helper)
-    forget_sockets(world)
+    kill_both(world, xen, daemon)
     with xen.lock:
         xen.life = None
         xen._end(domains["done"], False)
@@ -366,6 +371,37 @@ def daemon_killed(world):
     (gone,) = named(world, "gone")
     assert story([gone]) == [UNSEEN] and has_gap(gone), gone
     assert [one["command"] for one in xen.requests if one["of"] == domains["decided"].instance] == ["destroy", "destroy"]
+
+
+@test("a number that another domain has by the time, also under the same name: what was decided on the old one, and not done when the daemon was killed, is not done to it")
+def number_again(world):
+    xen = Xen(world, carries_out=False)
+    daemon = daemon_of(world)
+    olds = [xen.born(name) for name in ("same", "other")]
+    for old in olds:
+        wait_listed(world, old.name)
+        xen.shut_down(old, "poweroff")
+    xen.wait_requests(2)
+    kill_both(world, xen, daemon)
+    with xen.lock:
+        xen.life, xen.n_domids = None, 0
+        for old in olds:
+            xen._end(old, False)
+        same, another = xen._born("same", OWN), xen._born("another", OWN)
+    assert [(new.domid, new.instance != old.instance) for new, old in zip((same, another), olds)] == [(1, True), (2, True)]
+    daemon = daemon_of(world)
+    xen.wait_life(2)
+    for new in (same, another):
+        wait_listed(world, new.name, lambda vm, new=new: vm and vm["instance"] == new.instance and vm["state"] == "running")
+    for name in ("same", "other"):
+        wait_decided(world, name, ("destroy", "done"))
+    assert len(xen.requests) == 2 and len(rows(world, "SELECT instance FROM vm WHERE backend = 'xen'")) == 4, xen.requests
+    xen.shut_down(same, "poweroff")
+    xen.wait_requests(3)
+    daemon.stop()
+    assert xen.requests[2]["of"] == same.instance, xen.requests
+    assert [verdict["vm"]["instance"] for verdict in named(world, "same")] == [olds[0].instance, same.instance]
+    assert story(named(world, "same")) == [POWEROFF] * 2 and story(named(world, "other")) == [POWEROFF] and named(world, "another") == []
 
 
 @test("what was decided is left undone where the domain is only watched by the time: another one looks after it, or nobody is to")

@@ -24,10 +24,12 @@ def now_ns():
 
 
 class Domain:
-    def __init__(self, domid, name, policy):
+    """`number`: the how many-th on this host."""
+
+    def __init__(self, domid, name, policy, number):
         self.domid, self.name, self.policy = domid, name, policy
         self.uuid = str(uuid.uuid4())
-        self.instance = f"{boot_id()}:xen{domid}:{1700000000000000 + domid}"
+        self.instance = f"{boot_id()}:xen{domid}:{1700000000000000 + number}"
         self.reason = None  # that it shut down for
         self.state = "running"
         self.device_model = None  # that it needs, as an instance
@@ -81,7 +83,7 @@ class Xen:
         self.world, self.carries_out, self.says_hello = world, carries_out, says_hello
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.domains, self.n_domids = [], 0
+        self.domains, self.n_domids, self.n_born = [], 0, 0
         self.lives, self.ended, self.life = 0, 0, None
         self.requests, self.configured, self.refused, self.looks = [], [], [], []
         self.on_request, self.says_restarts = None, 0
@@ -196,7 +198,8 @@ class Xen:
 
     def _born(self, name, policy, device_model=None):
         self.n_domids += 1
-        domain = Domain(self.n_domids, name, policy)
+        self.n_born += 1
+        domain = Domain(self.n_domids, name, policy, self.n_born)
         domain.device_model = device_model
         self.domains.append(domain)
         if self.life:

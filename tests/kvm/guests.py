@@ -27,17 +27,7 @@ for asking in ("TERM", "INT", "HUP"):
 
 @test("Linux: its QEMU dies of a fault of its own, which is nobody's signal")
 def died_of_its_own(world):
-    world.environment["LD_PRELOAD"] = os.environ["VMPOWER_FAULT_LIBRARY"]
-    vm = Linux(world, "idle").is_up()
-    del world.environment["LD_PRELOAD"]
-    daemon = watching(world)
-    by_another(world, "sh", "-c", f"kill -USR2 {vm.pid}")
-    assert vm.is_over() == -signal.SIGSEGV
-    daemon.wait_told(vm.name)
-    daemon.stop()
-    (failed,) = vm.history()
-    says(failed, "failure", "vmm", "signal", False, confidence="certain", rule="vmm-own-signal", left="gone", actor=None)
-    assert all(sent["data"]["own"] for sent in evidence_of(failed, "signal", "trace")), failed["evidence"]
+    dies_of_its_own_fault(world, watching, lambda world: Linux(world, "idle").is_up())
 
 
 @test("Linux: poweroff, by what it wrote to the ACPI port")

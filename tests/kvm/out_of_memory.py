@@ -41,14 +41,15 @@ def is_first(pid):
         file.write("1000")
 
 
-def is_the_hosts(world, vm, daemon):
+def is_the_hosts(world, vm, daemon, cgroup):
     """The VM was taken, and nobody is said to have done it."""
     assert vm.is_over() == -signal.SIGKILL
     daemon.wait_told(vm.name)
     daemon.stop()
     (destroyed,) = vm.history()
     says(destroyed, *TAKES, rule="oom-victim", left="gone", actor=None)
-    assert evidence_of(destroyed, "oom-kill", "trace"), destroyed["evidence"]
+    (mark,) = evidence_of(destroyed, "oom-kill", "trace")
+    assert is_in(mark["data"]["cgroup"], cgroup), (mark, cgroup)
     assert all(kill["data"]["actor"] is None for kill in evidence_of(destroyed, "signal", "trace")), destroyed["evidence"]
 
 
@@ -62,7 +63,7 @@ def in_a_cgroup(world):
         group._write("memory.max", int(file.read()) + (32 << 20))
     # What the VM had is free a little later; if that is too late for the kernel, it takes this one, too.
     popen(["sh", "-c", f'echo $$ >{group.path}/cgroup.procs; exec "$@"', "sh", sys.executable, "-c", HOG], env=world.environment).wait()
-    is_the_hosts(world, vm, daemon)
+    is_the_hosts(world, vm, daemon, group.name)
 
 
 @test("where nothing is traced, a VM that was moved out of a cgroup is not the OOM killer's because another one in there is")
@@ -89,9 +90,9 @@ def asked_by_another(world):
     stays.is_up()
     is_first(vm.pid)
     keeps_what_it_has(world)
-    n_before = n_killed()
+    n_before, cgroup = n_killed(), cgroup_of(vm.pid)
     by_another(world, sys.executable, "-c", HOG)
-    is_the_hosts(world, vm, daemon)
+    is_the_hosts(world, vm, daemon, cgroup)
     assert n_killed() == n_before + 1
     assert stays.process.poll() is None and not stays.history()
     stays.signal(signal.SIGKILL)
@@ -104,11 +105,11 @@ def asked_by_itself(world):
     vm = runs(world, accelerator="kvm")
     is_first(vm.pid)
     keeps_what_it_has(world)
-    n_before = n_killed()
+    n_before, cgroup = n_killed(), cgroup_of(vm.pid)
     with open("/proc/meminfo", encoding="ascii") as file:
         n_kib = int(re.search(r"^MemTotal:\s*(\d+)", file.read(), re.MULTILINE)[1])
     vm.own.send("object-add", qom_type="memory-backend-ram", id="more", size=(n_kib - 4096) << 10, prealloc=True)
-    is_the_hosts(world, vm, daemon)
+    is_the_hosts(world, vm, daemon, cgroup)
     assert n_killed() == n_before + 1
     assert stays.process.poll() is None and not stays.history()
     stays.signal(signal.SIGKILL)

@@ -325,6 +325,26 @@ def migrated(world):
     is_likely(seen, beside.pid)
 
 
+@test("one that arrives by migration: nobody has said cont, and who asked for it is named; whoever kills its source then has not ended it")
+def migration_by_itself(world):
+    image = world.path("image")
+    leaves, daemon = attached_alone(world)
+    arrives = Vm(world, "-serial", "stdio", "-incoming", "defer", action="button-obey", alone=True)
+    daemon_must_attach(world, arrives)
+    at_source, at_target = (Client(world, shared_path(world, vm.name), NEGOTIATE) for vm in (leaves, arrives))
+    at_source.ask("migrate", uri=f"exec:cat >{image}")
+    daemon.wait_told(leaves.name)
+    leaves.signal(signal.SIGKILL)
+    at_target.ask("migrate-incoming", uri=f"exec:cat {image}")
+    daemon.wait_told(arrives.name)
+    arrives.signal(signal.SIGKILL)
+    (migrated,) = at_end(leaves, daemon)
+    (arrival, _) = arrives.history()
+    says(migrated, "migrate", "operator", "migration", None, left="paused")
+    says(arrival, "resume", "operator", "migration", None, rule="migrated-here", left="running", confidence="likely")
+    assert (migrated["actor"]["pid"], arrival["actor"]["pid"]) == (at_source.pid, at_target.pid), (migrated["actor"], arrival["actor"])
+
+
 @test("after a restart the daemon's own connection is an earlier life's, and is accused of nothing")
 def after_a_restart(world):
     path, words = other_monitor(world)

@@ -134,16 +134,18 @@ def without_right(world):
     os.chmod(world.directory, 0o755)
     os.chmod(world.rundir, 0o755)
 
-    def as_nobody(*words):
-        environment = {**world.environment, "VMPOWER_STATE_DIR": "/nonexistent"}
+    def as_nobody(*words, state="/nonexistent"):
+        environment = {**world.environment, "VMPOWER_STATE_DIR": state}
         command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", VMPOWER, *words]
         return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
 
     done = as_nobody("list", "--json")
     assert done.returncode == 0 and vm.name not in [v["name"] for v in json.loads(done.stdout)], done
-    is_refused(as_nobody("attach", "mine", "--qmp", vm.path), FAILED, "vmpower")
+    is_refused(as_nobody("attach", "mine", "--qmp", vm.path), FAILED, "only root and members of")
     is_refused(as_nobody("attach", vm.name, "--qmp", vm.path, "--pid", str(vm.pid)), FAILED, "only root and members of")
     is_refused(as_nobody("detach", vm.name), NO_SUCH_VM, vm.name)
+    for verb in ("why", "history"):
+        is_refused(as_nobody(verb, vm.name, state=world.state), NO_SUCH_VM, "there is no VM", vm.name)
     told = listed(world, vm.name)
     assert told["monitor"] == vm.path
     client = socket.socket(socket.AF_UNIX)
@@ -268,6 +270,21 @@ def links(world):
     for one in (vm, other):
         one.signal(signal.SIGKILL)
         daemon.wait_told(one.name)
+    daemon.stop()
+
+
+@test("a VM's name is one word of the command that `list` offers, whatever it is")
+def names_in_commands(world):
+    vms = {name: runs(world, "-name", name) for name in (f"x;touch${{IFS}}{world.path('pwned')};'", "--json", "a b")}
+    daemon = Daemon(world)
+    told = world.vmpower("list").stdout.decode()
+    for name, vm in vms.items():
+        (command,) = re.findall(rf"(vmpower attach .*--qmp {re.escape(vm.path)}.*) would add", told)
+        done = subprocess.run(["sh", "-c", command], env={**world.environment, "PATH": f"{os.path.dirname(VMPOWER)}:{os.environ['PATH']}"}, capture_output=True, check=False)
+        assert done.returncode == 0, (command, done)
+        assert listed(world, name)["monitor"] == vm.path, command
+        vm.signal(signal.SIGKILL)
+    assert not os.path.exists(world.path("pwned"))
     daemon.stop()
 
 

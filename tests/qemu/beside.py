@@ -6,7 +6,9 @@ The wire between the two is docs/wire.md.
     VMPOWERD       the daemon
 """
 
+import fcntl
 import pwd
+import termios
 
 from daemon_world import *
 
@@ -211,6 +213,28 @@ def started_again(world):
     history = world.history(name)
     assert story(history) == [("poweroff", "operator", "power-button"), ("destroy", "operator", "qmp-quit")], story(history)
     assert [len(daemon.lines_on(name)), len(history)] == [2, 2], daemon.stderr.text()
+
+
+@test("one state directory: a VM that its wrapper starts again is a new instance to the daemon, too, and nobody else's")
+def started_again_by_its_wrapper(world):
+    daemon = Daemon(world)
+    name = new_name()
+    own = world.monitor()
+    run = world.run(world.script("wrapper", '#!/bin/sh\n"$@"\n"$@"\n'), *probe("idle"), *own.option, name=name)
+    pids = []
+    for _ in range(2):
+        own.connect()
+        own.wait_status("running", "RESUME")
+        pids.append(own.pid)
+        is_told(world, name, pid=own.pid, state="running")
+        own.quit()
+    assert run.wait() == DESTROYED
+    is_gone(world, name)
+    daemon.stop()
+    history = world.history(name)
+    assert story(history) == 2 * [("destroy", "operator", "qmp-quit")], story(history)
+    assert [int(verdict["vm"]["instance"].split(":")[1]) for verdict in history] == pids, history
+    assert len(daemon.lines_on(name)) == 2, daemon.stderr.text()
 
 
 def stop_between_commits(world, daemon):
@@ -427,6 +451,17 @@ class Peer:
         assert key in answer, (key, answer)
         return answer[key]
 
+    def is_heard(self, world):
+        """Until the daemon has dealt with all that was said."""
+        deadline = time.monotonic() + PATIENCE
+        while struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]:
+            assert time.monotonic() < deadline, "what was said is not read"
+            time.sleep(0.001)
+        # It has begun to; whoever comes now is dealt with after that.
+        other = Peer(world)
+        other.say(b"garbage\n")
+        other.is_hung_up()
+
     def is_hung_up(self):
         try:
             while self.socket.recv(4096):
@@ -465,15 +500,75 @@ def own_source(world):
     peer.is_hung_up()
     future = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**15
     again.say(fact("line", "console", at_ns=future, text="from the future"), fact("stop", "qmp", at_ns=future))
-    again.say(fact("exited", exit_status=0), {"gone": True})
-    is_gone(world, name)
-    again.close()
+    again.say(fact("exited", exit_status=3))  # it lives
+    again.is_heard(world)
     sleeper.kill()
     sleeper.wait()
+    again.say(fact("killed", signal=9, name="SIGKILL", core=False), {"gone": True})
+    is_gone(world, name)
+    again.close()
     (verdict,) = world.history(name)
-    assert sorted(facts_stored(world, name)) == [("process", "exited"), ("qmp", "shutdown")], facts_stored(world, name)
+    assert sorted(facts_stored(world, name)) == [("process", "killed"), ("qmp", "shutdown")], facts_stored(world, name)
     says(verdict, "poweroff", "guest", verdict["mechanism"], True, left="gone", decision=("on_poweroff", "leave", "none"))
     daemon.stop()
+
+
+def as_nobody(world, function):
+    """What somebody else does, in a process of his."""
+    os.chmod(world.directory, 0o711)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresuid(65534, 65534, 65534)
+            function()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@test("who is not root writes nobody else into the record: no requests, no host that goes down; whom he names is likely at most")
+def framing(world):
+    if os.geteuid():
+        raise Skip("only root can be two users")
+    daemon = Daemon(world)
+    sleeper = popen(["sleep", "1000"], env=world.environment, user=65534, group=65534, extra_groups=[])
+    name = f"told-{sleeper.pid}"
+    framed = {"pid": 4242, "uid": 0, "user": "root", "login_user": "root", "comm": "framed", "via": "SIGTERM", "confidence": "certain"}
+    said = hello(sleeper.pid)
+    said["hello"]["sources"] += ["stderr", "trace", "vmpower", "host"]
+
+    def frame():
+        peer = Peer(world)
+        peer.say(said)
+        peer.hears("welcome")
+        for source in ("qmp", "stderr", "process", "console", "trace", "vmpower", "host", "xen"):
+            peer.say(fact("request", source, command="quit", actor=framed), fact("going-down", source, mode="poweroff", actor=framed),
+                     fact("hypercall", source, command="destroydomain", domid=1, actor=framed))
+        peer.say(fact("exited", exit_status=0))  # it lives
+        peer.say(fact("signal", "stderr", name="SIGTERM", signal=15, actor=framed))
+        peer.say(fact("shutdown", "qmp", guest=False, reason="host-signal"))
+        peer.is_heard(world)
+        os.kill(sleeper.pid, signal.SIGTERM)
+        wait_for_end(sleeper.pid)
+        peer.say(fact("killed", signal=15, name="SIGTERM", core=False), {"gone": True})
+        peer.close()
+
+    as_nobody(world, frame)
+    daemon.wait_told(name)
+    sleeper.wait()
+    daemon.stop()
+    assert sorted(fact for fact in facts_stored(world, name) if fact[0] != "trace") == [
+        ("process", "killed"), ("qmp", "shutdown"), ("stderr", "signal")], facts_stored(world, name)  # fmt: skip
+    (verdict,) = world.history(name)
+    if any(source == "trace" for source, _ in facts_stored(world, name)):
+        assert verdict["actor"]["uid"] == 65534, brief(verdict)
+        return
+    says(verdict, "destroy", "operator", "signal", False)
+    assert verdict["actor"]["confidence"] == "likely" and not verdict["actor"]["login_user"], verdict["actor"]
+    assert "root (framed, pid 4242, most likely) sent SIGTERM" in verdict["summary"], verdict["summary"]
 
 
 def claim(world, process, uid, watcher):
@@ -507,12 +602,13 @@ def on_record_as_anothers(world):
         peer.say(said)
         if is_his:
             peer.hears("welcome")
-            peer.say(fact("exited", exit_status=0), {"gone": True})
         else:
             assert "looked after already" in (why := peer.hears("refused")) or "another" in why, (same, uid, watcher, why)
             peer.is_hung_up()
         sleeper.kill()
         sleeper.wait()
+        if is_his:
+            peer.say(fact("exited", exit_status=0), {"gone": True})
         with sqlite3.connect(os.path.join(world.state, "vmpower.db"), timeout=PATIENCE) as connection:
             connection.execute("UPDATE vm SET ended_ns = 2 WHERE pid = ? AND ended_ns IS NULL AND ?", (sleeper.pid, same or not is_his))
         if is_his:
@@ -547,22 +643,15 @@ def hostile(world):
         peer.hears("refused")
         peer.is_hung_up()
     if os.geteuid() == 0:
-        os.chmod(world.directory, 0o711)
-        child = os.fork()
-        if child == 0:
-            try:
-                os.setgroups([])
-                os.setresuid(65534, 65534, 65534)
-                peer = Peer(world)
-                peer.say(hello(os.getppid()))
-                refused = peer.hears("refused")
-                many = [Peer(world) for _ in range(300)]
-                many[-1].is_hung_up()
-                os._exit(0 if "another user" in refused else 2)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-        assert os.waitpid(child, 0)[1] == 0
+
+        def crowd():
+            peer = Peer(world)
+            peer.say(hello(os.getppid()))
+            assert "another user" in peer.hears("refused")
+            many = [Peer(world) for _ in range(300)]
+            many[-1].is_hung_up()
+
+        as_nobody(world, crowd)
         daemon.stderr.wait_for("too many sources at once")
     many = [Peer(world) for _ in range(1000)]
     is_told(world, name, pid=own.pid)

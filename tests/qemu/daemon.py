@@ -7,6 +7,7 @@ The daemon finds every QEMU of the host, those of other tests included: only VMs
     VMPOWER_SOAK   a hundred VMs at once, not ten
 """
 
+import ctypes
 import datetime
 import os
 import signal
@@ -139,9 +140,31 @@ def born(world):
     assert vm.history() == [killed] == [world.why(vm.name)]
     assert listed(world, vm.name) is None
     daemon.stop()
-    assert watch.wait_for_end() == FAILED
+    assert watch.wait_for_end() == -signal.SIGINT
     assert watch.verdicts(vm.name) == [killed]
-    assert watch.stderr.text() == "vmpower: vmpowerd has ended\n", watch.stderr.text()
+    assert watch.stderr.text().startswith("vmpower: vmpowerd has ended; ") and watch.stderr.text().count("\n") == 1, watch.stderr.text()
+
+
+@test("who watches goes on with the next daemon: nothing is told twice, and nothing is left out")
+def watched_over_restarts(world):
+    vms = [runs(world) for _ in range(3)]
+    daemon = Daemon(world)
+    watch = Watch(world)
+    vms[0].signal(signal.SIGKILL)
+    watch.wait(vms[0].name)
+    for vm, end in ((vms[1], daemon.stop), (vms[2], None)):
+        end = end or daemon.kill
+        end()
+        watch.stderr.wait_for("vmpowerd has ended", count=vms.index(vm))
+        vm.signal(signal.SIGKILL)
+        daemon = Daemon(world)
+        watch.wait(vm.name)
+    daemon.stop()
+    watch.stderr.wait_for("vmpowerd has ended", count=3)
+    watch.wait_for_end()
+    for vm in vms:
+        assert [v["id"] for v in watch.verdicts(vm.name)] == [v["id"] for v in vm.history()], watch.stdout.text()
+    assert watch.stderr.text().count("\n") == 3, watch.stderr.text()
 
 
 @test("kvm: a VM that is born and ends at once leaves one verdict or none, and no daemon that ails")
@@ -158,6 +181,40 @@ def born_and_gone(world):
     daemon.stop()
     for vm in vms:
         assert len(verdicts_stored(world, vm)) <= 1, verdicts_stored(world, vm)
+
+
+def uevents_of(pid):
+    """The socket by which that process hears the kernel announce VMs."""
+    process, take = os.pidfd_open(pid), ctypes.CDLL(None, use_errno=True).syscall
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            continue
+        taken = socket.socket(fileno=take(438, process, int(number), 0))  # pidfd_getfd(2)
+        if (taken.family, taken.proto) == (socket.AF_NETLINK, 15):  # NETLINK_KOBJECT_UEVENT
+            os.close(process)
+            return taken
+        taken.close()
+    raise AssertionError("it has none")
+
+
+@test("kvm: more is announced than the daemon has room for: it looks at all processes once more, and finds a VM that nothing announces, too")
+def overrun(world):
+    needs_root()
+    needs_kvm()
+    daemon = Daemon(world)
+    vm = runs(world)
+    assert not listed(world, vm.name)
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    with uevents_of(daemon.process.pid) as uevents, open("/sys/devices/virtual/misc/kvm/uevent", "wb", buffering=0) as kvm:
+        uevents.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        for _ in range(100):
+            kvm.write(b"change")
+        uevents.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    assert wait_listed(world, vm.name)["instance"] == vm.instance
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
 
 
 @on_both("SIGTERM to a VM that is watched by its process alone: it is gone, and nobody pretends to know why")
@@ -198,6 +255,23 @@ def same_name(world):
     assert listed(world, names[one.instance])["pid"] == one.pid
     daemon.stop()
     one.signal(signal.SIGKILL)
+
+
+@test("a uuid that two VMs have is neither's: nothing is done, and their instances are told")
+def one_uuid(world):
+    word = str(uuid.uuid4())
+    vms = [runs(world, "-uuid", word) for _ in range(2)]
+    daemon = Daemon(world)
+    for vm in vms:
+        attached(world, vm)
+    is_refused(world.vmpower("pause", word), FAILED, f"2 VMs are called {word}; say which, by its instance:", *(vm.instance for vm in vms))
+    assert [vm.own.status() for vm in vms] == ["running"] * 2
+    assert world.vmpower("pause", vms[0].instance).returncode == 0
+    assert [vm.own.status() for vm in vms] == ["paused", "running"]
+    for vm in vms:
+        vm.own.quit()
+        vm.is_over()
+    daemon.stop()
 
 
 @test("kvm: a VM that is started again at once, again and again, keeps its name")
@@ -306,6 +380,87 @@ def attached_while_paused(world):
     daemon.stop()
 
 
+def presses_until_off(vm):
+    """Its guest may not see the first."""
+    while vm.own.status() != "shutdown":
+        vm.own.ask("system_powerdown")
+        time.sleep(0.05)
+
+
+@test("what has happened while no daemon looked is found by the next one, and is not his who clears it away")
+def found(world):
+    button = {"action": "button-obey"}
+    off, paused, resumed = runs(world, "-no-shutdown", **button), runs(world), runs(world)
+    daemon = Daemon(world)
+    for vm in (off, paused, resumed):
+        attached(world, vm)
+    for vm, command in ((paused, "stop"), (paused, "cont"), (resumed, "stop")):
+        vm.own.ask(command)
+    daemon.wait_told(paused.name, 2)
+    daemon.wait_told(resumed.name)
+    daemon.kill()
+    forget_sockets(world)
+
+    presses_until_off(off)
+    paused.own.ask("stop")
+    resumed.own.ask("cont")
+    never = runs(world, "-no-shutdown", **button)
+    presses_until_off(never)
+
+    daemon = Daemon(world)
+    attached(world, never)
+    for vm, state in ((off, "off"), (never, "off"), (paused, "paused"), (resumed, "running")):
+        daemon.wait_told(vm.name)
+        assert listed(world, vm.name)["state"] == state, (vm.name, listed(world, vm.name))
+    for vm in (off, never):
+        says(world.why(vm.name), "poweroff", "unknown", "unseen", None, left="off", confidence="likely")
+    done = world.vmpower("destroy", off.name, "--timeout", "20")
+    assert (done.returncode, done.stdout.decode()) == (0, f"{off.name} is gone; it was off before.\n"), done
+    off.is_over()
+    never.signal(signal.SIGTERM)
+    wait_listed(world, never.name, lambda told: not told)
+    for vm in (off, never):
+        assert story(vm.history()) == [("poweroff", "unknown", "unseen")], vm.history()
+    assert story(paused.history())[2:] == [("pause", "unknown", "unseen")], paused.history()
+    assert story(resumed.history())[1:] == [("resume", "unknown", "unseen")], resumed.history()
+    daemon.kill()
+    forget_sockets(world)
+
+    daemon = Daemon(world)
+    for vm, state, n in ((paused, "paused", 3), (resumed, "running", 2)):
+        is_attached_by_itself(world, vm)
+        vm.own.ask("query-status")
+        wait_listed(world, vm.name, lambda told: told["state"] == state)
+        vm.signal(signal.SIGKILL)
+        daemon.wait_told(vm.name)
+        assert len(vm.history()) == n + 1, vm.history()
+    daemon.stop()
+
+
+@test("who asks is answered with what has come of it, however often")
+def answered(world):
+    vm = Vm(world, action="s3", delay_ms=0)
+    vm.own.connect()
+    vm.own.wait_status("suspended", "SUSPEND")
+    daemon = Daemon(world)
+    attached(world, vm)
+
+    def asks(action, state):
+        status, told = http(world, "POST", f"/v1/vms/{vm.name}/requests", {"action": action})
+        assert status == 200 and told["state"] == state, (action, told)
+        assert listed(world, vm.name)["state"] == state, listed(world, vm.name)
+
+    wait_listed(world, vm.name, lambda told: told["state"] == "suspended")
+    asks("wake", "running")
+    for _ in range(12):
+        asks("pause", "paused")
+        asks("resume", "running")
+    vm.signal(signal.SIGKILL)
+    daemon.stop()
+    history = story(vm.history())
+    assert history[:26] == [("suspend", "guest", "acpi-s3"), ("wake", "operator", "acpi-s3")] + 12 * [("pause", "operator", "qmp-stop"), ("resume", "operator", "qmp-stop")], history
+
+
 @test("attach calls the VM as it is asked to")
 def attach_renames(world):
     vm = runs(world)
@@ -405,6 +560,10 @@ def attach_taken(world):
     toolstack.close()
     vm.own.status()  # QEMU has seen it go
     attached(world, vm)
+    is_refused(world.vmpower("attach", "another-name", "--qmp", vm.path), FAILED, f"{vm.name} is attached already, by {vm.path}")
+    pretty = Vm(world, "-qmp-pretty", f"unix:{vm.path}.pretty,server=on,wait=off").greets()
+    is_refused(attach(world, pretty, path=f"{vm.path}.pretty"), FAILED, "pretty=on", "is not taken")
+    pretty.signal(signal.SIGKILL)
     daemon.stop()
     vm.signal(signal.SIGKILL)
 
@@ -629,6 +788,33 @@ def stops_together(world):
     assert ended["left"] == "gone" and len(verdicts_stored(world, vm)) == 2, (brief(ended), verdicts_stored(world, vm))
 
 
+NOBODY_READS = """
+import os, sys
+ours, theirs = os.pipe()
+os.dup2(theirs, 2)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@test("no signal but SIGTERM and SIGINT ends it, nor that nobody reads its standard error any more")
+def other_signals(world):
+    vm = runs(world)
+    daemon = Daemon(world, within=(sys.executable, "-c", NOBODY_READS))
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
+        daemon.process.send_signal(number)
+    vm.signal(signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while not vm.history():
+        assert daemon.process.poll() is None and time.monotonic() < deadline, daemon.process.poll()
+        time.sleep(0.02)
+    daemon.stop()
+    daemon = Daemon(world)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.stderr.wait_for("does not read its configuration again")
+    daemon.process.send_signal(signal.SIGINT)
+    daemon._end(0)
+
+
 @test("a second daemon in one run directory refuses to start, in one line, and the first goes on")
 def second_daemon(world):
     vm = runs(world)
@@ -645,6 +831,21 @@ def second_daemon(world):
     daemon.stop()
     (killed,) = vm.history()
     says(killed, *KILLED, confidence="likely", left="gone")
+
+
+@test("a second daemon on one state directory, with sockets of its own, refuses to start: it says who has it; and `run` is not kept out")
+def second_daemon_elsewhere(world):
+    daemon = Daemon(world)
+    elsewhere = {**world.environment, "VMPOWER_RUN_DIR": world.path("elsewhere")}
+    second = popen([VMPOWERD], env=elsewhere, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, err = second.communicate(timeout=PATIENCE)
+    world.outputs.append(("vmpowerd", err.decode()))
+    assert second.returncode == FAILED, second.returncode
+    (line,) = err.decode().splitlines()
+    assert line.startswith("vmpowerd: ") and f"{world.state} belongs to another vmpowerd, pid {daemon.process.pid}" in line, line
+    assert world.run(*probe("s5")).wait() == 0
+    daemon.kill()
+    Daemon(world).stop()
 
 
 @test("wrong words to the daemon: one line, and nothing is started")
@@ -729,6 +930,8 @@ def taken_over(world):
     daemon.stop()
     (killed,) = world.history(name)
     says(killed, *KILLED, confidence="likely", left="gone", decision=killed["decision"])
+    # Nobody else would have concluded anything of it.
+    assert rows(world, "SELECT is_daemons FROM vm WHERE name = ?", name) == [(1,)]
     wait_for_end(own.pid)
     reap_orphans()
     forget_sockets(world)
@@ -742,6 +945,8 @@ def taken_over_at_once(world):
     own.connect()
     own.wait_status("running", "RESUME")
     daemon = Daemon(world)
+    wait_listed(world, name)
+    is_refused(world.vmpower("pause", name), FAILED, f"pid {run.pid} looks after {name}", "-qmp", f"end pid {run.pid}")
     run.process.kill()
     run.wait()
     deadline = time.monotonic() + PATIENCE

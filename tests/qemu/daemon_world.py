@@ -14,7 +14,7 @@ import uuid
 from world import *
 
 VMPOWERD = os.path.abspath(os.environ.get("VMPOWERD", "build/src/daemon/vmpowerd"))
-FAILED, USAGE, NO_SUCH_VM, UNKNOWN = 1, 2, 3, 15
+FAILED, USAGE, NO_SUCH_VM, NOT_STOPPED, UNKNOWN = 1, 2, 3, 4, 15
 DESTROYED = 11
 VM_KEYS = [
     "name", "uuid", "backend", "instance", "pid", "state", "began", "since", "monitor", "shared_monitor", "could_attach", "sources",
@@ -107,8 +107,8 @@ class Daemon:
                     raise Timeout(f"not told {count} times of {name}; only {self.stderr.text()[-3000:]}")
 
     def lines_on(self, name):
-        """What the daemon said of the VM."""
-        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '].*\n", self.stderr.text(), re.MULTILINE)
+        """What the daemon said of the VM; what ails it itself then ("NAME (pid 7): the disk takes too long") is nothing of that."""
+        return re.findall(rf"^vmpowerd: {re.escape(name)}[ '](?!\(pid ).*\n", self.stderr.text(), re.MULTILINE)
 
     def stop(self):
         self.process.terminate()
@@ -138,6 +138,20 @@ def start_daemon(world, options=(), notify_path=None, within=()):
     return popen([*within, VMPOWERD, *options], **named)
 
 
+ENDS = (("that is told to end", Daemon.stop), ("that is killed", Daemon.kill))
+
+
+def on_both_ends(sentence):
+    """A test with a daemon that is told to end, and with one that is killed."""
+
+    def register(function):
+        for words, end in ENDS:
+            test(f"a daemon {words}: {sentence}")(lambda world, end=end: function(world, end))
+        return function
+
+    return register
+
+
 class Between:
     """Passes on between a client and the daemon, and so knows when the client has the head of its answer."""
 
@@ -157,7 +171,12 @@ class Between:
             except OSError:
                 return
             daemon = socket.socket(socket.AF_UNIX)
-            daemon.connect(self.to)
+            try:
+                daemon.connect(self.to)
+            except OSError:
+                daemon.close()
+                client.close()
+                continue
             threading.Thread(target=self._pass_on, args=(client, daemon, False), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(daemon, client, True), daemon=True).start()
 
@@ -213,6 +232,9 @@ class Watch:
             return self.verdicts(name)[0]
 
     def wait_for_end(self):
+        """The daemon has ended: hear all that it told, and end."""
+        self.stderr.wait_for("vmpowerd has ended")
+        self.process.send_signal(signal.SIGINT)
         wait_for_end(self.process.pid)
         status = self.process.wait()
         for stream in (self.stdout, self.stderr):
@@ -362,6 +384,15 @@ def is_refused(done, status, *words):
     assert text.startswith("vmpower: ") and text.endswith("\n") and text[:-1].isprintable(), repr(text)
     for word in words:
         assert word in text, f"{word!r} is not in {text!r}"
+
+
+def reading_takes_no_word_from_the_daemon(world, vm):
+    """Whoever asks before it is back: nothing is concluded."""
+    is_refused(world.vmpower("why", vm.name), NOT_STOPPED, vm.name, "start vmpowerd")
+    for words in (("history",), ("rejudge", "--dry-run"), ("rejudge",), ("prune", "--dry-run")):
+        assert world.vmpower(*words).returncode == 0, words
+    assert rows(world, "SELECT v.number FROM verdict v JOIN vm ON vm.id = v.vm WHERE vm.instance = ?", vm.instance) == []
+    assert rows(world, "SELECT ended_ns FROM vm WHERE instance = ?", vm.instance) == [(None,)]
 
 
 def is_attached_by_itself(world, vm):

@@ -633,6 +633,12 @@ one_line("why of an odd name: one line", ["why", ODD], NO_SUCH_VM, "a?b")
 one_line("why of a name that is no UTF-8: one line", ["why", "a\udcff\udcfeb"], NO_SUCH_VM, "a??b")
 one_line("history of an odd name: one line", ["history", ODD], NO_SUCH_VM, "a?b")
 one_line("rejudge of an odd name: one line", ["rejudge", ODD], NO_SUCH_VM, "a?b")
+for verb in ("why", "history", "rejudge", "detach", "shutdown", "destroy"):
+    one_line(f"{verb} of a VM without a name: one line", [verb, ""], USAGE, "not an empty word")
+one_line("attach of a VM without a name: one line", ["attach", "", "--qmp", "/dev/null"], USAGE, "not an empty word")
+one_line("attach of a monitor without a name: one line", ["attach", "vm", "--qmp", ""], USAGE, "--qmp PATH")
+for verb in (["why", "vm"], ["history"], ["list"], ["status"], ["watch"], ["pause", "vm"], ["attach", "vm", "--qmp", "/dev/null"]):
+    one_line(f"{verb[0]}: both daemons", [*verb, "--user", "--system"], USAGE, "--system and --user")
 one_line("an odd verb: one line", [ODD], USAGE, "a?b")
 one_line("an odd option: one line", ["why", "--" + ODD], USAGE, "--a?b")
 one_line("an odd setting: one line", ["run", "--policy", ODD, *QEMU_LINE], USAGE, "a?b")

@@ -159,6 +159,9 @@ def _(world):
     missing = [name for name, check in told.checks.items() if check["works"] is False]
     assert told.whole["works"] == (set(missing) <= {"journald", "kvm"}), missing
     manager.end(daemon)
+    # The daemon has seen them too, under their name.
+    names = [verdict["vm"]["name"] for verdict in world.history()]
+    assert not traced or "vmpower-doctor" in names, names
 
 
 @test("a user without rights is told what he cannot see, and his own verdicts are right")
@@ -240,7 +243,7 @@ def _(world):
 def _(world):
     small_disk(world, 64)
     fill(world)
-    Told(world, "--quick").lacks("store", "", "nothing can be kept", "vmpower prune")
+    Told(world, "--quick").lacks("store", "", "nothing can be kept", "df -h")
     mounted = popen(["mount", "-o", "remount,ro", world.state])
     if mounted.wait():
         raise Skip("a filesystem cannot be mounted read-only")
@@ -266,13 +269,16 @@ def _(world):
     told.works("sock-diag")
 
 
-@test("a hook that others may write is said to be told nothing")
+@test("a hook that others may write, or that nobody may execute, is said to be told nothing")
 def _(world):
     os.makedirs(world.path("config/hooks.d"))
     world.script("config/hooks.d/good", "#!/bin/sh\n")
     assert Told(world, "--quick").checks["hooks"]["found"].startswith("1 in "), "one hook"
     os.chmod(world.script("config/hooks.d/bad", "#!/bin/sh\n"), 0o777)
     Told(world, "--quick").lacks("hooks", "others may write it", "told nothing", "chmod -R go-w")
+    os.unlink(world.path("config/hooks.d/bad"))
+    os.chmod(world.script("config/hooks.d/forgotten", "#!/bin/sh\n"), 0o644)
+    Told(world, "--quick").lacks("hooks", "no right to be executed", "told nothing", f"chmod +x '{world.path('config/hooks.d/forgotten')}'")
 
 
 @test("what $VMPOWER_TRACE switches off is missing, and what that costs is said")
@@ -366,6 +372,26 @@ def _(world):
 def _(world):
     told = Told(world, "--quick", before=[*refusing(BPF), *refusing(PERF_EVENT_OPEN)])
     told.lacks("trace-signals", "nor by perf" if os.geteuid() == 0 else "", "a `kill -9` will be seen, its sender will not", "")
+
+
+@test("root without the capabilities that tracing takes is told which")
+def _(world):
+    needs_root()
+    for gone, named, but in (("-sys_admin,-bpf,-perfmon", "run it with CAP_BPF and CAP_PERFMON", ""), ("-sys_admin,-perfmon", "run it with CAP_PERFMON", "CAP_BPF")):
+        told = Told(world, "--quick", before=["setpriv", "--bounding-set", gone])
+        told.lacks("trace-signals", "no right to it", "a `kill -9` will be seen, its sender will not", named)
+        assert not but or but not in told.checks["trace-signals"]["repair"], told.checks["trace-signals"]
+
+
+@test("where the kernel has neither type information nor tracefs, it is tracefs that is to be mounted")
+def _(world):
+    needs_root()
+    hide = 'for place in btf tracing debug; do mount -t tmpfs none /sys/kernel/$place || exit 1; done; exec "$@"'
+    hidden = ["unshare", "--mount", "sh", "-c", hide, "sh"]
+    if popen([*hidden, "true"], stderr=subprocess.DEVNULL).wait():
+        raise Skip("tracefs cannot be hidden")
+    told = Told(world, "--quick", before=hidden)
+    told.lacks("trace-signals", "there is no tracefs", "a `kill -9` will be seen, its sender will not", "mount -t tracefs tracefs /sys/kernel/tracing")
 
 
 @test("outside of every memory cgroup the OOM killer is not told from another who kills")

@@ -41,6 +41,9 @@ def full_for_a_while(world):
     kept = status(world)["store"]
     assert kept["waiting_verdicts"] >= 4 and kept["waiting_evidence"] > 0 and kept["lost_verdicts"] == 0, kept
     assert not verdicts_stored(world, one) and not verdicts_stored(world, two), "nothing is stored on a full disk"
+    for vm in (one, two):
+        is_refused(world.vmpower("why", vm.name, "--system"), FAILED, vm.name, "not on disk yet")
+    is_refused(world.vmpower("why", two.name), FAILED, two.name, "is gone", "the disk may take nothing")
 
     os.unlink(os.path.join(world.state, "ballast"))
     daemon.stderr.wait_for("the disk takes what it is given again")
@@ -61,6 +64,24 @@ def full_for_a_while(world):
     # Both have their ending: nothing is left for a next daemon to judge.
     with database(world) as db:
         assert db.execute("SELECT count(*) FROM vm WHERE ended_ns IS NULL AND name IN (?, ?)", (one.name, two.name)).fetchone() == (0,)
+
+
+@test("a database that is removed while vmpowerd has it open: it ends and says why, and the next one looks after what there is")
+def removed_while_open(world):
+    vm, other = runs(world), runs(world)
+    daemon = Daemon(world)
+    for name in os.listdir(world.state):
+        os.unlink(os.path.join(world.state, name))
+    other.signal(signal.SIGKILL)
+    daemon._end(FAILED)
+    (line,) = [line for line in daemon.stderr.text().splitlines() if "was moved or removed while it was in use: " in line]
+    assert world.state in line and "started again" in line, line
+    daemon = Daemon(world)
+    assert listed(world, vm.name)["pid"] == vm.pid
+    vm.signal(signal.SIGKILL)
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    assert len(verdicts_stored(world, vm)) == 1
 
 
 @test("kvm: a VM that is born while the disk is full is looked after once there is room")
@@ -119,6 +140,13 @@ def started_without_descriptors(world):
         (killed,) = vm.history()
         says(killed, *KILLED, confidence="likely", left="gone")
     assert len(ends.history()) == 1, ends.history()
+
+
+@test("of the descriptors that it may have a daemon takes as many as it may")
+def raises_its_limit(world):
+    daemon = Daemon(world, within=("prlimit", "--nofile=256:4096"))
+    assert resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE) == (4096, 4096)
+    daemon.stop()
 
 
 @test("kvm: a VM that is born while there are no descriptors for it is looked after once there are; the others are all the time")
@@ -249,6 +277,7 @@ def wrong_words(world):
         (("--transition", "off"), "there are start, poweroff, reboot"),
         (("--since", "yesterday"), "how long ago, such as 30m, 2h or 3d"),
         (("--until", "2026-13-01"), "not '2026-13-01'"),
+        (("--since", "1969-12-31"), "from 1970 to 2553"),
         (("--limit", "0"), "a number from 1"),
         (("--since",), "needs a value"),
     ):
@@ -284,9 +313,9 @@ def prune(world):
 
     young = json.loads(world.vmpower("prune", "--json").stdout)
     assert young["pruned"] == 0 and young["left"] >= n_ended + n_alive, young
-    would = json.loads(world.vmpower("prune", "--older-than", "0", "--dry-run", "--json").stdout)
+    would = json.loads(world.vmpower("prune", "--larger-than", "1", "--dry-run", "--json").stdout)
     assert would["pruned"] >= n_ended and would["dry_run"] is True and facts(ended) == n_ended, would
-    done = world.vmpower("prune", "--older-than", "0")
+    done = world.vmpower("prune", "--larger-than", "1")
     assert done.returncode == 0 and re.match(rb"\d+ facts \(.*\) were pruned; \d+ \(.*\) are left. Every verdict stays.\n$", done.stdout), done
     assert facts(ended) == 0 and facts(alive) == n_alive
     (killed,) = world.history(ended.name)
@@ -304,6 +333,8 @@ def prune_errors(world):
     for words, says_so in (
         (("--older-than", "yesterday"), "takes a number of days"),
         (("--larger-than", "many"), "takes a size such as 500M or 1G"),
+        (("--older-than", "0", "--dry-run"), "would keep no evidence at all"),
+        (("--larger-than", "0K"), "would keep no evidence at all"),
         (("vm",), "it takes no VM"),
     ):
         done = world.vmpower("prune", *words)

@@ -2,7 +2,7 @@
 """Who is told by `vmpowerd`, and how often: hooks, the journal and Prometheus, on real QEMUs; and the file that says so.
 
     VMPOWERD       the daemon
-    VMPOWER_SOAK   forty daemons are killed, not eight
+    VMPOWER_SOAK   eighty daemons are killed, not sixteen
 """
 
 import random
@@ -267,9 +267,10 @@ def beside_run(world):
 @test("hooks that others can write, or that are not there, are said and not run")
 def refused_hooks(world):
     os.chmod(hook(world, "open", NOTE), 0o757)
+    os.chmod(hook(world, "forgotten", NOTE), 0o644)
     vm = Vm(world)
     daemon = Daemon(world, "--hook", world.path("nowhere"), "--hook", world.write("text", ""))
-    for words in ("open is not run: others may write it\n", "nowhere: No such file or directory\n", "text is not run: it is no program\n"):
+    for words in ("open is not run: others may write it\n", "forgotten is not run: it has no right to be executed (chmod +x)\n", "nowhere: No such file or directory\n", "text is not run: it is no program\n"):
         daemon.stderr.wait_for(words)
     vm.kill()
     wait_stored(world, vm)

@@ -124,12 +124,27 @@ def _(world):
             file.close()
 
 
-@test("the daemon of a user without rights has none, finds his VMs and tells what became of them")
+@test("a VM whose command line gives it another user than run's: QEMU by itself it runs, before QEMU it is said why not and what to do")
+def _(world):
+    needs_root()
+    os.chmod(world.directory, 0o755)
+    run = world.run(*probe("s5"), "-runas", "nobody")
+    assert run.wait() == 0, run.stderr.text()
+    run = world.run(*AS_NOBODY, *probe("s5"), name="other")
+    assert run.wait() == 13
+    (line, verdict) = run.own_lines()
+    assert "cannot make the monitor" in line and "setpriv" in line and "-runas" in line, line
+    assert "VMM failed" in verdict, verdict
+
+
+@test("the daemon of a user without rights has none, finds his VMs, and tells what became of them and what it does not see")
 def _(world):
     given_to_nobody(world)
     his = popen([*AS_NOBODY, *probe("idle", serial=False), "-name", "his"], env=world.environment, stdin=subprocess.DEVNULL)
+    world.environment["VMPOWER_TRACE"] = "yes"
     daemon = Daemon(world, within=AS_NOBODY)
     is_ready(world, daemon)
+    assert re.search(r"trace_absent: \S.*; so who sends a signal is not seen$", daemon.stderr.text(), re.MULTILINE), daemon.stderr.text()
     assert all(kept["CapEff"] == kept["CapPrm"] == 0 for _, kept in threads_of(daemon.process.pid))
     names = [vm["name"] for vm in json.loads(world.vmpower("list", "--json").stdout)]
     assert "his" in names, names

@@ -140,6 +140,58 @@ def wrapper_fork_poweroff(world):
     assert run.stdout.wait_for_end() == b"probe: s5\r\nwrapper: 0\n", run.stdout.data
 
 
+@test("a wrapper that starts its VM again and again: each is an instance with a verdict of its own")
+def wrapper_loop(world):
+    wrapper = world.script("wrapper", '#!/bin/sh\nfor i in 1 2 3 4; do "$@"; done\n')
+    run, monitor = started(world, wrapper)
+    pids = []
+    for i in range(4):
+        pids.append(monitor.pid)
+        # One that is killed leaves its socket behind.
+        if i in (0, 1):
+            os.kill(monitor.pid, signal.SIGKILL)
+        else:
+            monitor.quit()
+        if i < 3:
+            monitor.connect()
+            monitor.wait_status("running", "RESUME")
+    assert run.wait() == DESTROYED
+    history = world.history()
+    assert story(history) == 2 * [("destroy", "operator", "signal")] + 2 * [("destroy", "operator", "qmp-quit")], story(history)
+    assert [int(verdict["vm"]["instance"].split(":")[1]) for verdict in history] == pids, history
+    assert {verdict["vm"]["name"] for verdict in history} == {"vm"}, history
+
+
+@test("a wrapper that starts its VM again has done what the policy wanted; where it ends, the policy starts it anew")
+def wrapper_loop_restarts(world):
+    marks = world.path("marks")
+    script = f'#!/bin/sh\necho begun >>{marks}\n[ $(wc -l <{marks}) = 1 ] || exit 0\n"$@"\n"$@"\n'
+    run = world.run(world.script("wrapper", script), *probe("s5"), options=["--policy", "on_poweroff=restart"])
+    run.wait()
+    history = world.history()
+    assert [verdict["decision"]["result"] for verdict in history[:2]] == ["done", "done"], history
+    assert story(history)[:2] == 2 * [("poweroff", "guest", "acpi-s5")], story(history)
+    with open(marks, encoding="ascii") as file:
+        assert len(file.readlines()) == 2
+
+
+@test("a wrapper that starts its VM again while another has its name: that is said, and the VM runs all the same")
+def wrapper_loop_without_a_name(world):
+    gate = world.path("gate")
+    os.mkfifo(gate)
+    run = world.run(world.script("wrapper", f'#!/bin/sh\n"$@"\nread word <{gate}\n"$@"\n"$@"\n'), *probe("s5"))
+    run.wait_verdict(transition="poweroff")
+    other, monitor = started(world)
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
+    assert run.wait() == 0
+    said = [line for line in run.own_lines() if "is not looked after: a VM named vm is running already" in line]
+    assert len(said) == 2, run.own_lines()
+    monitor.quit()
+    assert other.wait() == DESTROYED
+    assert story(world.history()) == [("poweroff", "guest", "acpi-s5"), ("destroy", "operator", "qmp-quit")]
+
+
 @test("a wrapper that goes first leaves the VM to us")
 def wrapper_background(world):
     wrapper = world.script("wrapper", '#!/bin/sh\n"$@" &\nexit 0\n')
@@ -219,7 +271,7 @@ def wrapper_ignores_and_goes(world):
     run = world.run(wrapper, QEMU)
     monitor.connect()
     pid = monitor.pid
-    wait_until_parent(pid, run.pid)
+    wait_until_found(world, pid)
     os.kill(pid, signal.SIGKILL)
     assert run.wait() == DESTROYED
     verdict = world.why()
@@ -227,11 +279,12 @@ def wrapper_ignores_and_goes(world):
     assert verdict["vm"]["instance"].split(":")[1] == str(pid), (verdict["vm"], pid)
 
 
-def wait_until_parent(pid, parent):
+def wait_until_found(world, pid):
+    """That process is the VM, by the record.  (Who is killed the moment that his parent has gone may be gone before anybody has looked for him.)"""
     deadline = time.monotonic() + PATIENCE
-    while state_of(pid)[1] != parent:
-        assert time.monotonic() < deadline, f"{pid} is a child of {state_of(pid)}, not of {parent}"
-        time.sleep(0.005)  # the kernel tells nobody of a new parent
+    while not any(instance.split(":")[1] == str(pid) for (instance,) in query(world, "SELECT instance FROM vm")):
+        assert time.monotonic() < deadline, f"{pid} is not found"
+        time.sleep(0.005)
 
 
 @test("the user's own QMP socket is served beside ours")
@@ -244,6 +297,10 @@ def own_monitor(world):
     own.ask("stop")
     own.wait_event("STOP")
     run.wait_verdict(transition="pause")
+    own.ask("system_reset")
+    reboot = run.wait_verdict(transition="reboot")
+    says(reboot, "reboot", "operator", "qmp-reset", False, left="paused", decision=("on_reboot", "restart", "by-vmm"))
+    assert own.status() == "prelaunch"
     own.quit()
     assert run.wait() == DESTROYED
 
@@ -987,12 +1044,81 @@ def locked(world):
     says(world.why(), "destroy", "operator", "qmp-quit", False, left="gone")
 
 
-@test("a disk that is full at the start: nothing is started")
+def reads_what_nobody_can_write(world, reason):
+    """Of a history that is there, while nobody has it open."""
+    says(world.why("old"), "poweroff", "guest", "acpi-s5", True)
+    assert len(world.history()) == 1
+    for words in (["rejudge", "--dry-run"], ["prune", "--dry-run"]):
+        done = world.vmpower(*words)
+        assert done.returncode == 0, done.stderr
+    for words in (["rejudge"], ["prune"]):
+        says_one_line(world.vmpower(*words), FAILED_TO_START, database(world), reason)
+
+
+@test("a disk that is full, or read-only, and a history on it: it is read, and what would write it says what is wrong")
+def disk_only_read(world):
+    small_disk(world, 2048)
+    assert world.run(*probe("s5"), name="old").wait() == 0
+    if popen(["mount", "-o", "remount,ro", world.state]).wait():
+        raise Skip("a filesystem cannot be mounted read-only")
+    reads_what_nobody_can_write(world, "read-only")
+    assert popen(["mount", "-o", "remount,rw", world.state]).wait() == 0
+    fill(world)
+    reads_what_nobody_can_write(world, "the disk is full")
+
+
+def runs_without_history(world, *reasons):
+    """It starts, is judged and told, and says at both ends what that costs."""
+    run, monitor = started(world)
+    files = [os.readlink(f"/proc/{run.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{run.process.pid}/fd")]
+    scratch = [os.path.dirname(path) for path in files if path.startswith("/dev/shm/vmpower-run-")]
+    assert scratch and os.path.isdir(scratch[0]), files
+    first = run.own_lines()[0]
+    assert all(reason in first for reason in (world.state, *reasons, "kept in memory")), run.own_lines()
+    monitor.quit()
+    assert run.wait() == DESTROYED
+    says(run.verdict(), "destroy", "operator", "qmp-quit", False, left="gone")
+    assert len(run.own_lines()) == 3 and "nothing of this is in the history" in run.own_lines()[-1], run.own_lines()
+    assert not os.path.exists(scratch[0]), scratch
+
+
+@test("a disk that is full at the start: the VM runs all the same, its history is kept in memory")
 def disk_full_at_start(world):
     small_disk(world, 64)
     fill(world)
-    run = world.run(*probe("s5"))
-    refuses(world, run, FAILED_TO_START, world.state)
+    runs_without_history(world, "the disk is full")
+
+
+@test("a disk that is full behind a history that is there already")
+def disk_full_later_at_start(world):
+    small_disk(world, 2048)
+    assert world.run(*probe("s5"), name="old").wait() == 0
+    fill(world)
+    runs_without_history(world, "the disk is full")
+
+
+@test("a disk that is full while another vmpower has its history open")
+def disk_full_and_open(world):
+    small_disk(world, 2048)
+    other, monitor = started(world, name="other")
+    fill(world)
+    runs_without_history(world, "the disk is full")
+    os.unlink(os.path.join(world.state, "ballast"))
+    monitor.quit()
+    assert other.wait() == DESTROYED
+
+
+@test("a disk that is read-only, with a history and without")
+def disk_read_only(world):
+    for words in ([], [*probe("s5")]):
+        if words:
+            popen(["mount", "-o", "remount,rw", world.state]).wait()
+            assert world.run(*words, name="old").wait() == 0
+        else:
+            small_disk(world, 2048)
+        if popen(["mount", "-o", "remount,ro", world.state]).wait():
+            raise Skip("a filesystem cannot be mounted read-only")
+        runs_without_history(world, "ead-only")
 
 
 @test("a disk that gets full while the VM runs: the verdict is told, and that it was not stored")

@@ -27,10 +27,26 @@ def by_another(world, *words, **named):
 def is_named(verdict, pid, name, comm="sh"):
     """The verdict's actor is that process, certainly."""
     actor = verdict["actor"]
-    assert actor, verdict["summary"]
+    assert actor, (verdict["summary"], [(fact["time"], fact["source"], fact["kind"], fact["data"]) for fact in verdict["evidence"][-6:]])
     assert (actor["pid"], actor["via"], actor["comm"]) == (pid, name, comm), actor
     assert (actor["uid"], actor["confidence"]) == (0, "certain"), actor
     return actor
+
+
+def dies_of_its_own_fault(world, watching, starts):
+    """Nobody's signal: of the VM that `starts` with a fault built in, which waits for a harmless one."""
+    world.environment["LD_PRELOAD"] = os.environ["VMPOWER_FAULT_LIBRARY"]
+    vm = starts(world)
+    del world.environment["LD_PRELOAD"]
+    daemon = watching(world)
+    by_another(world, "sh", "-c", f"kill -USR2 {vm.pid}")
+    assert vm.is_over() == -signal.SIGSEGV
+    daemon.wait_told(vm.name)
+    daemon.stop()
+    (failed,) = vm.history()
+    says(failed, "failure", "vmm", "signal", False, confidence="certain", rule="vmm-own-signal", left="gone", actor=None)
+    (own,) = [item for item in evidence_of(failed, "signal", "trace") if item["data"]["name"] == "SIGSEGV"]
+    assert own["data"]["own"] is True and own["data"]["actor"] is None, own
 
 
 # --- VMs ------------------------------------------------------------------------------------------------------------
@@ -43,7 +59,7 @@ def held(world, *words, action):
     return vm
 
 
-def a_guest_goes(world, watching, action, row, rule, left):
+def a_guest_goes(world, watching, action, row, rule, left, confidence="certain"):
     """It tells by its ports alone."""
     vm = held(world, action=action)
     daemon = watching(world)
@@ -52,7 +68,7 @@ def a_guest_goes(world, watching, action, row, rule, left):
     if left != "gone":
         vm.own.quit()
     first = at_end(vm, daemon, 1 if left == "gone" else 2)[0]
-    says(first, *row, rule=rule, left=left, actor=None)
+    says(first, *row, rule=rule, left=left, actor=None, confidence=confidence)
 
 
 def guests_go(on_kvm, watching):
@@ -65,12 +81,12 @@ def guests_go(on_kvm, watching):
 
     goes("s5", ("poweroff", "guest", "acpi-s5", True), "guest-poweroff", "gone")
     goes("s4", ("hibernate", "guest", "acpi-s4", True), "hibernate", "gone")
-    goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", "suspended")
+    goes("s3", ("suspend", "guest", "acpi-s3", True), "suspend", "suspended", "likely")
     for way in ("reset-8042", "reset-cf9", "reset-port92", "triple-fault"):
         goes(way, ("reboot", "guest", way, None), way, "running")
 
 
-# --- the OOM killer -------------------------------------------------------------------------------------------------
+# --- cgroups and the OOM killer ---------------------------------------------------------------------------------------
 
 
 class Cgroup:
@@ -79,7 +95,9 @@ class Cgroup:
     def __init__(self, world, n_bytes):
         v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
         is_v1 = os.path.isdir(v1)
-        self.path = os.path.join(v1 if is_v1 else v2, f"vmpower-trace-{os.getpid()}-{next(vm_numbers)}")
+        root = v1 if is_v1 else v2
+        self.name = f"/vmpower-trace-{os.getpid()}-{next(vm_numbers)}"
+        self.path = root + self.name
         try:
             os.mkdir(self.path)
             self._write("memory.limit_in_bytes" if is_v1 else "memory.max", n_bytes)
@@ -97,7 +115,28 @@ class Cgroup:
         self._write("cgroup.procs", pid)
 
 
-def the_oom_killer_takes_it(world, watching):
+def cgroup_of(pid, controller=""):
+    """By /proc: in version 2, or in the hierarchy of version 1 that the controller has."""
+    lines = [line.split(":", 2) for line in read_proc(pid, "cgroup").decode().splitlines()]
+    paths = {name: path for _, names, path in lines for name in names.split(",")}
+    return "/".join(name[:63] + "..." * (len(name) > 62) for name in paths.get(controller, paths[""]).split("/"))
+
+
+def is_in(told, cgroup):
+    """What is told is from the host's root, and /proc says it from that of a cgroup namespace."""
+    return bool(told) and f"{told}/".endswith(cgroup.rstrip("/") + "/")
+
+
+def enters_a_cgroup(world):
+    """A shell's line, and the cgroup that it comes into by that: of version 2, where this host has that alone."""
+    if os.path.isdir("/sys/fs/cgroup/memory"):
+        return ":", cgroup_of(os.getpid())
+    group = Cgroup(world, "max")
+    return f"echo $$ >{group.path}/cgroup.procs", group.name
+
+
+def the_oom_killer_takes_it(world, watching, is_looked_up=False):
+    """`is_looked_up`: its cgroup is asked of /proc, where it may be gone by then."""
     group = Cgroup(world, 16 << 20)
     vm = runs(world)
     daemon = watching(world)
@@ -108,7 +147,9 @@ def the_oom_killer_takes_it(world, watching):
     daemon.stop()
     (destroyed,) = vm.history()
     says(destroyed, "destroy", "host", "oom-kill", False, rule="oom-victim", left="gone", actor=None)
-    assert evidence_of(destroyed, "oom-kill", "trace")
+    (mark,) = evidence_of(destroyed, "oom-kill", "trace")
+    told = mark["data"]["cgroup"]
+    assert is_in(told, group.name) or (is_looked_up and not told), (mark, group.name)
     actors = [kill["data"]["actor"] for kill in evidence_of(destroyed, "signal", "trace")]
     assert actors == [None], destroyed["evidence"]
 
@@ -159,6 +200,12 @@ def a_perf_reader_sees_all(world, watching):
 PROCESSES = ("for i in $(seq 200); do /bin/true; done", {"sched/sched_process_fork": 201, "sched/sched_process_exec": 201, "sched/sched_process_exit": 201})
 # The doctor has a guest of its own write to a port, and fault.
 GUESTS_OF_ITS_OWN = ("$VMPOWER doctor --quick", {"kvm/kvm_pio": 1, "kvm/kvm_userspace_exit": 2})
+
+
+def takes_too_much(world):
+    """Who takes more memory than his cgroup has is the OOM killer's victim."""
+    group = Cgroup(world, 16 << 20)
+    return f"sh -c 'echo $$ >{group.path}/cgroup.procs; exec \"$@\"' sh {sys.executable} -c 'b\"x\" * (64 << 20)'", {"oom/mark_victim": 1}
 
 
 def counted_by_perf(world, words, names):

@@ -757,7 +757,7 @@ VERDICT_KEYS = [
 def says(verdict, transition, initiator, mechanism, graceful, **members):
     """Compare with a row of the truth table, and whatever else is given."""
     row = (verdict["transition"], verdict["initiator"], verdict["mechanism"], verdict["graceful"])
-    assert row == (transition, initiator, mechanism, graceful), f"{row}, not {(transition, initiator, mechanism, graceful)}"
+    assert row == (transition, initiator, mechanism, graceful), f"{row}, not {(transition, initiator, mechanism, graceful)}: {verdict['evidence']}"
     members.setdefault("confidence", "certain")
     for name, value in members.items():
         if name == "decision" and isinstance(value, tuple):

@@ -8,6 +8,7 @@
 #include "basics/cleanup.h"
 #include "core/episode.h"
 #include "core/record.h"
+#include "core/scene.h"
 #include "core/tally.h"
 #include "core/text.h"
 #include "sources/scripted/story.h"
@@ -227,6 +228,11 @@ static void take(struct evidence *evidence, void *userdata) {
                 abort();
 }
 
+/* By the shared monitor, so QEMU's own is open. */
+static bool is_qmp_request(const struct evidence *e) {
+        return e->kind == EVIDENCE_REQUEST && (is_always_done(e->word) || !strcmp(e->word, "stop") || !strcmp(e->word, "cont"));
+}
+
 /* Taken over; delivered as often as the world says. */
 static void report(struct world *world, struct vm *vm, struct evidence *evidence) {
         struct receiver receiver = { .world = world, .vm = vm };
@@ -277,7 +283,7 @@ static void deliver(struct world *world, const struct event *event) {
                 return;
         if (vm->life == LIFE_STARTED)
                 begin_instance(vm);
-        if (!vm->is_met && step->evidence.source == SOURCE_QMP) {
+        if (!vm->is_met && (step->evidence.source == SOURCE_QMP || is_qmp_request(&step->evidence))) {
                 vm->is_met = true;
                 if (kind != EVIDENCE_MONITOR_OPENED && kind != EVIDENCE_MONITOR_TAKEN)
                         report_new(world, vm, EVIDENCE_MONITOR_OPENED, "7.2.22");
@@ -287,6 +293,8 @@ static void deliver(struct world *world, const struct event *event) {
         if (evidence_copy(&evidence, &step->evidence))
                 abort();
         evidence.at_ns = world->now_ns - event->behind_ns;
+        if ((evidence.kind == EVIDENCE_REFUSED || evidence.kind == EVIDENCE_ANSWERED_LATE) && evidence.number)
+                evidence.number += (int64_t)BOOT_NS;
         evidence.time_ns = EPOCH_NS + evidence.at_ns - BOOT_NS;
         report(world, vm, &evidence);
 

@@ -1,7 +1,8 @@
-# The first of two signals destroyed the VM.
- 5.000  trace    web1 signal SIGTERM pid=990 comm=first user=anna
+# Somebody asks the VMM to end, and it says so; that another kills it while it does makes him not the one.
+ 1.000  qmp      web1 status running
+ 5.000  trace    web1 signal SIGTERM pid=990 comm=kill user=anna
+ 5.0005 trace    web1 signal SIGKILL pid=991 comm=pkill user=bob
  5.001  qmp      web1 SHUTDOWN guest=false reason=host-signal
- 8.000  trace    web1 signal SIGKILL pid=991 comm=second user=bert
- 8.001  process  web1 killed SIGKILL
- 9.000  expect   web1 destroy by operator, signal, certain, actor first
+ 5.002  process  web1 killed SIGKILL
+ 9.000  expect   web1 destroy by operator, signal, certain, actor kill, rule signal-asked
  9.000  expect   web1 1 verdict

@@ -17,3 +17,9 @@
 # Who was there at another event has nothing to do with this one.
  8.000  qmp      web1 RESUME
  8.100  expect   web1 resume by operator, qmp-stop, actor nobody
+# Each has done what he was at his monitor for, be it at one instant.
+ 5.000  process  web3 monitor-client event=stop monitor=/run/a.qmp pid=501 comm=anna user=anna
+ 5.000  process  web3 monitor-client event=shutdown monitor=/run/b.qmp pid=502 comm=bob user=bob
+ 5.000  qmp      web3 SHUTDOWN guest=false reason=host-qmp-quit
+ 5.005  process  web3 exited 0
+ 6.000  expect   web3 destroy by operator, qmp-quit, certain, actor bob

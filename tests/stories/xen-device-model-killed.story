@@ -18,3 +18,9 @@
  5.011  xen      web2 status paused
  5.010  process  web2 device-model-killed SIGKILL
  5.020  expect   web2 failure by operator, signal, certain, left paused
+# Nor is a guest's own end right after that in doubt by it.
+ 1.000  xen      web3 device-model pid=79
+ 4.999  trace    web3 signal SIGKILL pid=501 comm=kill user=anna
+ 5.000  process  web3 device-model-killed SIGKILL
+ 5.005  xen      web3 domain-shutdown poweroff
+ 6.000  expect   web3 poweroff by guest, xen-shutdown, certain, actor nobody

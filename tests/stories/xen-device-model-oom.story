@@ -9,6 +9,6 @@
  5.000  process  web2 device-model-killed SIGKILL
  5.000  expect   web2 failure by host, oom-kill, likely, rule xen-device-model-oom-cgroup
 # By a daemon that does it before the kernel must.
- 5.000  trace    web3 signal SIGTERM pid=7 comm=earlyoom
+ 5.000  trace    web3 signal SIGTERM pid=7 comm=earlyoom uid=0 exe=/usr/bin/earlyoom
  5.100  process  web3 device-model-exited 0
  5.100  expect   web3 failure by host, oom-kill, certain, actor earlyoom

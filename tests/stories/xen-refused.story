@@ -11,3 +11,11 @@
  4.910  vmpower  web3 refused command=pause
  9.000  xen      web3 domain-paused
  9.000  expect   web3 pause by operator, xen-toolstack, certain, actor nobody
+# What libxl failed at afterwards it had done in part; but not for ever.
+ 4.900  vmpower  web4 request destroy pid=501 comm=vmpower user=anna
+ 5.000  xen      web4 domain-gone true
+ 5.100  vmpower  web4 refused command=destroy asked=4.9
+ 6.000  expect   web4 destroy by operator, xen-destroy, certain, actor vmpower
+ 5.000  vmpower  web5 request destroy pid=501 comm=vmpower user=anna
+10m     xen      web5 domain-gone true
+10m     expect   web5 destroy by operator, xen-destroy, certain, actor nobody

@@ -92,7 +92,7 @@ def xl(*words, status=0, timeout=PATIENCE):
     return told
 
 
-REBOOT, CRASH_CODE, SOFT_RESET = 1, 3, 5  # xen/include/public/sched.h
+REBOOT, CRASH_CODE, WATCHDOG, SOFT_RESET = 1, 3, 4, 5  # xen/include/public/sched.h
 
 
 @contextlib.contextmanager
@@ -203,17 +203,26 @@ class Domain:
         """The process that stays behind."""
         return int(re.search(r"to die \[pid (\d+)\]", self.xl_log())[1])
 
-    def close(self):
+    def destroy(self):
         for _ in range(3):  # one that is restarted just now may have a number more
             if (id := self.find()) is None:
                 break
             xl("destroy", str(id), status=None)
+
+    def close(self):
+        self.destroy()
         if self.background and "to die" in self.xl_log():
             wait_for_end(self.xl_pid())
         self.store.close()
 
 
+def helper_of(daemon):
+    (pid,) = [pid for pid in descendants_of(daemon.process.pid) if comm_of(pid) == "vmpower-source-"]
+    return pid
+
+
 def says_asked(verdict, transition, **members):
-    """By way of control/shutdown: certain, unless the guest had taken it before it could be read."""
+    """By way of control/shutdown: certain, unless the guest had taken it before it could be read, and may do by itself what it did then."""
     requests = [item["data"]["request"] for item in evidence_of(verdict, "control-request")]
-    says(verdict, transition, "operator", "xen-control", True, confidence="likely" if requests[-1] == "unseen" else "certain", **members)
+    assert requests, verdict
+    says(verdict, transition, "operator", "xen-control", True, confidence="likely" if requests[-1] == "unseen" and transition != "suspend" else "certain", **members)

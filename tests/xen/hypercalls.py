@@ -1,9 +1,13 @@
 """Who had Xen do it: the kernel sees the hypercall, and who makes it."""
 
+import pwd
 import sys
 
 from domains import *
 from trace_world import *
+
+NOBODY = pwd.getpwnam("nobody")
+AS_NOBODY = ["setpriv", "--reuid", str(NOBODY.pw_uid), "--regid", str(NOBODY.pw_gid), "--clear-groups"]
 
 
 def by_shell(*words):
@@ -47,6 +51,26 @@ def _(world):
     (deaf,) = doctor(world, "xen", VMPOWER_TRACE="no", XENSTORED_PATH=world.path("nobody"))
     assert (deaf["works"], deaf["repair"]) == (False, "systemctl start xen") and "libxl does not work here" in deaf["found"], deaf
     assert "are not seen" in deaf["costs"], deaf
+
+
+@test("a user who has no right to Xen: vmpower doctor says so, and what helps; his daemon says so, starts no helper by itself, and lives")
+def _(world):
+    os.chmod(world.directory, 0o755)
+    for path in (world.state, world.rundir):
+        os.mkdir(path, 0o700)
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    his = subprocess.run([*AS_NOBODY, VMPOWER, "doctor", "--quick", "--json"], env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
+    (domains,) = [check for check in json.loads(his.stdout)["checks"] if check["name"] == "xen"]
+    assert (domains["works"], domains["repair"]) == (False, "sudo systemctl enable --now vmpowerd.socket vmpowerd"), domains
+    assert domains["found"].endswith("or there is no right to it") and "are not seen" in domains["costs"], domains
+    daemon = Daemon(world, "--xen", "yes", within=AS_NOBODY)
+    daemon.stderr.wait_for("vmpowerd: vmpower-source-xen: libxl does not work here: this is no host of Xen's, or there is no right to it\n")
+    daemon.stderr.wait_for("vmpower-source-xen: it has ended with exit status 1; it is started again")
+    assert world.vmpower("list").returncode == 0
+    daemon.stop()
+    daemon = Daemon(world, within=AS_NOBODY)
+    daemon.stop()
+    assert "vmpower-source-xen" not in daemon.stderr.text(), daemon.stderr.text()
 
 
 def by_xl(world, daemon):

@@ -8,11 +8,6 @@ from daemon_world import *
 POWEROFF = ("poweroff", "guest", "xen-shutdown", True)
 
 
-def helper_of(daemon):
-    (pid,) = [pid for pid in descendants_of(daemon.process.pid) if comm_of(pid) == "vmpower-source-"]
-    return pid
-
-
 def told_once(world, daemon, domain):
     """Once what was decided has come to something."""
     daemon.wait_told(domain.name)
@@ -29,12 +24,13 @@ def told_once(world, daemon, domain):
 @test("a helper that hung and is killed: the next one finds the reason, the policy is carried out, and what xl took away meanwhile was not seen")
 def _(world):
     daemon = Daemon(world)
-    ours = Domain(world, "ours", action="poweroff", background=False, extra="vmpower.delay=2").create()
+    ours = Domain(world, "ours", action="poweroff", background=False).create("-p")
     xls = Domain(world, "xls").create()
     for domain in (ours, xls):
         wait_listed(world, domain.name)
     pid = helper_of(daemon)
     os.kill(pid, signal.SIGSTOP)
+    xl("unpause", ours.name)
     ours.wait_state("s")
     xl("destroy", xls.name)
     xls.wait_gone()
@@ -51,11 +47,12 @@ def _(world):
 @test("a daemon that is killed: the next one tells how a domain stopped meanwhile, once, and does what its configuration says")
 def _(world):
     daemon = Daemon(world)
-    domain = Domain(world, "meanwhile", action="reboot", background=False, on_reboot="preserve", extra="vmpower.delay=2").create()
+    domain = Domain(world, "meanwhile", action="reboot", background=False, on_reboot="preserve").create("-p")
     wait_listed(world, domain.name)
     helper = helper_of(daemon)
     daemon.kill()
     wait_for_end(helper)
+    xl("unpause", domain.name)
     domain.wait_state("s")
     daemon = Daemon(world)
     verdict = told_once(world, daemon, domain)

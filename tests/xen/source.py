@@ -101,13 +101,26 @@ class Helper:
         assert status == 0, f"{status}: {said}"
 
 
+def whole_messages(data):
+    """(those that are there, the beginning of another)"""
+    n = 0
+    while len(data) - n >= Store.HEADER.size:
+        length = Store.HEADER.size + Store.HEADER.unpack_from(data, n)[3]
+        if len(data) - n < length:
+            break
+        n += length
+    return data[:n], data[n:]
+
+
 class Relay:
-    """Between one program and xenstored: what it says can be added to, and it can go."""
+    """Between one program and xenstored: what it says can be added to, it can go, and something be done first whenever the program asks anything."""
 
     def __init__(self, world):
         self.path = world.path("relay")
         self.listening = None
         self.pairs, self.refused = [], 0
+        self.before_asking = lambda data: None
+        self.is_saying = threading.Lock()
         world.later(self.close)
         self.open()
 
@@ -133,21 +146,28 @@ class Relay:
             self.pairs.append((program, daemon))
             threading.Thread(target=self._pass_on, args=(program, daemon), daemon=True).start()
 
-    @staticmethod
-    def _pass_on(program, daemon):
+    def _pass_on(self, program, daemon):
+        begun = b""
         try:
             while True:
                 for one in select.select([program, daemon], [], [])[0]:
                     data = one.recv(65536)
                     if not data:
                         return
-                    (daemon if one is program else program).sendall(data)
+                    if one is program:
+                        self.before_asking(data)
+                        daemon.sendall(data)
+                        continue
+                    whole, begun = whole_messages(begun + data)
+                    with self.is_saying:
+                        program.sendall(whole)
         except (OSError, ValueError):
             pass
 
     def add(self, data):
-        """To the newest connection that watches: after what it says just now."""
-        self.pairs[-1][0].sendall(data)
+        """To the newest connection that watches: between two messages of xenstored's, which writes each in two pieces."""
+        with self.is_saying:
+            self.pairs[-1][0].sendall(data)
 
     def close(self):
         self.listening.shutdown(socket.SHUT_RDWR)
@@ -255,6 +275,22 @@ def _(world):
     assert helper.gone(instance)[-1] == ("domain-gone", False)
 
 
+@test("a driver that listens and takes no request: it is said after 10 s, and the request is taken back")
+def _(world):
+    helper = Helper(world)
+    domain = Domain(world, "sleeps", background=False).create("-p")
+    instance = helper.hello(domain.name)["instance"]
+    domain.store.write(domain.path("control/feature-poweroff"), "1")
+    began = time.monotonic()
+    assert helper.ask(instance, "shutdown") == "its guest did not acknowledge it within 10 s"
+    assert time.monotonic() - began > 9.5
+    assert domain.store.read(domain.path("control/shutdown")) == "", "a guest that wakes up would take it"
+    # That nobody took for the guest's own doing.
+    helper.say(look=1, of=instance)
+    helper.heard(lambda message: message.get("vm", {}).get("look") == 1, "an answer")
+    assert helper.facts(instance) == [("control-request", "poweroff")], helper.facts(instance)
+
+
 @test("a thousand events of nothing cost a look; xenstored gone is told, and that it is back, with a gap; what went meanwhile was not seen")
 def _(world):
     relay = Relay(world)
@@ -274,7 +310,8 @@ def _(world):
     # Nobody can tell how many of them were its own.
     relay.add(event("@releaseDomain", "2") * 10)
     xl("destroy", first.name)
-    assert helper.gone(instances[0])[-1][0] == "domain-gone"
+    told = helper.gone(instances[0])
+    assert told[-1][0] == "domain-gone", (told, helper.messages[-12:])
 
     relay.close()
     helper.heard(lambda message: "xenstored has gone" in message.get("trouble", ""), "that xenstored has gone")
@@ -321,6 +358,54 @@ class FakeModel:
 
 def pid_of(device_model):
     return device_model and int(device_model.split(":")[1])
+
+
+@test("a request that its guest has taken before it could be read was one, whatever it was, also where its node is gone by then; nothing over nothing is none")
+def _(world):
+    relay = Relay(world)
+    helper = Helper(world, XENSTORED_PATH=relay.path)
+    domain = Domain(world, "quick", background=False).create("-p")
+    instance, node = helper.hello(domain.name)["instance"], domain.path("control/shutdown")
+    guest, written, is_writing = Store(), [], threading.Lock()  # the relay's thread is the guest
+
+    def write_first(data):
+        if node.encode() not in data:
+            return
+        with is_writing:
+            for value in written.pop(0) if written else []:
+                if value is None:
+                    guest.remove(node)
+                else:
+                    guest.write(node, value)
+
+    relay.before_asking = write_first
+    taken = [("control-request", "unseen"), ("control-acknowledged", "unseen")]
+    for first, then, told in (
+        ("poweroff", [""], taken),
+        ("", [], []),
+        ("", ["", "reboot"], [("control-request", "reboot")]),
+        ("halt", [""], taken),
+        ("suspend", [], [("control-request", "suspend")]),
+        ("", [], [("control-acknowledged", "suspend")]),
+        ("poweroff", ["", None], taken),
+        ("poweroff", [None], []),
+        ("poweroff", [], [("control-request", "poweroff")]),
+        ("", [None], taken),
+    ):
+        n_known = len(helper.facts(instance))
+        # It may read the node just now, for its watch's first event.
+        with is_writing:
+            written.append(then)
+            domain.store.write(node, first)
+        # Events are read before a request is.
+        deadline = time.monotonic() + PATIENCE
+        while written:
+            assert time.monotonic() < deadline, "it does not read the node"
+            time.sleep(0.01)
+        helper.say(look=1, of=instance)
+        helper.heard(lambda message: message.get("vm", {}).pop("look", None), "an answer")
+        assert helper.facts(instance)[n_known:] == told, (first, then, helper.facts(instance))
+    guest.close()
 
 
 def is_pid(pid, is_gone=False):

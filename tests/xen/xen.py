@@ -10,7 +10,9 @@ import sys
 import xen_lab
 import programs
 
-PROGRAMS = ("xen/lab_itself.py", "xen/source.py", "xen/hypercalls.py", "xen/verdicts.py", "xen/hvm.py", "xen/restarts.py", "xen/toolstack.py")
+PROGRAMS = (
+    "xen/lab_itself.py", "xen/source.py", "xen/hypercalls.py", "xen/verdicts.py", "xen/hvm.py", "xen/restarts.py", "xen/toolstack.py", "xen/xenstored.py",
+)  # fmt: skip
 
 SCRIPT = f"""
 mkdir -p /lab-tmp

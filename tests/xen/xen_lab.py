@@ -34,13 +34,19 @@ CPU = "max,-smap,-rdtscp"
 XEN_OPTIONS = f"dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus=1 com1=115200,8n1 console=com1 no-real-mode bootscrub=0 spec-ctrl=no,eager-fpu"
 DOM0_OPTIONS = "console=hvc0 earlyprintk=xen quiet panic=-1 print-fatal-signals=1 mitigations=off cryptomgr.notests "
 
-# The directory of the lab: what domains are made of is there. The device model looks for its keymap beside itself: a link to it would not do.
+# The directory of the lab: what domains are made of is there. The device model looks for its keymap beside itself: a link to it would not do. Any user
+# has Xen's libraries, as where their packages are installed.
 BEGIN = f"""
 export VMPOWER_XEN_LAB="${{0%/*}}"
 rm -rf /usr/lib/xen-4.17 /etc/xen
 ln -s {XEN}/root/usr/lib/xen-4.17 /usr/lib/
 ln -s {XEN}/root/etc/xen /etc/
 ln -sf {XEN}/root/usr/lib/*-linux-gnu/lib*.so.* /usr/lib/*-linux-gnu/
+directory={XEN}
+while [ "$directory" ]; do
+        chmod a+x "$directory"
+        directory="${{directory%/*}}"
+done
 mkdir -p /usr/libexec
 touch /usr/libexec/xen-qemu-system-i386
 mount --bind {XEN}/root/usr/libexec/xen-qemu-system-i386 /usr/libexec/xen-qemu-system-i386

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
-#define SCHEDULED_PATH "/run/systemd/shutdown/scheduled"
+const char *host_source_scheduled_path = "/run/systemd/shutdown/scheduled";
 
 #define LOGIN1_NAME    "org.freedesktop.login1"
 #define LOGIN1_PATH    "/org/freedesktop/login1"
@@ -129,7 +129,7 @@ bool host_source_delays(const struct host_source *source) {
 
 static bool scheduled_is_due(struct scheduled_shutdown *ret) {
         char text[SCHEDULED_TEXT_MAX];
-        ssize_t n = proc_read(SCHEDULED_PATH, text, sizeof(text));
+        ssize_t n = proc_read(host_source_scheduled_path, text, sizeof(text));
         uint64_t now_usec = source_time_ns() / 1000;
 
         return n > 0 && !scheduled_shutdown_parse(ret, text, (size_t)n) && ret->at_usec < now_usec + SCHEDULE_EARLY_USEC &&

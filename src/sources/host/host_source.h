@@ -13,6 +13,9 @@
 
 struct host_source;
 
+/* What logind keeps of a shutdown that is scheduled.  Tests have another. */
+extern const char *host_source_scheduled_path;
+
 struct host_events {
         /*
          * EVIDENCE_GOING_DOWN, since at_ns; or EVIDENCE_STAYS_UP: it does not, or not any more (said once at the start, too).  The fact is

@@ -37,7 +37,7 @@ static int watch_a_kill(pid_t pid, char ret_found[static FOUND_MAX]) {
 
         r = sd_event_new(&event);
         if (r >= 0)
-                r = process_watch_new(&watch, event, pid, &sink);
+                r = process_watch_new(&watch, event, pid, 0, &sink);
         if (r < 0)
                 return found_say(ret_found, r, "a process cannot be watched: %s", strerror(-r));
         if (kill(pid, SIGKILL) < 0)

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static int on_pidfd(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t pid,
+int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t pid, uint64_t start_time,
                       const struct source_sink *sink) {
         cleanup(process_watch_freep) struct process_watch *watch = NULL;
         struct proc_stat stat;
@@ -148,7 +149,10 @@ int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t p
         watch->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (watch->pidfd < 0)
                 return -errno;
+        /* Once it is open the pid is its own: who has it now is who is watched. */
         r = proc_stat_read(&stat, pid);
+        if (!r && start_time && stat.start_time != start_time)
+                r = -ESRCH;
         if (r)
                 return r;
         watch->start_time = stat.start_time;
@@ -177,6 +181,12 @@ void process_watch_freep(struct process_watch **watch) {
 
 pid_t process_watch_pid(const struct process_watch *watch) {
         return watch->pid;
+}
+
+bool process_watch_has_ended(const struct process_watch *watch) {
+        struct pollfd pidfd = { .fd = watch->pidfd, .events = POLLIN };
+
+        return poll(&pidfd, 1, 0) > 0;
 }
 
 void process_watch_child_changed(struct process_watch *watch) {

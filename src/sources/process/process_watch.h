@@ -15,19 +15,23 @@
 struct process_watch;
 
 /*
- * Watch the process: a child of ours, a descendant that we adopted (PR_SET_CHILD_SUBREAPER), or anyone's.  The
- * sink is copied.  0 or -errno; -ESRCH: there is no such process.
+ * Watch the process: a child of ours, a descendant that we adopted (PR_SET_CHILD_SUBREAPER), or anyone's.
+ * `start_time`: of the one that is meant (field 22 of its stat); 0: whoever has that pid now.  The sink is
+ * copied.  0 or -errno; -ESRCH: there is no such process, or its pid is another's by now.
  *
  * At its end, once: OOM_KILL (its cgroup's counter rose, and it died of SIGKILL); EXITED, KILLED, or VANISHED
  * where nobody may know; then the sink's ended(SOURCE_PROCESS), in which the watch may be freed.  A child is
  * reaped by that.
  */
-int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t pid,
+int process_watch_new(struct process_watch **ret_watch, sd_event *event, pid_t pid, uint64_t start_time,
                       const struct source_sink *sink);
 void process_watch_free(struct process_watch *watch);
 void process_watch_freep(struct process_watch **watch);
 
 pid_t process_watch_pid(const struct process_watch *watch);
+
+/* It is a zombie, or gone, whether that was reported yet or not. */
+bool process_watch_has_ended(const struct process_watch *watch);
 
 /* SIGCHLD came: report STOPPED and CONTINUED if it is this child that has changed. */
 void process_watch_child_changed(struct process_watch *watch);

@@ -1,4 +1,5 @@
 #include "sources/process/process_watch.h"
+#include "sources/proc.h"
 #include "sources/process/cgroup_fixture.h"
 
 #include <grp.h>
@@ -59,7 +60,7 @@ static struct process_watch *watch(sd_event *event, pid_t pid, struct heard *hea
         struct source_sink sink = sink_of(heard);
         struct process_watch *made = NULL;
 
-        assert_int_equal(process_watch_new(&made, event, pid, &sink), 0);
+        assert_int_equal(process_watch_new(&made, event, pid, 0, &sink), 0);
         assert_int_equal(process_watch_pid(made), pid);
         return made;
 }
@@ -163,9 +164,53 @@ static void one_that_is_gone_cannot_be_watched(void **state) {
         struct heard heard = { 0 };
         struct source_sink sink = sink_of(&heard);
 
-        assert_int_equal(process_watch_new(&made, event, 0x7ffffff0, &sink), -ESRCH);
+        assert_int_equal(process_watch_new(&made, event, 0x7ffffff0, 0, &sink), -ESRCH);
         assert_null(made);
         process_watch_free(NULL);
+        sd_event_unref(event);
+}
+
+static void a_pid_that_is_anothers_by_now_is_not_watched(void **state) {
+        sd_event *event = new_loop();
+        struct process_watch *made = NULL;
+        struct heard heard = { 0 };
+        struct source_sink sink = sink_of(&heard);
+        struct proc_stat stat;
+        int trigger;
+        pid_t pid = start_child(7, &trigger);
+
+        assert_int_equal(proc_stat_read(&stat, pid), 0);
+        assert_int_equal(process_watch_new(&made, event, pid, stat.start_time - 1, &sink), -ESRCH);
+        assert_int_equal(process_watch_new(&made, event, pid, stat.start_time + 1, &sink), -ESRCH);
+        assert_null(made);
+        assert_int_equal(process_watch_new(&made, event, pid, stat.start_time, &sink), 0);
+
+        /* Of the other one's end nothing is told. */
+        heard.free_at_end = made;
+        close(trigger);
+        run_until_ended(event, &heard);
+        assert_int_equal(heard.n, 1);
+        assert_int_equal(heard.items[0].number, 7);
+        expect_silence(event);
+        sd_event_unref(event);
+}
+
+static void that_it_has_ended_is_known_before_it_is_told(void **state) {
+        sd_event *event = new_loop();
+        struct heard heard = { 0 };
+        struct process_watch *watched;
+        siginfo_t info;
+        int trigger;
+        pid_t pid = start_child(0, &trigger);
+
+        watched = watch(event, pid, &heard);
+        assert_false(process_watch_has_ended(watched));
+        close(trigger);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+        assert_true(process_watch_has_ended(watched));
+        run_until_ended(event, &heard);
+        assert_int_equal(heard.items[0].kind, EVIDENCE_EXITED);
+        process_watch_free(watched);
         sd_event_unref(event);
 }
 
@@ -560,6 +605,8 @@ int main(void) {
                 cmocka_unit_test(a_signal_is_told_with_its_name),
                 cmocka_unit_test(one_that_died_before_it_was_watched_is_told_all_the_same),
                 cmocka_unit_test(one_that_is_gone_cannot_be_watched),
+                cmocka_unit_test(a_pid_that_is_anothers_by_now_is_not_watched),
+                cmocka_unit_test(that_it_has_ended_is_known_before_it_is_told),
                 cmocka_unit_test(stops_and_continuations_of_a_child_are_told),
                 cmocka_unit_test(a_watch_may_be_freed_while_its_process_lives),
                 cmocka_unit_test(a_strangers_exit_is_read_from_its_zombie),

@@ -23,3 +23,10 @@ bool halt_look_tick(struct halt_look *look, uint64_t run_ns, uint64_t interval_n
         look->has_looked = true;
         return true;
 }
+
+bool halt_look_tick_halted(struct halt_look *look, uint64_t run_ns, uint64_t interval_ns) {
+        const uint64_t ran_ns = run_ns - look->run_ns;
+
+        look->run_ns = look->looked_ns = run_ns;
+        return ran_ns > interval_ns / STILL_PART;
+}

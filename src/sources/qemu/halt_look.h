@@ -22,3 +22,6 @@ struct halt_look {
  * that, or anything at all and then nothing.)
  */
 bool halt_look_tick(struct halt_look *look, uint64_t run_ns, uint64_t interval_ns);
+
+/* A tick of a VM that is halted.  True: they ran since the last one, so look whether it is halted still. */
+bool halt_look_tick_halted(struct halt_look *look, uint64_t run_ns, uint64_t interval_ns);

@@ -7,6 +7,7 @@
 #include "sources/qemu/qemu_monitors.h"
 #include "sources/qemu/qemu_options.h"
 #include "sources/qemu/qemu_words.h"
+#include "sources/qemu/survey.h"
 #include "sources/toolstack.h"
 
 #include <stdio.h>
@@ -201,11 +202,13 @@ static void look_at_place(struct look *look, struct qemu_monitor_place *place) {
 /* False: it has no monitor but ours. */
 static bool read_monitors(struct look *look, bool *ret_has_window) {
         cleanup(freep) char **arguments = NULL;
+        char program[SURVEY_PROGRAM_MAX];
         struct qemu_options options;
         size_t n = 0, n_others = 0;
 
-        if (proc_arguments(&arguments, &n, look->pid) || !n || !qemu_words_is_program(arguments[0]))
+        if (proc_arguments(&arguments, &n, look->pid) || !n || survey_program(program, look->pid) || !qemu_words_is_program(program))
                 return false;
+        arguments[0] = program;
         qemu_monitors_read_all(&look->monitors, n, arguments);
         for (size_t i = 0; i < look->monitors.n_items; i++)
                 n_others += !is_held(look, look->monitors.items[i].address);

@@ -30,6 +30,11 @@ static bool is_greeting(const char *line, size_t n_line) {
         return is_one;
 }
 
+/* As QEMU says it with `pretty=on`: a bracket, and the rest on other lines. */
+static bool is_pretty(const char *line, size_t n_line) {
+        return line[0] == '{' && strspn(line + 1, " \t\r\n") >= n_line - 1;
+}
+
 static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct qemu_hail *hail = userdata;
         size_t n_room = QEMU_GREETING_MAX - hail->n_greeting;
@@ -48,6 +53,10 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
         end = memchr(hail->greeting, '\n', hail->n_greeting);
         if (!end && hail->n_greeting < QEMU_GREETING_MAX)
                 return 0;
+        if (end && is_pretty(hail->greeting, (size_t)(end + 1 - hail->greeting))) {
+                finish(hail, -EPROTONOSUPPORT);
+                return 0;
+        }
         /* A monitor says nothing more until it has heard us. */
         if (!end || end != hail->greeting + hail->n_greeting - 1 || !is_greeting(hail->greeting, hail->n_greeting)) {
                 finish(hail, -EPROTO);

@@ -21,7 +21,8 @@ struct qemu_hail_events {
         /*
          * Once, from the loop; the hail may be freed in it.  0: it has greeted, and said nothing else: the descriptor and the
          * greeting (n_greeting bytes and NUL) are the callee's to take with qemu_hail_take().  -ETIMEDOUT: no greeting within the time,
-         * so somebody else is served; -ECONNRESET: it closed the connection; -EPROTO: what it says is no greeting.
+         * so somebody else is served; -ECONNRESET: it closed the connection; -EPROTO: what it says is no greeting; -EPROTONOSUPPORT: it may be
+         * one, over several lines (`pretty=on`).
          */
         void (*done)(void *userdata, int result);
         void *userdata;

@@ -140,6 +140,13 @@ static void what_is_no_greeting_is_no_monitor(void **state) {
         assert_int_equal(result_of(*state, "\0\0\n", 3), -EPROTO);
 }
 
+static void a_greeting_over_several_lines_is_told_as_such(void **state) {
+        static const char text[] = "{\r\n    \"QMP\": {\r\n        \"version\": {\r\n";
+
+        assert_int_equal(result_of(*state, text, strlen(text)), -EPROTONOSUPPORT);
+        assert_int_equal(result_of(*state, "{\n", 2), -EPROTONOSUPPORT);
+}
+
 static void one_that_never_ends_its_line_is_no_monitor(void **state) {
         char text[QEMU_GREETING_MAX];
 
@@ -210,6 +217,7 @@ int main(void) {
                 SENTENCE(a_greeting_is_handed_out_with_its_connection),
                 SENTENCE(a_greeting_may_come_in_pieces),
                 SENTENCE(what_is_no_greeting_is_no_monitor),
+                SENTENCE(a_greeting_over_several_lines_is_told_as_such),
                 SENTENCE(one_that_never_ends_its_line_is_no_monitor),
                 SENTENCE(one_that_hangs_up_is_told_as_such),
                 SENTENCE(one_that_serves_somebody_else_does_not_greet),

@@ -11,6 +11,7 @@
 
 /* Between bind() and listen() of a starting QEMU a connect is refused: microseconds, on a busy host some milliseconds. */
 #define REFUSED_RETRY_USEC 5000
+#define REFUSED_SLOW_USEC 1000000
 /* One wakeup reads at most this many buffers, so that a flood cannot keep the loop from its other work. */
 #define READS_AT_ONCE 64
 /* So much stays in the socket at most: it holds about 200 KiB, of which a short message takes nearly one, and then QEMU waits. */
@@ -30,6 +31,7 @@ struct unsent {
 struct qemu_monitor {
         sd_event *event;
         sd_event_source *directory; /* inotify: until the socket is there */
+        uint64_t retry_usec;        /* 0: nobody has refused yet */
         sd_event_source *retry;
         sd_event_source *stream;
         const struct qemu_monitor_events *events;
@@ -244,7 +246,10 @@ static int on_stream(sd_event_source *source, int fd, uint32_t revents, void *us
 }
 
 static int on_directory(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        qemu_monitor_try(userdata);
+        struct qemu_monitor *monitor = userdata;
+
+        monitor->retry_usec = 0;
+        qemu_monitor_try(monitor);
         return 0;
 }
 
@@ -283,15 +288,18 @@ int qemu_monitor_try(struct qemu_monitor *monitor) {
         strcpy(address.sun_path, monitor->path);
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
                 r = -errno;
-                if (r != -ECONNREFUSED && r != -EAGAIN) {
-                        if (!monitor->directory)
-                                watch_directory(monitor);
+                if (!monitor->directory)
+                        watch_directory(monitor);
+                if (r != -ECONNREFUSED && r != -EAGAIN)
                         return -ENOTCONN;
-                }
+                /* It listens in a moment; or it is a socket that a QEMU has left, and who makes it anew is heard of. */
+                monitor->retry_usec = monitor->retry_usec ? 2 * monitor->retry_usec : REFUSED_RETRY_USEC;
+                if (monitor->retry_usec > REFUSED_SLOW_USEC)
+                        monitor->retry_usec = REFUSED_SLOW_USEC;
                 if (!monitor->retry)
-                        sd_event_add_time_relative(monitor->event, &monitor->retry, CLOCK_MONOTONIC, REFUSED_RETRY_USEC,
-                                                   1000, on_retry, monitor);
-                else if (sd_event_source_set_time_relative(monitor->retry, REFUSED_RETRY_USEC) >= 0)
+                        sd_event_add_time_relative(monitor->event, &monitor->retry, CLOCK_MONOTONIC, monitor->retry_usec, 1000,
+                                                   on_retry, monitor);
+                else if (sd_event_source_set_time_relative(monitor->retry, monitor->retry_usec) >= 0)
                         sd_event_source_set_enabled(monitor->retry, SD_EVENT_ONESHOT);
                 return -ENOTCONN;
         }

@@ -56,8 +56,9 @@ static void read_action(struct qemu_options *options, const char *members) {
 
 /* Options that only print what there is when asked for "help". */
 static const char *const helpful_options[] = {
-        "M",       "accel", "audio",  "audiodev", "chardev", "cpu",    "d",     "device", "display",
-        "machine", "net",   "netdev", "nic",      "object",  "tpmdev", "trace", "vga",    "watchdog",
+        "L",      "M",       "accel", "action", "add-fd", "audio", "audiodev",   "boot", "chardev", "cpu",    "d",   "device", "display",
+        "global", "machine", "msg",   "net",    "netdev", "nic",   "overcommit", "object", "rtc",   "smp",    "spice", "tpmdev", "trace",
+        "vga",    "vnc",     "watchdog",
 };
 
 /* "help", "?", and "virtio-net-pci,help": what a device can be told. */
@@ -148,7 +149,9 @@ static void read_option(struct qemu_options *options, const char *option, const 
         if (asks_for_help(argument) &&
             qemu_word_is_one_of(option, helpful_options, N_ELEMENTS(helpful_options)))
                 options->only_informs = true;
-        if (!strcmp(option, "name")) {
+        if (!strcmp(option, "dump-vmstate")) {
+                options->only_informs = true;
+        } else if (!strcmp(option, "name")) {
                 char name[QEMU_NAME_MAX];
 
                 if (find_member(name, sizeof(name), argument, "guest", "guest"))
@@ -210,11 +213,14 @@ void qemu_options_read(struct qemu_options *ret_options, size_t n_argv, char *co
                 read_vmpower_vmm(ret_options, &words);
                 return;
         }
-        while (qemu_words_next(&words, &option, &argument))
+        while (qemu_words_next(&words, &option, &argument)) {
                 if (argument)
                         read_option(&options, option, argument);
                 else
                         read_lone(&options, option);
+                /* "file:/dev/stderr", "file,id=a,path=/proc/self/fd/2": rather one too many. */
+                options.shares_stderr = options.shares_stderr || (argument && (strstr(argument, "/stderr") || strstr(argument, "/fd/2")));
+        }
         options.has_window = options.has_window && !options.nographic;
         *ret_options = options;
 }

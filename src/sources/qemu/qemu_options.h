@@ -37,6 +37,7 @@ struct qemu_options {
         bool has_serial;          /* the first serial port is given, so QEMU adds none of its own */
         bool has_default_monitor; /* nothing on the line has switched QEMU's own monitor off */
         bool has_debug_exit;      /* a device isa-debug-exit */
+        bool shares_stderr;       /* something that its guest may write to, or a log, goes to /dev/stderr */
         bool has_window;          /* with a menu to stop, reset and quit by, where it can be opened */
         bool has_display;         /* -display says which */
         bool only_informs;        /* -help, -version and the like: no VM will run */

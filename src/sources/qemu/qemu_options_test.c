@@ -101,6 +101,14 @@ static void a_wrapper_may_stand_before(void **state) {
         assert_true(read_words(0, NULL).has_default_monitor);
 }
 
+static void what_a_guest_may_write_to_standard_error_by_is_seen(void **state) {
+        assert_true(READ("-debugcon", "file:/dev/stderr").shares_stderr);
+        assert_true(READ("-serial", "file:/dev/fd/2").shares_stderr);
+        assert_true(READ("-chardev", "file,id=a,path=/proc/self/fd/2").shares_stderr);
+        assert_false(READ("-serial", "stdio").shares_stderr);
+        assert_false(READ("-serial", "file:/tmp/log").shares_stderr);
+}
+
 static void a_debug_exit_device_is_seen(void **state) {
         assert_true(READ("-device", "isa-debug-exit,iobase=0xf4").has_debug_exit);
         assert_true(READ("-device", "iobase=0xf4,driver=isa-debug-exit").has_debug_exit);
@@ -131,6 +139,8 @@ static void what_runs_no_vm_is_known(void **state) {
         assert_true(READ("--help").only_informs);
         assert_true(READ("-M", "help").only_informs);
         assert_true(READ("-device", "?").only_informs);
+        assert_true(READ("-smp", "help").only_informs);
+        assert_true(READ("-dump-vmstate", "/tmp/state").only_informs);
         assert_false(READ("-name", "help").only_informs);
         assert_false(READ("-m", "2").only_informs);
         assert_string_equal(READ("-incoming", "tcp:0:4444").incoming, "tcp:0:4444");
@@ -204,6 +214,7 @@ int main(void) {
                 cmocka_unit_test(the_argument_of_an_option_is_no_option),
                 cmocka_unit_test(what_each_event_does_is_read_from_all_its_options),
                 cmocka_unit_test(a_wrapper_may_stand_before),
+                cmocka_unit_test(what_a_guest_may_write_to_standard_error_by_is_seen),
                 cmocka_unit_test(a_debug_exit_device_is_seen),
                 cmocka_unit_test(a_window_is_where_one_can_be_opened),
                 cmocka_unit_test(what_runs_no_vm_is_known),

@@ -55,7 +55,7 @@ static bool take_line(struct qemu_order *order, const char *line, size_t n_line)
                 snprintf(why, sizeof(why), "QEMU refuses: %s", message.error_text ? message.error_text : "it does not say why");
         qmp_message_deinit(&message);
         if (is_answer)
-                finish(order, is_error ? -EPERM : 0, why);
+                finish(order, is_error ? -EBUSY : 0, why);
         return is_answer;
 }
 
@@ -90,7 +90,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 }
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
-        finish(userdata, -ETIMEDOUT, "its monitor does not answer");
+        finish(userdata, -ETIMEDOUT, "its monitor has not answered within 10 s, and may still do it");
         return 0;
 }
 

@@ -11,7 +11,7 @@ struct qemu_order;
 
 /*
  * Say `command` (one without arguments) on a connected, non-blocking socket, which is taken over on success.  `done` comes once, from the
- * loop, and the order is gone then: 0; -EPERM: QEMU refused, in the words of `why`; -ECONNRESET: the monitor ended before it answered;
+ * loop, and the order is gone then: 0; -EBUSY: QEMU refused, as things are, in the words of `why`; -ECONNRESET: the monitor ended before it answered;
  * -ETIMEDOUT: no answer in 10 s.
  */
 int qemu_order_new(struct qemu_order **ret_order, sd_event *event, int fd, const char *command,

@@ -55,6 +55,7 @@ struct qemu_source {
         uint64_t first_id; /* that is free for them */
         uint64_t resumed_id; /* of ASK_RESUMED_STATUS; 0: it is not asked */
         struct qemu_replay replay; /* of a connection that goes on, until what waited was read */
+        bool has_new_stop;         /* in there: one that was on record before is told of no more, nor is what an earlier life was answered about it */
         char version[EVIDENCE_WORD_MAX]; /* QEMU's */
         bool has_oob;
         bool is_greeted;
@@ -62,7 +63,7 @@ struct qemu_source {
         bool is_running;      /* as far as its events tell: only such a VM is looked at */
         bool has_started;     /* our `cont` was answered */
         bool expects_resume;  /* the RESUME that answers our own `cont` */
-        bool is_halted;       /* said once, until it runs again */
+        bool is_halted;       /* said once, until it runs again; looked at still, for an interrupt that cannot be masked may wake it */
         struct qemu_stop stop;
 };
 
@@ -119,14 +120,14 @@ static void on_look(void *userdata) {
         for (size_t i = 0; i < source->n_vcpus; i++)
                 if (!proc_thread_run_ns(source->pid, source->vcpus[i], &thread_ns))
                         run_ns += thread_ns;
-        if (halt_look_tick(&source->look, run_ns, source->config.halt_after_ns))
+        if (source->is_halted ? halt_look_tick_halted(&source->look, run_ns, source->config.halt_after_ns)
+                              : halt_look_tick(&source->look, run_ns, source->config.halt_after_ns))
                 ask_human(source, ASK_REGISTERS, "info registers -a");
 }
 
 /* Only a VM that can be looked at waits for ticks. */
 static void update_look(struct qemu_source *source) {
-        bool wanted = source->config.halt_after_ns && source->is_running && !source->is_halted && source->n_vcpus &&
-                      source->pid > 0;
+        bool wanted = source->config.halt_after_ns && source->is_running && source->n_vcpus && source->pid > 0;
 
         if (!wanted) {
                 halt_ticks_remove(&source->look_ticker);
@@ -150,10 +151,10 @@ static void take_registers(struct qemu_source *source, const json_t *value) {
         if (!text || !source->is_running)
                 return;
         registers = qemu_registers_read(text, json_string_length(value), (unsigned)source->n_vcpus);
-        if (registers.halted != TRISTATE_TRUE)
+        /* Told is that it is halted for good, and that it is so no more. */
+        if (registers.halted != (source->is_halted ? TRISTATE_FALSE : TRISTATE_TRUE))
                 return;
-        source->is_halted = true;
-        update_look(source);
+        source->is_halted = !source->is_halted;
         report(source, qemu_registers_evidence(registers));
 }
 
@@ -206,12 +207,15 @@ static void take_first_status(struct qemu_source *source, const json_t *value) {
 static void take_status(struct qemu_source *source, const json_t *value) {
         struct evidence status;
 
-        if (!qmp_evidence_from_status(&status, value))
+        if (!qmp_evidence_from_status(&status, value) || (source->replay.is_on && !source->has_new_stop))
                 return;
         switch (qemu_stop_take_status(&source->stop, &status)) {
         case QEMU_STOP_TELL:
                 report(source, status);
                 break;
+        case QEMU_STOP_TELL_AND_ASK:
+                report(source, status);
+                /* fall through */
         case QEMU_STOP_ASK_AGAIN:
                 source->status_timer = sd_event_source_disable_unref(source->status_timer);
                 sd_event_add_time_relative(source->event, &source->status_timer, CLOCK_MONOTONIC, QEMU_STOP_RETRY_USEC, 0,
@@ -308,12 +312,12 @@ static void take_event(struct qemu_source *source, const struct qmp_message *eve
                 update_look(source);
                 return;
         }
-        if (qemu_stop_take_event(&source->stop, evidence.kind, &status))
-                report(source, status);
+        qemu_stop_take_event(&source->stop, evidence.kind);
         /* Why it has stopped is asked at once: whoever is told of it takes his time, and QEMU may be gone by then. */
         if (evidence.kind == EVIDENCE_STOP)
                 ask(source, ASK_STATUS, "query-status", NULL);
         if (!qemu_replay_knows(&source->replay, &evidence)) {
+                source->has_new_stop = source->has_new_stop || evidence.kind == EVIDENCE_STOP;
                 /* How it came about is before it. */
                 if (qmp_evidence_from_mechanism(&mechanism, event->data)) {
                         mechanism.time_ns = evidence.time_ns;
@@ -364,7 +368,9 @@ static void take_return(struct qemu_source *source, enum question question, cons
                 qemu_replay_end(&source->replay);
                 break;
         case ASK_FIRST_STATUS:
-                take_first_status(source, value);
+                /* Of a connection that goes on an earlier life has asked that. */
+                if (!source->resumed_id)
+                        take_first_status(source, value);
                 break;
         case ASK_STATUS:
                 take_status(source, value);
@@ -491,13 +497,10 @@ static void on_connected(void *userdata, pid_t pid, uid_t uid) {
 
 static void on_closed(void *userdata, int error) {
         struct qemu_source *source = userdata;
-        struct evidence status;
 
         source->greeting_timer = sd_event_source_disable_unref(source->greeting_timer);
         source->status_timer = sd_event_source_disable_unref(source->status_timer);
         give_held(source);
-        if (qemu_stop_give_transient(&source->stop, &status))
-                report(source, status);
         source->is_running = false;
         update_look(source);
         /* Nobody else can hold our own: a QEMU that ends at its start never greets. */

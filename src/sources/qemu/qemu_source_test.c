@@ -297,7 +297,7 @@ static void a_stop_for_a_migration_is_asked_about_until_it_is_settled(void **sta
         const struct answer answers[] = {
                 { "qmp_capabilities", "{}", "{\"event\": \"STOP\"}\r\n", 0 },
                 { "query-status", "{\"status\": \"running\"}", NULL, 1 },
-                { "query-status", "{\"status\": \"finish-migrate\"}", NULL, 2 },
+                { "query-status", "{\"status\": \"finish-migrate\"}", NULL, 3 },
                 { "query-status", "{\"status\": \"postmigrate\"}", "{\"event\": \"POWERDOWN\"}\r\n", 0 },
         };
 
@@ -305,8 +305,9 @@ static void a_stop_for_a_migration_is_asked_about_until_it_is_settled(void **sta
         world.until = EVIDENCE_POWERDOWN;
         memcpy(world.answers, answers, sizeof(answers));
         assert_int_equal(world_run(&world, (struct qemu_source_config){ .start = false }), 0);
-        assert_string_equal(world.order, "monitor-opened stop status status powerdown");
-        assert_string_equal(world.facts[3].word, "postmigrate");
+        assert_string_equal(world.order, "monitor-opened stop status status status powerdown");
+        assert_string_equal(world.facts[3].word, "finish-migrate");
+        assert_string_equal(world.facts[4].word, "postmigrate");
         world_end(&world);
 }
 
@@ -421,6 +422,20 @@ static void a_still_vcpu_is_looked_at_once_until_it_has_moved(void **state) {
         assert_true(halt_look_tick(&look, 6 * second + 1000, second)); /* and stands still again */
 }
 
+static void a_halted_vcpu_is_looked_at_once_it_has_run(void **state) {
+        const uint64_t second = 1000000000;
+        struct halt_look look = { 0 };
+
+        assert_false(halt_look_tick(&look, 5 * second, 2 * second));
+        assert_true(halt_look_tick(&look, 5 * second, 2 * second));
+        assert_false(halt_look_tick_halted(&look, 5 * second, 2 * second));
+        assert_false(halt_look_tick_halted(&look, 5 * second + second / 200, 2 * second)); /* timer interrupts, under software emulation */
+        assert_true(halt_look_tick_halted(&look, 7 * second, 2 * second));
+        assert_false(halt_look_tick_halted(&look, 7 * second, 2 * second));
+        assert_false(halt_look_tick(&look, 8 * second, 2 * second));
+        assert_true(halt_look_tick(&look, 8 * second, 2 * second));
+}
+
 /* Looked at while it idled, then a halt that costs next to nothing: what it ran is less than what standing still allows. */
 static void an_idle_vcpu_that_halts_cheaply_is_looked_at_again(void **state) {
         const uint64_t second = 1000000000, little = 1000000;
@@ -457,19 +472,19 @@ static void what_an_earlier_life_has_on_record_is_not_told_again_whatever_answer
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
         assert_true(sd_event_new(&world.event) >= 0);
         world.client = fds[0];
+        snprintf(text, sizeof(text), "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n", second);
+        send_text(&world, text);
         for (int id = 1; id < 30; id++) {
-                snprintf(text, sizeof(text), "{\"return\": {\"status\": \"running\", \"running\": true}, \"id\": %d}\r\n", id);
+                snprintf(text, sizeof(text), "{\"return\": {\"status\": \"paused\", \"running\": false}, \"id\": %d}\r\n", id);
                 send_text(&world, text);
         }
-        snprintf(text, sizeof(text),
-                 "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n"
-                 "{\"event\": \"SHUTDOWN\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n",
-                 second, second + 1);
+        snprintf(text, sizeof(text), "{\"event\": \"SHUTDOWN\", \"timestamp\": {\"seconds\": %" PRIu64 ", \"microseconds\": 0}}\r\n", second + 1);
         send_text(&world, text);
         assert_int_equal(qemu_source_adopt(&world.source, world.event, fds[1], &past, &(struct qemu_source_config){ 0 }, &events, &sink), 0);
         assert_true(sd_event_add_time_relative(world.event, NULL, CLOCK_MONOTONIC, 10000000, 0, on_too_long, world.event) >= 0);
         assert_int_equal(sd_event_loop(world.event), 0);
         assert_null(strstr(world.order, "stop"));
+        assert_null(strstr(world.order, "status"));
         assert_int_equal(fact(&world, EVIDENCE_SHUTDOWN)->time_ns, (second + 1) * UINT64_C(1000000000));
         assert_in_range(source_now_ns() - fact(&world, EVIDENCE_SHUTDOWN)->at_ns, UINT64_C(2000000000), UINT64_C(13000000000));
         qemu_source_close(world.source);
@@ -493,6 +508,7 @@ int main(void) {
                 cmocka_unit_test(a_vcpu_that_waits_with_interrupts_off_is_halted_for_good),
                 cmocka_unit_test(a_vcpu_that_waits_with_interrupts_on_is_never_called_halted),
                 cmocka_unit_test(a_still_vcpu_is_looked_at_once_until_it_has_moved),
+                cmocka_unit_test(a_halted_vcpu_is_looked_at_once_it_has_run),
                 cmocka_unit_test(an_idle_vcpu_that_halts_cheaply_is_looked_at_again),
                 cmocka_unit_test(a_busy_vcpu_is_never_looked_at),
         };

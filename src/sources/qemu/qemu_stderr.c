@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 
 /* Take `prefix` off the front. */
@@ -50,7 +51,7 @@ bool qemu_stderr_signal_parse(struct qemu_stderr_signal *ret_signal, const char 
         n_line -= (size_t)(found - line);
         line = found;
         if (!take_word(&line, &n_line, said) || !take_number(&line, &n_line, &signal.number) ||
-            signal.number < 1 || signal.number > 64)
+            (signal.number != SIGHUP && signal.number != SIGINT && signal.number != SIGTERM)) /* what it has a handler for: os_setup_signal_handling() */
                 return false;
         if (n_line) {
                 if (!take_word(&line, &n_line, " from pid ") || !take_number(&line, &n_line, &pid) ||
@@ -84,14 +85,14 @@ static void set_sender(struct actor *actor, const char *by, size_t n_by) {
         text_copy(actor->comm, sizeof(actor->comm), by ? by : "", n_by);
 }
 
-static int signal_evidence(struct evidence *ret_evidence, const struct qemu_stderr_signal *signal) {
+static int signal_evidence(struct evidence *ret_evidence, const struct qemu_stderr_signal *signal, bool is_first) {
         struct evidence evidence = evidence_make(SOURCE_STDERR, EVIDENCE_SIGNAL);
         char name[SIGNAL_NAME_MAX];
 
         signal_name(signal->number, name);
         evidence.number = signal->number;
         evidence_set_word(&evidence, name);
-        if (signal->pid) {
+        if (signal->pid && is_first) {
                 struct actor actor = { .pid = signal->pid, .uid = -1 };
                 int r;
 
@@ -138,7 +139,7 @@ int qemu_stderr_read(struct qemu_stderr *stream, const char *bytes, size_t n_byt
                         stream->n_line--;
                 if (stream->n_signals < QEMU_STDERR_SIGNALS_MAX &&
                     qemu_stderr_signal_parse(&signal, stream->line, stream->n_line)) {
-                        int r = signal_evidence(ret_evidence, &signal);
+                        int r = signal_evidence(ret_evidence, &signal, !stream->n_signals);
 
                         stream->n_signals++;
                         stream->n_line = 0;

@@ -5,7 +5,8 @@
  * others: they tell why a VMM failed.  Does not know how the stream is read, or how the VMM ended.  Pure.
  *
  * A guest can write here too (-debugcon file:/dev/stderr), for as long as it likes: nothing is kept but a few
- * short lines, and no more than a few signals are reported.
+ * short lines, and no more than a few signals are reported.  QEMU names a sender once, right before it ends: where
+ * that was said already, nobody knows who says it, and the sender is left out.
  */
 #pragma once
 

@@ -92,6 +92,20 @@ static void a_sender_is_named_as_its_command_line_begins(void **state) {
         }
 }
 
+/* QEMU says it once: who says it again may be its guest, or may have been. */
+static void a_sender_is_named_once(void **state) {
+        static const char forged[] = "q: terminating on signal 15 from pid 1 (init)\n", real[] = "q: terminating on signal 15 from pid 5 (bash)\n";
+        struct qemu_stderr stream = { 0 };
+        struct evidence evidence;
+
+        assert_int_equal(read_all(&stream, forged, strlen(forged), 7, &evidence), 1);
+        assert_int_equal(evidence.actor->pid, 1);
+        evidence_deinit(&evidence);
+        assert_int_equal(read_all(&stream, real, strlen(real), 8, &evidence), 1);
+        assert_int_equal(evidence.number, 15);
+        assert_null(evidence.actor);
+}
+
 static void a_time_and_a_name_may_stand_before_it(void **state) {
         static const char line[] =
                 "2026-11-23T17:52:05.123456Z web 1 qemu-kvm: terminating on signal 15 from pid 1 (systemd)";
@@ -111,6 +125,7 @@ static void what_only_looks_like_a_signal_is_a_message(void **state) {
                 "q: terminating on signal x",
                 "q: terminating on signal 0",
                 "q: terminating on signal 65",
+                "q: terminating on signal 9 from pid 1 (init)",
                 "q: terminating on signal 99999999999999999999",
                 "q: terminating on signal 15x",
                 "q: terminating on signal 15 from pid",
@@ -174,7 +189,7 @@ static void a_flood_is_kept_short(void **state) {
         enum {
                 N = 1 << 20,
         };
-        static const char forged[] = "q: terminating on signal 9 from pid 1 (init)\n";
+        static const char forged[] = "q: terminating on signal 15 from pid 1 (init)\n";
         struct evidence messages[QEMU_STDERR_MESSAGES_MAX];
         struct qemu_stderr stream = { 0 };
         struct evidence evidence;
@@ -220,6 +235,7 @@ int main(void) {
                 cmocka_unit_test(the_sender_of_a_signal_is_told),
                 cmocka_unit_test(a_signal_from_the_terminal_has_no_sender),
                 cmocka_unit_test(a_sender_is_named_as_its_command_line_begins),
+                cmocka_unit_test(a_sender_is_named_once),
                 cmocka_unit_test(a_time_and_a_name_may_stand_before_it),
                 cmocka_unit_test(what_only_looks_like_a_signal_is_a_message),
                 cmocka_unit_test(the_last_messages_are_kept_in_their_order),

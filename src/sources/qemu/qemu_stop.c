@@ -1,59 +1,39 @@
 #include "sources/qemu/qemu_stop.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void keep(struct evidence **kept, const struct evidence *status) {
-        if (!*kept)
-                *kept = malloc(sizeof(**kept));
-        if (*kept)
-                **kept = *status;
-}
 
 static void forget(struct evidence **kept) {
         free(*kept);
         *kept = NULL;
 }
 
-static bool give(struct evidence **kept, struct evidence *ret_status) {
-        if (!*kept)
-                return false;
-        *ret_status = **kept;
-        forget(kept);
-        return true;
-}
-
 void qemu_stop_deinit(struct qemu_stop *stop) {
         forget(&stop->held);
-        forget(&stop->transient);
 }
 
-bool qemu_stop_take_event(struct qemu_stop *stop, enum evidence_kind kind, struct evidence *ret_status) {
-        if (kind == EVIDENCE_SHUTDOWN)
-                return give(&stop->transient, ret_status);
-        if (kind == EVIDENCE_RESUME)
-                forget(&stop->transient);
-        if (kind == EVIDENCE_STOP || kind == EVIDENCE_RESUME)
-                stop->is_open = kind == EVIDENCE_STOP;
-        return false;
-}
-
-static bool is_transient(const char *status) {
-        return !strcmp(status, "finish-migrate") || !strcmp(status, "save-vm") || !strcmp(status, "restore-vm");
+void qemu_stop_take_event(struct qemu_stop *stop, enum evidence_kind kind) {
+        if (kind != EVIDENCE_STOP && kind != EVIDENCE_RESUME)
+                return;
+        stop->is_open = kind == EVIDENCE_STOP;
+        stop->is_transient = false;
 }
 
 enum qemu_stop_next qemu_stop_take_status(struct qemu_stop *stop, const struct evidence *status) {
-        if (is_transient(status->word)) {
-                keep(&stop->transient, status);
-                return QEMU_STOP_ASK_AGAIN;
+        if (evidence_status_is_transient(status->word)) {
+                const bool is_told = stop->is_transient;
+
+                stop->is_transient = true;
+                return is_told ? QEMU_STOP_ASK_AGAIN : QEMU_STOP_TELL_AND_ASK;
         }
         /* The VM is held: what its PM1 control register was left with tells ACPI from APM. */
         if (!strcmp(status->word, "shutdown") && !stop->held) {
-                keep(&stop->held, status);
+                stop->held = malloc(sizeof(*stop->held));
+                if (stop->held)
+                        *stop->held = *status;
                 return QEMU_STOP_ASK_PM1;
         }
-        forget(&stop->transient);
+        stop->is_transient = false;
         stop->is_open = false;
         return QEMU_STOP_TELL;
 }
@@ -64,18 +44,17 @@ bool qemu_stop_take_migration(struct qemu_stop *stop, const struct qmp_message *
         if (!stop->is_open || !status || strcmp(status, "completed") != 0)
                 return false;
         stop->is_open = false;
-        forget(&stop->transient);
         *ret_status = evidence_make(SOURCE_QMP, EVIDENCE_STATUS);
         evidence_set_word(ret_status, "postmigrate");
         return true;
 }
 
 bool qemu_stop_give_held(struct qemu_stop *stop, struct evidence *ret_status) {
-        return give(&stop->held, ret_status);
-}
-
-bool qemu_stop_give_transient(struct qemu_stop *stop, struct evidence *ret_status) {
-        return give(&stop->transient, ret_status);
+        if (!stop->held)
+                return false;
+        *ret_status = *stop->held;
+        forget(&stop->held);
+        return true;
 }
 
 /* `info mtree -f` lists regions as "0000000000000604-0000000000000605 (prio 0, i/o): acpi-cnt". */
@@ -89,9 +68,8 @@ bool qemu_find_pm1_control(unsigned *ret_port, const json_t *memory_tree) {
                 return false;
         while (line > text && line[-1] != '\n')
                 line--;
-        errno = 0;
         port = strtoul(line, &end, 16);
-        if (errno || *end != '-' || port > 0xfffe)
+        if (*end != '-' || port > 0xfffe)
                 return false;
         *ret_port = (unsigned)port;
         return true;

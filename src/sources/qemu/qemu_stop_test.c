@@ -23,38 +23,24 @@ static bool is_complete(struct qemu_stop *stop, const char *status, struct evide
         return is;
 }
 
-static void a_status_that_is_none_yet_is_asked_for_again(void **state) {
+static void a_status_that_is_no_outcome_yet_is_told_once_and_asked_for_again(void **state) {
         struct qemu_stop stop = { 0 };
-        struct evidence status;
 
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_STOP, &status));
+        qemu_stop_take_event(&stop, EVIDENCE_STOP);
+        assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_TELL_AND_ASK);
         assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_ASK_AGAIN);
         assert_int_equal(takes(&stop, "postmigrate"), QEMU_STOP_TELL);
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_SHUTDOWN, &status));
-        assert_false(qemu_stop_give_transient(&stop, &status));
         qemu_stop_deinit(&stop);
 }
 
-static void it_goes_before_the_end_that_overtakes_it(void **state) {
+static void it_is_told_anew_of_the_next_stop(void **state) {
         struct qemu_stop stop = { 0 };
-        struct evidence status;
 
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_STOP, &status));
-        assert_int_equal(takes(&stop, "save-vm"), QEMU_STOP_ASK_AGAIN);
-        assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_ASK_AGAIN);
-        assert_true(qemu_stop_take_event(&stop, EVIDENCE_SHUTDOWN, &status));
-        assert_string_equal(status.word, "finish-migrate");
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_SHUTDOWN, &status));
-        qemu_stop_deinit(&stop);
-}
-
-static void it_is_nothing_once_the_vm_runs_on(void **state) {
-        struct qemu_stop stop = { 0 };
-        struct evidence status;
-
-        assert_int_equal(takes(&stop, "save-vm"), QEMU_STOP_ASK_AGAIN);
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_RESUME, &status));
-        assert_false(qemu_stop_give_transient(&stop, &status));
+        qemu_stop_take_event(&stop, EVIDENCE_STOP);
+        assert_int_equal(takes(&stop, "save-vm"), QEMU_STOP_TELL_AND_ASK);
+        qemu_stop_take_event(&stop, EVIDENCE_RESUME);
+        qemu_stop_take_event(&stop, EVIDENCE_STOP);
+        assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_TELL_AND_ASK);
         qemu_stop_deinit(&stop);
 }
 
@@ -63,15 +49,14 @@ static void a_migration_s_own_event_is_the_answer_once(void **state) {
         struct evidence status;
 
         assert_false(is_complete(&stop, "completed", &status)); /* nobody has asked why */
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_STOP, &status));
-        assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_ASK_AGAIN);
+        qemu_stop_take_event(&stop, EVIDENCE_STOP);
+        assert_int_equal(takes(&stop, "finish-migrate"), QEMU_STOP_TELL_AND_ASK);
         assert_false(is_complete(&stop, "device", &status));
         assert_true(is_complete(&stop, "completed", &status));
         assert_string_equal(status.word, "postmigrate");
         assert_false(is_complete(&stop, "completed", &status));
-        assert_false(qemu_stop_give_transient(&stop, &status));
 
-        assert_false(qemu_stop_take_event(&stop, EVIDENCE_STOP, &status));
+        qemu_stop_take_event(&stop, EVIDENCE_STOP);
         assert_int_equal(takes(&stop, "paused"), QEMU_STOP_TELL);
         assert_false(is_complete(&stop, "completed", &status));
         qemu_stop_deinit(&stop);
@@ -131,9 +116,8 @@ static void pm1_holds_what_qemu_says(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_status_that_is_none_yet_is_asked_for_again),
-                cmocka_unit_test(it_goes_before_the_end_that_overtakes_it),
-                cmocka_unit_test(it_is_nothing_once_the_vm_runs_on),
+                cmocka_unit_test(a_status_that_is_no_outcome_yet_is_told_once_and_asked_for_again),
+                cmocka_unit_test(it_is_told_anew_of_the_next_stop),
                 cmocka_unit_test(a_migration_s_own_event_is_the_answer_once),
                 cmocka_unit_test(a_power_off_that_is_held_waits_for_pm1),
                 cmocka_unit_test(pm1_is_found_where_qemu_lists_it),

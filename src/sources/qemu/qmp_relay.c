@@ -113,12 +113,32 @@ static bool give_marker(struct relay *relay, struct relay_step *ret_step) {
         return true;
 }
 
+static bool give_answered(struct relay *relay, struct relay_step *ret_step) {
+        command_free(relay, relay->told);
+        relay->told = NULL;
+        if (!relay->answered.first)
+                return false;
+        relay->told = queue_take(&relay->answered, &relay->answered.first);
+        relay->n_answered--;
+        *ret_step = (struct relay_step){
+                .kind = RELAY_ANSWERED,
+                .number = relay->told->number,
+                .record = relay->told->record,
+                .request = relay->told->request,
+                .text = relay->told->text,
+                .n_text = relay->told->n_text,
+        };
+        return true;
+}
+
 bool relay_next(struct relay *relay, bool has_room, struct relay_step *ret_step) {
         if (relay->given) {
                 free(relay->given->text);
                 relay->given->text = NULL;
                 relay->given = NULL;
         }
+        if (give_answered(relay, ret_step))
+                return true;
         if (relay->is_ended)
                 return false;
         if (relay->wants_marker && has_room && give_marker(relay, ret_step))
@@ -137,11 +157,27 @@ bool relay_next(struct relay *relay, bool has_room, struct relay_step *ret_step)
         return false;
 }
 
-void relay_release(struct relay *relay, uint64_t number) {
+/* Of those whose record is being made. */
+static struct command *find_asked(struct relay *relay, uint64_t number) {
         for (size_t i = 0; i < relay->n_clients; i++)
                 for (struct command *command = relay->clients[i]->queue.first; command; command = command->next)
                         if (command->number == number && command->is_asked)
-                                command->is_released = true;
+                                return command;
+        return NULL;
+}
+
+void relay_note(struct relay *relay, uint64_t number, uint64_t record) {
+        struct command *command = find_asked(relay, number);
+
+        if (command)
+                command->record = record;
+}
+
+void relay_release(struct relay *relay, uint64_t number) {
+        struct command *command = find_asked(relay, number);
+
+        if (command)
+                command->is_released = true;
 }
 
 /* --- what QEMU says ---------------------------------------------------------------------------------------------- */
@@ -183,6 +219,32 @@ static void give_up_before(struct relay *relay, const struct command *answered) 
         }
 }
 
+/* A command of the human monitor answers with text alone, and one that changes the VM's power has none unless it failed (QEMU, monitor/hmp.c). */
+static const char *refusal(const struct qmp_message *message) {
+        const char *text = message->kind == QMP_RETURN ? json_string_value(message->data) : NULL;
+
+        if (message->kind == QMP_ERROR)
+                return message->error_text ? message->error_text : "";
+        return text && (!strncmp(text, "Error: ", 7) || strstr(text, "\nTry \"help ")) ? text : NULL;
+}
+
+/* Whoever looks for the cause of what comes is told of it.  Its client may have gone. */
+static void note_answered(struct relay *relay, struct command *command, const char *why) {
+        char *text = why ? strdup(why) : NULL;
+
+        if ((why && !text) || relay->n_answered == RELAY_ANSWERED_MAX) {
+                free(text);
+                command_free(relay, command);
+                return;
+        }
+        free(command->text);
+        command->text = text;
+        command->n_text = text ? strlen(text) : 0;
+        command->client = NULL;
+        queue_add(&relay->answered, command);
+        relay->n_answered++;
+}
+
 static void hear_answer(struct relay *relay, const struct qmp_message *message, const char *text, size_t n_text) {
         json_int_t number = json_is_integer(message->id) ? json_integer_value(message->id) : -1;
         struct command **link = &relay->flight.first, *command;
@@ -203,7 +265,10 @@ static void hear_answer(struct relay *relay, const struct qmp_message *message, 
                 relay->has_stale_fds = true;
         if (client)
                 relay_client_answer(client, command, text, n_text);
-        command_free(relay, command);
+        if (command->record)
+                note_answered(relay, command, refusal(message));
+        else
+                command_free(relay, command);
 }
 
 static void hear_event(struct relay *relay, const char *text, size_t n_text) {
@@ -263,6 +328,9 @@ struct relay *relay_free(struct relay *relay) {
         free(relay->clients);
         while (relay->flight.first)
                 command_free(relay, queue_take(&relay->flight, &relay->flight.first));
+        while (relay->answered.first)
+                command_free(relay, queue_take(&relay->answered, &relay->answered.first));
+        command_free(relay, relay->told);
         free(relay);
         return NULL;
 }

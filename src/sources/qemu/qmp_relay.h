@@ -25,12 +25,13 @@
 #include <stdint.h>
 
 enum {
-        RELAY_CLIENTS_MAX = 64,
+        RELAY_CLIENTS_MAX = 72,
         RELAY_QUEUE_MAX = 8,           /* commands of one client that wait; QEMU's own number (monitor/monitor-internal.h) */
         RELAY_QUEUE_BYTES = 1024 * 1024, /* no more is heard once they have so many bytes */
         RELAY_FLIGHT_MAX = 4,          /* fewer than QEMU's: beyond that it would hear nothing out of band either */
         RELAY_CLIENT_FLIGHT_MAX = 2,
         RELAY_OOB_FLIGHT_MAX = 8,
+        RELAY_ANSWERED_MAX = 16,       /* answers to requests that nobody has been told of yet */
         RELAY_FDS_MAX = 16,
         RELAY_OUTPUT_PAUSE = 64 * 1024,
         RELAY_OUTPUT_MAX = 1024 * 1024,
@@ -44,9 +45,11 @@ struct relay_step {
         enum {
                 RELAY_FORWARD = 1, /* say `text` to QEMU, with these descriptors, which are the caller's now */
                 RELAY_REQUEST,     /* record that the client asks for `request`; relay_release() when that is done */
+                RELAY_ANSWERED,    /* QEMU has answered `request`; where it refuses, `text` is why */
         } kind;
-        void *client; /* its userdata */
+        void *client; /* its userdata; of an answer NULL: it may have gone */
         uint64_t number;
+        uint64_t record; /* of an answer: as the request was noted */
         const char *request;
         const char *text; /* until the relay's next call */
         size_t n_text;
@@ -75,6 +78,9 @@ void relay_end(struct relay *relay);
 
 /* What is to be done next; false: nothing now.  Without `has_room` nothing is to be forwarded. */
 bool relay_next(struct relay *relay, bool has_room, struct relay_step *ret_step);
+
+/* How its record is known to whoever made it: RELAY_ANSWERED says so. */
+void relay_note(struct relay *relay, uint64_t number, uint64_t record);
 
 /* That request goes on.  One that is gone is no error. */
 void relay_release(struct relay *relay, uint64_t number);

@@ -15,7 +15,7 @@ enum {
 
 static const char *const requests[] = {
         "quit", "system_powerdown", "system_reset", "system_wakeup", "stop", "cont", "inject-nmi", "set-action",
-        "watchdog-set-action", "migrate",
+        "watchdog-set-action", "migrate", "migrate-incoming",
 };
 
 /* The human monitor's other names for them (QEMU's hmp-commands.hx). */
@@ -23,6 +23,7 @@ static const struct {
         const char *human, *request;
 } human_names[] = {
         { "q", "quit" }, { "s", "stop" }, { "c", "cont" }, { "nmi", "inject-nmi" }, { "watchdog_action", "watchdog-set-action" },
+        { "migrate_incoming", "migrate-incoming" },
 };
 
 /* As C's isspace(), whatever the locale. */

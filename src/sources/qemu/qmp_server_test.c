@@ -52,6 +52,7 @@ static void the_words_that_matter_for_power_are_known(void **state) {
                 { "cont", NULL, "cont" },
                 { "set-action", NULL, "set-action" },
                 { "migrate", NULL, "migrate" },
+                { "migrate-incoming", NULL, "migrate-incoming" },
                 { "inject-nmi", NULL, "inject-nmi" },
                 { "query-status", NULL, NULL },
                 { "quit", "info", "quit" },
@@ -71,6 +72,7 @@ static void the_words_that_matter_for_power_are_known(void **state) {
                 { "human-monitor-command", "qu", NULL },
                 { "human-monitor-command", "nmi", "inject-nmi" },
                 { "human-monitor-command", "migrate -d tcp:0:1", "migrate" },
+                { "human-monitor-command", "migrate_incoming tcp:0:1", "migrate-incoming" },
                 { "human-monitor-command", "info migrate", NULL },
         };
 

@@ -21,6 +21,7 @@ struct command {
         size_t n_text;
         size_t n_bytes; /* that it counts for in its queue */
         const char *request;
+        uint64_t record; /* of that; 0: none */
         bool is_answer, is_oob, takes_fds;
         bool is_asked, is_released;
         int fds[RELAY_FDS_MAX];
@@ -62,6 +63,9 @@ struct relay {
         struct queue flight; /* in the order in which QEMU heard them */
         size_t n_flight;
         struct command *given; /* its text was given out */
+        struct queue answered; /* requests; of one that was refused, why is its text */
+        size_t n_answered;
+        struct command *told;  /* of these, the one whose text was given out */
 };
 
 /* Closes its descriptors, too. */

@@ -147,7 +147,36 @@ static void hold(struct shared_monitor *monitor, const struct relay_step *step) 
         if (sd_event_add_time_relative(monitor->event, &client->hold_timer, CLOCK_MONOTONIC, SHARED_MONITOR_HOLD_USEC, 1,
                                        on_held_too_long, client) < 0)
                 relay_release(monitor->relay, step->number);
+        evidence.at_ns = source_now_ns();
+        evidence.time_ns = source_time_ns();
+        relay_note(monitor->relay, step->number, evidence.at_ns);
         source_report(&(struct source_sink){ .report = tell, .userdata = &telling }, &evidence);
+}
+
+static void tell_answered(const struct shared_monitor *monitor, const struct relay_step *step) {
+        struct evidence evidence = evidence_make(SOURCE_VMPOWER, step->text ? EVIDENCE_REFUSED : EVIDENCE_ANSWERED_LATE);
+
+        if (!step->text && source_now_ns() - step->record < SHARED_MONITOR_LATE_MS * UINT64_C(1000000))
+                return;
+        evidence_set_word(&evidence, step->request);
+        if (step->text)
+                evidence_set_text(&evidence, step->text, step->n_text);
+        evidence.number = (int64_t)step->record;
+        source_report(&(struct source_sink){ .report = monitor->events.answered, .userdata = monitor->events.userdata }, &evidence);
+}
+
+static void take_step(struct shared_monitor *monitor, const struct relay_step *step) {
+        switch (step->kind) {
+        case RELAY_FORWARD:
+                forward(monitor, step);
+                break;
+        case RELAY_REQUEST:
+                hold(monitor, step);
+                break;
+        case RELAY_ANSWERED:
+                tell_answered(monitor, step);
+                break;
+        }
 }
 
 /* Do all that can be done now. */
@@ -161,10 +190,7 @@ static void pump(struct shared_monitor *monitor) {
         do {
                 progress = false;
                 while (relay_next(monitor->relay, qemu_source_has_room(monitor->source), &step))
-                        if (step.kind == RELAY_FORWARD)
-                                forward(monitor, &step);
-                        else
-                                hold(monitor, &step);
+                        take_step(monitor, &step);
                 for (struct client *client = monitor->clients; client; client = client->next) {
                         drop_if_defective(client);
                         progress |= flush(client);
@@ -266,7 +292,8 @@ static int on_client(sd_event_source *io, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-static int add_client(struct shared_monitor *monitor, int fd, const struct actor *actor) {
+static int add_client(struct shared_monitor *monitor, int fd, const struct actor *actor, size_t n_max) {
+        bool is_full = shared_monitor_n_clients(monitor) >= n_max;
         struct client *client = calloc(1, sizeof(*client));
         int r = -ENOMEM;
 
@@ -277,7 +304,7 @@ static int add_client(struct shared_monitor *monitor, int fd, const struct actor
         client->fd = fd;
         client->monitor = monitor;
         client->actor = *actor;
-        r = relay_add_client(monitor->relay, client, &client->relay);
+        r = is_full ? -ENOBUFS : relay_add_client(monitor->relay, client, &client->relay);
         if (!r)
                 r = sd_event_add_io(monitor->event, &client->io, fd, EPOLLIN, on_client, client);
         if (r < 0) {
@@ -292,7 +319,7 @@ static int add_client(struct shared_monitor *monitor, int fd, const struct actor
 }
 
 int shared_monitor_add_client(struct shared_monitor *monitor, int fd, const struct actor *actor) {
-        int r = add_client(monitor, fd, actor);
+        int r = add_client(monitor, fd, actor, RELAY_CLIENTS_MAX);
 
         if (!r)
                 pump(monitor);
@@ -317,7 +344,7 @@ static int on_connection(sd_event_source *listener, int listener_fd, uint32_t re
 
                 /* Who connected, as far as it is still there: what cannot be read stays empty. */
                 proc_peer_actor(fd, "qmp", &actor);
-                add_client(monitor, fd, &actor);
+                add_client(monitor, fd, &actor, SHARED_MONITOR_CLIENTS_MAX);
                 pump(monitor);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED && !monitor->accept_timer) {
                 sd_event_source_set_enabled(listener, SD_EVENT_OFF);

@@ -1,5 +1,5 @@
 /*
- * Shared monitor: a socket on which any number of QMP clients use the monitor that we hold.
+ * Shared monitor: a socket on which many QMP clients use the monitor that we hold.
  *
  * Every client meets a whole QMP server, QEMU's own in all but name.  Who asks for what changes the VM's power is told before it
  * goes on.  Knows sockets, peers and descriptors, and how long a request may wait; whose turn it is and whose answer is whose is
@@ -10,7 +10,9 @@
 #include "sources/qemu/qemu_source.h"
 
 enum {
+        SHARED_MONITOR_LATE_MS = 1000, /* an answer that took longer is told */
         SHARED_MONITOR_HOLD_USEC = 250 * 1000, /* a sick disk never keeps an operator from his VM */
+        SHARED_MONITOR_CLIENTS_MAX = 64,       /* on its socket; what is left of RELAY_CLIENTS_MAX is for our own, whoever crowds there */
 };
 
 struct shared_monitor;
@@ -22,6 +24,11 @@ struct shared_monitor_events {
          * that client says next waits behind it.
          */
         void (*request)(void *userdata, uint64_t request, struct evidence *evidence);
+        /*
+         * QEMU has refused one, and it was not done (EVIDENCE_REFUSED); or it was done, or begun, so late that whoever looks at the clock
+         * would not believe it (EVIDENCE_ANSWERED_LATE).  With the instant of the request's own evidence; taken over.
+         */
+        void (*answered)(void *userdata, struct evidence *evidence);
         /* They have passed: it goes on, and its record, if it comes, was stored late. */
         void (*late)(void *userdata, uint64_t request);
         /* A client was dropped, or not taken, and why. */
@@ -49,8 +56,8 @@ const char *shared_monitor_path(const struct shared_monitor *monitor);
 int shared_monitor_fd(const struct shared_monitor *monitor);
 
 /*
- * One more client, on a connected non-blocking socket that is taken over in any case: whoever its requests are recorded as.  0; -ENOBUFS:
- * there are too many; -ENOMEM; -errno.
+ * One more client, on a connected non-blocking socket that is taken over in any case: whoever its requests are recorded as.  It has
+ * a seat that no client of the socket takes.  0; -ENOBUFS: there are too many even so; -ENOMEM; -errno.
  */
 int shared_monitor_add_client(struct shared_monitor *monitor, int fd, const struct actor *actor);
 

@@ -38,8 +38,8 @@ struct world {
 
         bool releases; /* requests at once */
         uint64_t request;
-        struct evidence asked;
-        size_t n_asked, n_late, n_dropped;
+        struct evidence asked, refused;
+        size_t n_asked, n_refused, n_late, n_dropped;
         char dropped[128];
 };
 
@@ -96,6 +96,13 @@ static inline void on_request(void *userdata, uint64_t request, struct evidence 
                 shared_monitor_release(world->shared, request);
 }
 
+static inline void on_request_answered(void *userdata, struct evidence *evidence) {
+        struct world *world = userdata;
+
+        world->refused = *evidence;
+        world->n_refused++;
+}
+
 static inline void on_late(void *userdata, uint64_t request) {
         struct world *world = userdata;
 
@@ -114,7 +121,7 @@ static inline void on_dropped(void *userdata, const struct actor *client, const 
 /* With a listener that was handed over; -1: none was. */
 static inline int take_over(struct world *world, int fd) {
         return shared_monitor_open(&world->shared, world->event, world->path, (uid_t)-1, (gid_t)-1, fd, world->source,
-                                   &(struct shared_monitor_events){ on_request, on_late, on_dropped, world });
+                                   &(struct shared_monitor_events){ on_request, on_request_answered, on_late, on_dropped, world });
 }
 
 static inline int open_shared(struct world *world) {

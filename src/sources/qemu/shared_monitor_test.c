@@ -27,7 +27,7 @@ static void the_socket_is_given_to_the_vmms_user(void **state) {
         shared_monitor_close(world.shared);
         world.shared = NULL;
         assert_int_equal(shared_monitor_open(&second, world.event, path, 12345, 54321, -1, world.source,
-                                             &(struct shared_monitor_events){ on_request, on_late, on_dropped, &world }), 0);
+                                             &(struct shared_monitor_events){ on_request, on_request_answered, on_late, on_dropped, &world }), 0);
         assert_return_code(stat(path, &status), errno);
         assert_int_equal(status.st_uid, 12345);
         assert_int_equal(status.st_gid, 54321);
@@ -389,6 +389,9 @@ static void a_request_goes_on_when_it_is_on_record(void **state) {
         listen_as_qemu(&world);
         expect_heard(&world, "{\"id\": 1000, \"execute\": \"system_powerdown\"}\r\n{\"id\": 1001, \"execute\": \"a\"}\r\n");
         shared_monitor_release(world.shared, world.request);
+        /* Nor is it late afterwards. */
+        while (sd_event_run(world.event, SHARED_MONITOR_HOLD_USEC + 50000) > 0)
+                ;
         assert_int_equal(world.n_late, 0);
         close(fd);
         close(other);
@@ -408,6 +411,7 @@ static void a_request_that_is_never_on_record_goes_on_late(void **state) {
         while (world.n_late < 1)
                 sd_event_run(world.event, UINT64_MAX);
         assert_true(source_now_ns() - began_ns >= UINT64_C(250000000));
+        assert_int_equal(SHARED_MONITOR_HOLD_USEC, 250000); /* and no longer, which a busy machine cannot tell */
         settle(&world);
         listen_as_qemu(&world);
         expect_heard(&world, "{\"id\": 1000, \"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"q\"}}\r\n");
@@ -416,6 +420,54 @@ static void a_request_that_is_never_on_record_goes_on_late(void **state) {
         listen_as_qemu(&world);
         expect_heard(&world, "{\"id\": 1001, \"execute\": \"stop\"}\r\n");
         assert_int_equal(world.n_late, 1);
+        close(fd);
+        world_end(&world);
+}
+
+static void what_qemu_refuses_is_told_with_its_request(void **state) {
+        struct world world;
+        int fd, other;
+
+        world_begin(&world, true);
+        fd = client_new(&world);
+        other = client_new(&world);
+        say(&world, fd, "{\"execute\": \"quit\", \"arguments\": {\"a\": 1}}");
+        uint64_t asked_ns = world.asked.at_ns;
+        say(&world, other, "{\"execute\": \"quit\"}");
+        say(&world, fd, "{\"execute\": \"a\"}");
+        /* Whoever asked has gone by then. */
+        close(fd);
+        settle(&world);
+        say(&world, world.qemu, "{\"id\": 1000, \"error\": {\"class\": \"GenericError\", \"desc\": \"Parameter 'a' is unexpected\"}}\r\n");
+        assert_int_equal(world.n_refused, 1);
+        assert_int_equal(world.refused.kind, EVIDENCE_REFUSED);
+        assert_string_equal(world.refused.word, "quit");
+        assert_string_equal(world.refused.text, "Parameter 'a' is unexpected");
+        assert_true(asked_ns && world.refused.number == (int64_t)asked_ns && world.refused.at_ns > asked_ns);
+        /* What is done is not refused; nor is what changes no VM. */
+        say(&world, world.qemu, "{\"id\": 1001, \"return\": {}}\r\n{\"id\": 1002, \"error\": {\"class\": \"CommandNotFound\", \"desc\": \"a\"}}\r\n");
+        assert_int_equal(world.n_refused, 1);
+        close(other);
+        world_end(&world);
+}
+
+static void what_the_human_monitor_refuses_is_told_where_it_says_so(void **state) {
+        struct world world;
+        int fd;
+
+        world_begin(&world, true);
+        fd = client_new(&world);
+        say(&world, fd, "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"q 1\"}}");
+        say(&world, world.qemu, "{\"id\": 1000, \"return\": \"q: extraneous characters at the end of line\\r\\nTry \\\"help q\\\" for more information\\r\\n\"}\r\n");
+        assert_int_equal(world.n_refused, 1);
+        assert_string_equal(world.refused.word, "quit");
+        say(&world, fd, "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"c\"}}");
+        say(&world, world.qemu, "{\"id\": 1001, \"return\": \"Error: Resetting the Virtual Machine is required\\r\\n\"}\r\n");
+        assert_int_equal(world.n_refused, 2);
+        assert_string_equal(world.refused.word, "cont");
+        say(&world, fd, "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"stop\"}}");
+        say(&world, world.qemu, "{\"id\": 1002, \"return\": \"\"}\r\n");
+        assert_int_equal(world.n_refused, 2);
         close(fd);
         world_end(&world);
 }
@@ -464,7 +516,7 @@ static void the_end_comes_after_what_qemu_said(void **state) {
 
 static void there_are_only_so_many_clients(void **state) {
         struct world world;
-        int fds[RELAY_CLIENTS_MAX], one_more;
+        int fds[SHARED_MONITOR_CLIENTS_MAX], one_more, pair[2];
 
         world_begin(&world, true);
         for (size_t i = 0; i < N_ELEMENTS(fds); i++) {
@@ -475,6 +527,13 @@ static void there_are_only_so_many_clients(void **state) {
         settle(&world);
         assert_string_equal(hear(&world, one_more), "EOF");
         assert_string_equal(world.dropped, "there are too many clients");
+        /* Whoever asks the daemon has a seat all the same. */
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+        assert_int_equal(shared_monitor_add_client(world.shared, pair[1], &(struct actor){ .uid = 0 }), 0);
+        settle(&world);
+        assert_non_null(strstr(hear(&world, pair[0]), "QMP"));
+        close(pair[0]);
+        settle(&world);
         close(fds[0]);
         settle(&world);
         close(one_more);
@@ -518,6 +577,8 @@ int main(void) {
                 cmocka_unit_test(out_of_band_goes_as_such),
                 cmocka_unit_test(a_request_goes_on_when_it_is_on_record),
                 cmocka_unit_test(a_request_that_is_never_on_record_goes_on_late),
+                cmocka_unit_test(what_qemu_refuses_is_told_with_its_request),
+                cmocka_unit_test(what_the_human_monitor_refuses_is_told_where_it_says_so),
                 cmocka_unit_test(whoever_asked_and_left_is_obeyed_once_that_is_on_record),
                 cmocka_unit_test(the_end_comes_after_what_qemu_said),
                 cmocka_unit_test(there_are_only_so_many_clients),

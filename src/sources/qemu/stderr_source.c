@@ -28,6 +28,7 @@ struct stderr_source {
         char *rest; /* what its reader has not taken yet; owned */
         size_t n_rest;
         bool is_at_end; /* the VMM has ended */
+        bool is_shared; /* with its guest */
         void (*flushed)(void *userdata);
         void *flushed_userdata;
         pid_t pid;
@@ -63,6 +64,8 @@ static int name_actor(struct stderr_source *source, struct evidence *signal) {
                 text_set(actor.comm, sizeof(actor.comm), slash ? slash + 1 : actor.exe);
         }
         toolstack_find_client(&actor);
+        if (source->is_shared)
+                actor.confidence = CONFIDENCE_LIKELY;
         return evidence_set_actor(signal, &actor);
 }
 
@@ -78,7 +81,7 @@ static void understand(struct stderr_source *source, const char *bytes, size_t n
                 n -= n_read;
                 if (r != QEMU_STDERR_SIGNAL)
                         continue;
-                if (name_actor(source, &signal) && !signal.actor)
+                if (source->stream.n_signals == 1 && name_actor(source, &signal) && !signal.actor)
                         evidence_deinit(&signal);
                 source_report(&source->sink, &signal);
         }
@@ -189,6 +192,8 @@ void stderr_source_report_messages(struct stderr_source *source) {
 }
 
 void stderr_source_set_pid(struct stderr_source *source, pid_t pid) {
+        if (source->pid != pid)
+                source->stream.n_signals = 0;
         source->pid = pid;
 }
 
@@ -204,7 +209,7 @@ struct stderr_source *stderr_source_close(struct stderr_source *source) {
         return NULL;
 }
 
-int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid,
+int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid, bool is_shared,
                        const struct source_sink *sink, void (*flushed)(void *userdata), void *flushed_userdata) {
         struct stderr_source *source = calloc(1, sizeof(*source));
         int r;
@@ -220,6 +225,7 @@ int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int f
         source->fd = fd;
         source->to_fd = to_fd;
         source->pid = pid;
+        source->is_shared = is_shared;
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
                 r = -errno;
                 stderr_source_close(source);

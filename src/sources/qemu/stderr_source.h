@@ -14,10 +14,11 @@ struct stderr_source;
 
 /*
  * Read from `fd` (taken over), pass on to `to_fd` (kept).  `pid`: the VMM, whose terminal a signal without a sender came from.
+ * `is_shared`: a guest's device may write there, too, so that whom it names has most likely sent it, and no more.
  * `flushed` is called from the loop when, after stderr_source_drain(), the last byte was passed on to a slow reader.
  * Reports EVIDENCE_SIGNAL; never `ended`: others may hold the pipe open for as long as they like.
  */
-int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid,
+int stderr_source_open(struct stderr_source **ret_source, sd_event *event, int fd, int to_fd, pid_t pid, bool is_shared,
                        const struct source_sink *sink, void (*flushed)(void *userdata), void *flushed_userdata);
 struct stderr_source *stderr_source_close(struct stderr_source *source);
 

@@ -114,6 +114,18 @@ static int look_at_names(struct glance *ret_glance, pid_t pid) {
         return 0;
 }
 
+int survey_program(char ret_program[static SURVEY_PROGRAM_MAX], pid_t pid) {
+        struct glance glance;
+        int r = look_at_names(&glance, pid);
+
+        if (r)
+                return r;
+        if (!is_known(&glance))
+                return SURVEY_NO_VMM;
+        memcpy(ret_program, glance.program, sizeof(glance.program));
+        return 0;
+}
+
 /* The KVM descriptors of a process.  0 or -errno; -E2BIG: there are too many descriptors to look at. */
 static int count_kvms(struct kvm_count *ret_count, pid_t pid) {
         static const char vm[] = "anon_inode:kvm-vm";
@@ -177,10 +189,11 @@ static bool runs_no_vm(size_t n_argv, char *const *argv) {
         return is_none;
 }
 
+/* Of two QEMUs, whatever they call themselves. */
 static bool are_same(char *const *a, size_t n_a, char *const *b, size_t n_b) {
         if (n_a != n_b)
                 return false;
-        for (size_t i = 0; i < n_a; i++)
+        for (size_t i = 1; i < n_a; i++)
                 if (strcmp(a[i], b[i]))
                         return false;
         return true;
@@ -237,6 +250,7 @@ static int read_words(struct survey_vmm *vmm, const struct proc_stat *stat, size
         qemu_options_read(&options, n_argv, argv);
         if (options.only_informs || runs_no_vm(n_argv, argv) || is_double(stat, &options, n_argv, argv))
                 return SURVEY_NO_VMM;
+        vmm->daemonizes = options.daemonize;
         memcpy(vmm->name, options.name, sizeof(vmm->name));
         memcpy(vmm->uuid, options.uuid, sizeof(vmm->uuid));
         qemu_monitors_read(&vmm->monitors, n_argv, argv);
@@ -271,7 +285,12 @@ static int read_vmm(struct survey_vmm *vmm, const struct glance *glance, pid_t p
         if (is_known(glance) && !n_arguments)
                 return SURVEY_EARLY;
         if (is_known(glance)) {
+                char *own = arguments[0];
+
+                /* It may call itself anything (a symbolic link, exec -a); the words behind that are a QEMU's. */
+                arguments[0] = vmm->program;
                 r = read_words(vmm, &stat, n_arguments, arguments);
+                arguments[0] = own;
                 if (r)
                         return r;
         }

@@ -32,6 +32,7 @@ struct survey_vmm {
         char name[QEMU_NAME_MAX];
         char uuid[QEMU_UUID_MAX];
         struct qemu_monitors monitors;
+        bool daemonizes; /* it goes into the background: the VM will be a child's child */
 
         char *command_line; /* its secrets masked; owned */
 
@@ -55,6 +56,12 @@ int survey_process(struct survey_vmm *ret_vmm, pid_t pid, bool is_kvm_user);
 
 /* The same of one that is known to be a VM's, or is said to be: its descriptors are not looked at, n_kvms and n_vcpus stay -1. */
 int survey_process_itself(struct survey_vmm *ret_vmm, pid_t pid);
+
+/*
+ * By which name it is a QEMU, or vmpower-vmm: its executable's, else what it calls itself.  The first word of its command line may be another.
+ * 0; SURVEY_NO_VMM: it is neither; or -errno.
+ */
+int survey_program(char ret_program[static SURVEY_PROGRAM_MAX], pid_t pid);
 
 /* What was seen, and what was not. */
 struct survey_sight {

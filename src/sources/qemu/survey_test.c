@@ -302,6 +302,24 @@ static void an_upgraded_qemu_is_still_one(void **state) {
         qemu_fixture_end(&pid);
 }
 
+/* "kvm" is a QEMU's name as well as an accelerator's. */
+static void a_qemu_may_call_itself_anything(void **state) {
+        struct copy copy = copy_make("qemu-system-x86_64");
+        pid_t pid = copy_run_as(&copy, "my vm", (const char *const[]){ "-name", "web-1", "-accel", "kvm", NULL });
+        char program[SURVEY_PROGRAM_MAX];
+        struct survey_vmm vmm;
+
+        assert_int_equal(survey(&vmm, pid), 0);
+        assert_string_equal(vmm.name, "web-1");
+        assert_non_null(strstr(vmm.command_line, "my vm"));
+        survey_vmm_deinit(&vmm);
+        assert_int_equal(survey_program(program, pid), 0);
+        assert_string_equal(program, "qemu-system-x86_64");
+        assert_int_equal(survey_program(program, getpid()), SURVEY_NO_VMM);
+        qemu_fixture_end(&pid);
+        copy_remove(&copy);
+}
+
 static void a_relative_path_is_resolved_in_the_root_too(void **state) {
         struct copy copy = copy_make("kvm");
         static const char *const words[] = { "-qmp", "unix:q,server=on", NULL };
@@ -591,6 +609,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(only_the_daemon_of_a_daemonized_qemu_is_the_vm),
                 cmocka_unit_test(a_launcher_that_waits_for_its_daemon_is_no_vm),
                 cmocka_unit_test(an_upgraded_qemu_is_still_one),
+                cmocka_unit_test(a_qemu_may_call_itself_anything),
                 cmocka_unit_test(a_relative_path_is_resolved_in_the_root_too),
                 cmocka_unit_test(a_qemu_that_only_informs_is_no_vm),
                 cmocka_unit_test(one_processs_emulation_is_no_vm),

@@ -183,6 +183,10 @@ static int read_value(struct evidence *evidence, struct actor *actor, bool *has_
                 if (read_number(value, &number))
                         return -EINVAL;
                 actor->pid = number;
+        } else if (!strcmp(key, "uid")) {
+                if (read_number(value, &number))
+                        return -EINVAL;
+                actor->uid = number;
         } else if (!strcmp(key, "user")) {
                 text_set(actor->user, sizeof(actor->user), value);
         } else if (!strcmp(key, "comm")) {
@@ -244,6 +248,17 @@ static int read_evidence(struct words *words, enum evidence_source source, struc
                         if (!read_time(equals + 1, &step->happened_ns) && step->happened_ns <= step->at_ns)
                                 continue;
                         *ret_why = "at= is a time, not later than the line's own";
+                        return -EINVAL;
+                }
+                /* Which request it is that was answered: the one of that instant. */
+                if (equals && (kind == EVIDENCE_REFUSED || kind == EVIDENCE_ANSWERED_LATE) && !strcmp(word, "asked")) {
+                        uint64_t asked_ns;
+
+                        if (!read_time(equals + 1, &asked_ns) && asked_ns <= step->at_ns) {
+                                step->evidence.number = (int64_t)asked_ns;
+                                continue;
+                        }
+                        *ret_why = "asked= is a time, not later than the line's own";
                         return -EINVAL;
                 }
                 r = read_value(&step->evidence, &actor, &has_actor, equals ? word : NULL, equals ? equals + 1 : word);

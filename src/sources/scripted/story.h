@@ -6,7 +6,7 @@
  *     # a comment
  *     policy VM on_reboot=destroy
  *     machine VM microvm                          (pc-i440fx-7.2 unless said)
- *     TIME SOURCE VM KIND [value] [key=value …] [at=TIME] [repeat N every TIME]
+ *     TIME SOURCE VM KIND [value] [key=value …] [at=TIME] [asked=TIME] [repeat N every TIME]
  *                                                 evidence, heard of at TIME, when it happened unless at= says earlier;
  *                                                 QMP's own spelling of events is understood: SUSPEND_DISK
  *     TIME expect VM TRANSITION by INITIATOR, MECHANISM[, graceful | not graceful | left X | likely | count N

@@ -22,6 +22,13 @@ static bool is_text(const char *text, size_t n) {
         return memchr(text, '\0', n) != NULL;
 }
 
+static bool are_texts(const char *names, size_t n_names, size_t name_size) {
+        for (size_t i = 0; i < n_names; i++)
+                if (!is_text(names + i * name_size, name_size))
+                        return false;
+        return true;
+}
+
 static bool is_whole_sender(const struct trace_sender *sender) {
         if (sender->n_parents > TRACE_PARENTS || sender->n_path > TRACE_PATH_NAMES || sender->n_cgroup > TRACE_CGROUP_NAMES ||
             sender->n_arguments > TRACE_ARGUMENTS || !is_text(sender->process.comm, TRACE_COMM))
@@ -29,13 +36,11 @@ static bool is_whole_sender(const struct trace_sender *sender) {
         for (size_t i = 0; i < sender->n_parents; i++)
                 if (!is_text(sender->parents[i].comm, TRACE_COMM))
                         return false;
-        for (size_t i = 0; i < sender->n_path; i++)
-                if (!is_text(sender->path[i], TRACE_PATH_NAME))
-                        return false;
-        for (size_t i = 0; i < sender->n_cgroup; i++)
-                if (!is_text(sender->cgroup[i], TRACE_CGROUP_NAME))
-                        return false;
-        return true;
+        return are_texts(sender->path[0], sender->n_path, TRACE_PATH_NAME) && are_texts(sender->cgroup[0], sender->n_cgroup, TRACE_CGROUP_NAME);
+}
+
+static bool is_whole_victim(const struct trace_victim *victim) {
+        return victim->n_cgroup <= TRACE_CGROUP_NAMES && are_texts(victim->cgroup[0], victim->n_cgroup, TRACE_CGROUP_NAME);
 }
 
 static bool is_whole_signal(const struct trace_signal *signal) {
@@ -76,6 +81,8 @@ int trace_record_check(const void *record, size_t n) {
                 wanted = sizeof(struct trace_signal);
                 break;
         case TRACE_RECORD_VICTIM:
+                wanted = sizeof(struct trace_victim);
+                break;
         case TRACE_RECORD_BIRTH:
                 wanted = sizeof(struct trace_head);
                 break;
@@ -94,10 +101,13 @@ int trace_record_check(const void *record, size_t n) {
         default:
                 return -EBADMSG;
         }
-        /* The ring rounds sizes up to eight bytes. */
-        if (n < wanted || n > wanted + 8 || !head->at_ns || !head->tgid || head->tgid > INT32_MAX)
+        /* The ring rounds sizes up to eight bytes.  Its facts are numbered, too. */
+        if (n < wanted || n > wanted + 8 || !head->at_ns || !head->tgid || head->tgid > INT32_MAX ||
+            head->number >= UINT64_MAX / TRACE_POWER_FACTS)
                 return -EBADMSG;
         if (head->kind == TRACE_RECORD_SIGNAL && !is_whole_signal(record))
+                return -EBADMSG;
+        if (head->kind == TRACE_RECORD_VICTIM && !is_whole_victim(record))
                 return -EBADMSG;
         if (head->kind == TRACE_RECORD_HYPERCALL && !is_whole_hypercall(record))
                 return -EBADMSG;
@@ -108,7 +118,7 @@ bool trace_head_is_about(const struct trace_head *head, uint64_t start_time) {
         return head->start_ns / TRACE_TICK_NS == start_time;
 }
 
-/* All facts of one record have its instant; two numbers for each record keep them in their order. */
+/* All facts of one record have its instant; numbers of their own keep them in their order. */
 static struct evidence fact_of(const struct trace_head *head, enum evidence_kind kind, unsigned place) {
         struct evidence fact = evidence_make(SOURCE_TRACE, kind);
 
@@ -123,12 +133,21 @@ bool trace_signal_is_from_terminal(const struct trace_signal *signal) {
         /* drivers/tty: kill_pgrp(…, 1) and the like. */
         return signal->code == SI_KERNEL && signal->leader.tgid && signal->leader.tgid != signal->head.tgid &&
                (signal->signal == SIGINT || signal->signal == SIGQUIT || signal->signal == SIGHUP || signal->signal == SIGTSTP ||
-                signal->signal == SIGCONT);
+                signal->signal == SIGTTIN || signal->signal == SIGTTOU || signal->signal == SIGCONT);
 }
 
-/* Names, the innermost first, as a path.  One that is longer than what was taken begins with "...". */
+bool trace_signal_stops(const struct trace_signal *signal) {
+        if (signal->sender.process.tgid == signal->head.tgid && signal->code <= 0)
+                return false;
+        /* The kernel's own SIGSTOP is of a debugger that comes, and that keeps it for itself (kernel/ptrace.c, ptrace_attach()). */
+        if (signal->signal == SIGSTOP)
+                return signal->code != SI_KERNEL;
+        return signal->is_default && (signal->signal == SIGTSTP || signal->signal == SIGTTIN || signal->signal == SIGTTOU);
+}
+
+/* Names, the innermost first, as a path.  One that is deeper than what was taken begins with "..."; a name that may have been cut ends so. */
 static void join(char *ret_path, size_t n_path, const char *names, size_t n_names, size_t name_size, bool is_cut) {
-        char path[TRACE_PATH_NAMES * TRACE_PATH_NAME + TRACE_CGROUP_NAMES * TRACE_CGROUP_NAME + 8] = "";
+        char path[TRACE_PATH_NAMES * TRACE_PATH_NAME + TRACE_CGROUP_NAMES * TRACE_CGROUP_NAME + 64] = "";
         size_t n = 0;
 
         if (!n_names)
@@ -136,8 +155,15 @@ static void join(char *ret_path, size_t n_path, const char *names, size_t n_name
         if (is_cut)
                 n = (size_t)snprintf(path, sizeof(path), "...");
         for (size_t i = n_names; i-- > 0;)
-                n += (size_t)snprintf(path + n, sizeof(path) - n, "/%s", names + i * name_size);
-        text_set(ret_path, n_path, path);
+                n += (size_t)snprintf(path + n, sizeof(path) - n, "/%s%s", names + i * name_size,
+                                      strlen(names + i * name_size) == name_size - 1 ? "..." : "");
+        text_fit(ret_path, n_path, path);
+}
+
+/* A process is in the root, or below it. */
+static void join_cgroup(char *ret_path, size_t n_path, const char names[][TRACE_CGROUP_NAME], size_t n_names) {
+        text_set(ret_path, n_path, "/");
+        join(ret_path, n_path, names[0], n_names, TRACE_CGROUP_NAME, n_names == TRACE_CGROUP_NAMES);
 }
 
 /* The sender's own words: NUL after each, the last may be cut.  Secrets are masked as everywhere. */
@@ -158,11 +184,18 @@ static int take_arguments(struct actor *actor, const struct trace_sender *sender
         r = command_line_format(&text, n, argv);
         if (r)
                 return r;
-        text_set(actor->cmdline, sizeof(actor->cmdline), text);
+        text_fit(actor->cmdline, sizeof(actor->cmdline), text);
         return 0;
 }
 
-static int take_sender(struct actor *actor, const struct trace_sender *sender) {
+/*
+ * /proc tells in which tick he began (perf), the programs tell the very instant: in the signal's own tick he may have begun after it, and have the pid of somebody who was gone.
+ */
+static bool may_be_younger(const struct trace_process *process, uint64_t at_ns) {
+        return process->start_ns % TRACE_TICK_NS == 0 && process->start_ns + TRACE_TICK_NS > at_ns;
+}
+
+static int take_sender(struct actor *actor, const struct trace_sender *sender, uint64_t at_ns) {
         actor->pid = sender->process.tgid;
         actor->tid = sender->tid == sender->process.tgid ? 0 : sender->tid;
         /* Gone before anybody looked: his pid is certain, and may be somebody else's by now.  (0: in no pid namespace of ours.) */
@@ -172,14 +205,12 @@ static int take_sender(struct actor *actor, const struct trace_sender *sender) {
         }
         actor->session = sender->session;
         actor->uid = sender->uid == UINT32_MAX ? -1 : (int64_t)sender->uid;
-        actor->confidence = CONFIDENCE_CERTAIN;
+        actor->confidence = may_be_younger(&sender->process, at_ns) ? CONFIDENCE_LIKELY : CONFIDENCE_CERTAIN;
         text_set(actor->comm, sizeof(actor->comm), sender->process.comm);
         join(actor->exe, sizeof(actor->exe), sender->path[0], sender->n_path, TRACE_PATH_NAME, sender->n_path == TRACE_PATH_NAMES);
-        /* A process is in the root, or below it; of one that went while it was looked at (perf) that is not known. */
+        /* Of one that went while it was looked at (perf) that is not known. */
         if (sender->uid != UINT32_MAX)
-                text_set(actor->cgroup, sizeof(actor->cgroup), "/");
-        join(actor->cgroup, sizeof(actor->cgroup), sender->cgroup[0], sender->n_cgroup, TRACE_CGROUP_NAME,
-             sender->n_cgroup == TRACE_CGROUP_NAMES);
+                join_cgroup(actor->cgroup, sizeof(actor->cgroup), sender->cgroup, sender->n_cgroup);
         for (size_t i = 0; i < sender->n_parents && i < ACTOR_PARENTS_MAX; i++) {
                 actor->parents[i].pid = sender->parents[i].tgid;
                 text_set(actor->parents[i].comm, sizeof(actor->parents[i].comm), sender->parents[i].comm);
@@ -194,9 +225,20 @@ static void take_leader(struct actor *actor, const struct trace_signal *signal) 
         text_set(actor->comm, sizeof(actor->comm), signal->leader.comm);
 }
 
-/* The kernel's own kill is seen as its victim's: the OOM killer's, where the victim itself asked for the page. */
+/* One that the kernel raises for a fault of whoever runs. */
+static bool is_a_fault(int signal) {
+        return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP || signal == SIGSYS;
+}
+
+/*
+ * It has sent it to itself, or has made a fault; or it is of a timer of its own (setitimer(2)), whoever runs at that instant.  But the kernel's own kill is seen as
+ * its victim's, too: the OOM killer's, where the victim itself asked for the page, and that of a limit (RLIMIT_CPU).
+ */
 static bool is_own(const struct trace_signal *signal) {
-        return signal->sender.process.tgid == signal->head.tgid && signal->code <= 0;
+        if (signal->signal == SIGALRM || signal->signal == SIGVTALRM || signal->signal == SIGPROF)
+                if (signal->code == SI_KERNEL)
+                        return true;
+        return signal->sender.process.tgid == signal->head.tgid && (signal->code <= 0 || is_a_fault(signal->signal));
 }
 
 /*
@@ -216,6 +258,14 @@ static bool is_said_by_sender(const struct trace_signal *signal) {
 
 bool trace_signal_comes_with_end(const struct trace_signal *signal) {
         return has_sender(signal) && signal->sender.is_ending;
+}
+
+void trace_signal_take_over(struct trace_signal *first, const struct trace_signal *signal) {
+        first->head = signal->head;
+        first->signal = signal->signal;
+        first->result = signal->result;
+        first->is_default = signal->is_default;
+        first->leader = signal->leader;
 }
 
 int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal) {
@@ -238,7 +288,7 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
         } else if (is_own(signal)) {
                 evidence.flag = TRISTATE_TRUE;
         } else if (has_sender(signal)) {
-                r = take_sender(&actor, &signal->sender);
+                r = take_sender(&actor, &signal->sender, signal->head.at_ns);
                 is_known = true;
                 if (!is_said_by_sender(signal) && !signal->sender.is_ending)
                         actor.confidence = CONFIDENCE_LIKELY;
@@ -256,18 +306,16 @@ int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal
 bool trace_stop_decode(struct evidence *ret_evidence, const struct trace_signal *signal, bool *is_stopped) {
         char name[SIGNAL_NAME_MAX];
 
-        /* SIGSTOP cannot be ignored; SIGTSTP and its like may be handled, and tell nothing. */
-        if (signal->signal == (*is_stopped ? SIGCONT : SIGSTOP)) {
-                *ret_evidence = fact_of(&signal->head, *is_stopped ? EVIDENCE_CONTINUED : EVIDENCE_STOPPED, 1);
-                if (!*is_stopped) {
-                        signal_name(signal->signal, name);
-                        ret_evidence->number = signal->signal;
-                        evidence_set_word(ret_evidence, name);
-                }
-                *is_stopped = !*is_stopped;
-                return true;
+        if (*is_stopped ? signal->signal != SIGCONT : !trace_signal_stops(signal))
+                return false;
+        *ret_evidence = fact_of(&signal->head, *is_stopped ? EVIDENCE_CONTINUED : EVIDENCE_STOPPED, 1);
+        if (!*is_stopped) {
+                signal_name(signal->signal, name);
+                ret_evidence->number = signal->signal;
+                evidence_set_word(ret_evidence, name);
         }
-        return false;
+        *is_stopped = !*is_stopped;
+        return true;
 }
 
 /* --- hypercalls -------------------------------------------------------------------------------------------------- */
@@ -295,7 +343,7 @@ int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hyp
                 evidence_set_text(&evidence, reason, strlen(reason));
         }
         text_set(actor.via, sizeof(actor.via), "hypercall");
-        r = take_sender(&actor, &record->sender);
+        r = take_sender(&actor, &record->sender, record->head.at_ns);
         if (!r)
                 r = evidence_set_actor(&evidence, &actor);
         if (r)
@@ -321,19 +369,15 @@ void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *r
         evidence_set_word(ret_evidence, name);
 }
 
-void trace_own_signal_decode(struct evidence *ret_evidence, const struct trace_exit *record) {
-        char name[SIGNAL_NAME_MAX];
+void trace_victim_decode(struct evidence *ret_evidence, const struct trace_victim *record) {
+        char path[EVIDENCE_TEXT_MAX];
 
-        *ret_evidence = fact_of(&record->head, EVIDENCE_SIGNAL, 1);
-        ret_evidence->number = WTERMSIG(record->status);
-        ret_evidence->flag = TRISTATE_TRUE;
-        signal_name(WTERMSIG(record->status), name);
-        evidence_set_word(ret_evidence, name);
-}
-
-void trace_victim_decode(struct evidence *ret_evidence, const struct trace_head *head) {
-        *ret_evidence = fact_of(head, EVIDENCE_OOM_KILL, 0);
+        *ret_evidence = fact_of(&record->head, EVIDENCE_OOM_KILL, 0);
         ret_evidence->number = 1;
+        if (!record->has_cgroup)
+                return;
+        join_cgroup(path, sizeof(path), record->cgroup, record->n_cgroup);
+        evidence_set_text(ret_evidence, path, strlen(path));
 }
 
 /* --- power ------------------------------------------------------------------------------------------------------- */
@@ -352,19 +396,29 @@ static struct evidence *add(struct power *power, enum evidence_kind kind) {
         return fact;
 }
 
-/* The guest's own doing: it is reset, or (-no-reboot) a reset ends it, as QEMU's monitor would have said. */
-static void conclude_reset(struct power *power, const struct trace_machine *machine) {
-        struct evidence *fact = add(power, machine->no_reboot ? EVIDENCE_SHUTDOWN : EVIDENCE_RESET);
-
-        fact->flag = TRISTATE_TRUE;
-        evidence_set_word(fact, "guest-reset");
-}
-
-static void conclude_off(struct power *power) {
+/* As QEMU's monitor would have said: what ends the VM, or (-no-shutdown) holds it. */
+static void conclude_off(struct power *power, const struct trace_machine *machine, const char *reason) {
         struct evidence *fact = add(power, EVIDENCE_SHUTDOWN);
 
         fact->flag = TRISTATE_TRUE;
-        evidence_set_word(fact, "guest-shutdown");
+        evidence_set_word(fact, reason);
+        if (!machine->no_shutdown)
+                return;
+        add(power, EVIDENCE_STOP);
+        evidence_set_word(add(power, EVIDENCE_STATUS), "shutdown");
+}
+
+/* The guest's own doing: it is reset, or (-no-reboot) a reset ends it. */
+static void conclude_reset(struct power *power, const struct trace_machine *machine) {
+        struct evidence *fact;
+
+        if (machine->no_reboot) {
+                conclude_off(power, machine, "guest-reset");
+                return;
+        }
+        fact = add(power, EVIDENCE_RESET);
+        fact->flag = TRISTATE_TRUE;
+        evidence_set_word(fact, "guest-reset");
 }
 
 static void decode_port(struct power *power, const struct trace_port *record, const struct trace_machine *machine) {
@@ -384,14 +438,14 @@ static void decode_port(struct power *power, const struct trace_port *record, co
         /* SLP_TYP, bits 10 to 12: QEMU, hw/acpi/core.c, acpi_pm1_cnt_write(). */
         switch (record->value >> 10 & 7) {
         case 0:
-                conclude_off(power);
+                conclude_off(power, machine, "guest-shutdown");
                 break;
         case 1:
                 add(power, EVIDENCE_SUSPEND);
                 break;
         case 2:
                 add(power, EVIDENCE_SUSPEND_DISK);
-                conclude_off(power);
+                conclude_off(power, machine, "guest-shutdown");
                 break;
         }
 }

@@ -26,11 +26,17 @@ bool trace_head_is_about(const struct trace_head *head, uint64_t start_time);
 /* Signals of the kernel's own that come from a terminal: ^C, a hangup.  Who sits there is the leader of the target's session. */
 bool trace_signal_is_from_terminal(const struct trace_signal *signal);
 
+/* Its process stands still from there on, until a SIGCONT: no handler of its own and no debugger has it.  (A stop that it has asked for itself is none from the host.) */
+bool trace_signal_stops(const struct trace_signal *signal);
+
 /* Its sender has sent it by ending: his child wanted that (PR_SET_PDEATHSIG), or he was the first process of its pid namespace. */
 bool trace_signal_comes_with_end(const struct trace_signal *signal);
 
+/* What was sent to another has sent `signal` in the end: whose it is `first` tells, and all else that one. */
+void trace_signal_take_over(struct trace_signal *first, const struct trace_signal *signal);
+
 /*
- * EVIDENCE_SIGNAL, with its sender where somebody sent it; of the sender all but the names of users.  Its flag: the process has sent it to itself.
+ * EVIDENCE_SIGNAL, with its sender where somebody sent it; of the sender all but the names of users.  Its flag: the process has sent it to itself, or has made the fault.
  * 0; TRACE_NO_FACT: it did nothing; -ENOMEM.  The record was checked.
  */
 int trace_signal_decode(struct evidence *ret_evidence, const struct trace_signal *signal);
@@ -49,23 +55,22 @@ int trace_hypercall_decode(struct evidence *ret_evidence, const struct trace_hyp
 
 /* EXITED or KILLED. */
 void trace_exit_decode(struct evidence *ret_evidence, const struct trace_exit *record);
-/* SIGNAL: the one that has ended it is its own, for nobody sent it. */
-void trace_own_signal_decode(struct evidence *ret_evidence, const struct trace_exit *record);
 /* OOM_KILL. */
-void trace_victim_decode(struct evidence *ret_evidence, const struct trace_head *head);
+void trace_victim_decode(struct evidence *ret_evidence, const struct trace_victim *record);
 
 /* What is known of a VM that says what its ports do. */
 struct trace_machine {
         bool is_pc;     /* QEMU's pc or q35 */
         bool no_reboot; /* a reset ends it */
+        bool no_shutdown; /* what its guest ends it by holds it */
         bool speaks;    /* its monitor tells what became of it, so nothing is to be concluded here */
         bool is_child;  /* wait(2) tells whoever reports it that it was stopped */
 };
 
 /*
- * What the guest wrote, or made KVM hand to its VMM; and, where nobody else says what that did to the VM, what it did: ret_n facts, in their order,
- * at most TRACE_POWER_FACTS.
+ * What the guest wrote, or made KVM hand to its VMM; and, where nobody else says what that did to the VM, what it did, or (SHUTDOWN, SUSPEND_DISK)
+ * tried: ret_n facts, in their order, at most TRACE_POWER_FACTS.
  */
-enum { TRACE_POWER_FACTS = 3 };
+enum { TRACE_POWER_FACTS = 5 };
 void trace_power_decode(struct evidence ret_evidence[static TRACE_POWER_FACTS], size_t *ret_n, const struct trace_head *head,
                         const struct trace_machine *machine);

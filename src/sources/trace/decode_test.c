@@ -1,4 +1,4 @@
-/* The laws of the decoder, on records that are whole, torn, forged, late and out of order. */
+/* The laws of the decoder, on records that are whole, torn, and forged.  (Late: trace_laws_test.c; out of order: the judge's laws.) */
 #include "sources/trace/decode.h"
 #include "basics/cleanup.h"
 
@@ -81,6 +81,31 @@ static void a_sender_who_was_gone_is_a_pid_and_no_more(void **state) {
         assert_string_equal(e.actor->cgroup, "");
         assert_int_equal(e.actor->confidence, CONFIDENCE_CERTAIN);
         evidence_deinit(&e);
+}
+
+/* As /proc tells it, in ticks: then nobody knows which was first. */
+static void a_sender_who_began_in_the_tick_of_the_signal_is_likely(void **state) {
+        static const struct {
+                uint64_t start_ns, at_ns;
+                enum confidence confidence;
+        } cases[] = {
+                { 3 * TRACE_TICK_NS, 3 * TRACE_TICK_NS, CONFIDENCE_LIKELY },
+                { 3 * TRACE_TICK_NS, 4 * TRACE_TICK_NS - 1, CONFIDENCE_LIKELY },
+                { 3 * TRACE_TICK_NS, 4 * TRACE_TICK_NS, CONFIDENCE_CERTAIN },
+                { 3 * TRACE_TICK_NS + 1, 3 * TRACE_TICK_NS + 2, CONFIDENCE_CERTAIN },
+                { 1, 2, CONFIDENCE_CERTAIN },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                struct trace_signal signal = a_kill();
+                struct evidence e;
+
+                signal.sender.process.start_ns = cases[i].start_ns;
+                signal.head.at_ns = cases[i].at_ns;
+                assert_int_equal(trace_signal_decode(&e, &signal), 0);
+                assert_int_equal(e.actor->confidence, cases[i].confidence);
+                evidence_deinit(&e);
+        }
 }
 
 static void a_senders_secrets_are_masked_and_his_words_made_harmless(void **state) {
@@ -166,23 +191,84 @@ static void a_signal_that_was_ignored_did_nothing_but_to_continue(void **state) 
 }
 
 static void a_stop_and_its_end_are_told_once_each(void **state) {
+        static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
         struct trace_signal signal = a_kill();
         bool is_stopped = false;
         struct evidence e;
 
         signal.signal = SIGCONT;
         assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+        signal.is_default = 1;
+        for (size_t i = 0; i < N_ELEMENTS(stops); i++) {
+                signal.signal = stops[i];
+                assert_true(trace_stop_decode(&e, &signal, &is_stopped));
+                assert_int_equal(e.kind, EVIDENCE_STOPPED);
+                assert_int_equal(e.number, stops[i]);
+                assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+                signal.signal = SIGCONT;
+                assert_true(trace_stop_decode(&e, &signal, &is_stopped));
+                assert_int_equal(e.kind, EVIDENCE_CONTINUED);
+                assert_false(is_stopped);
+        }
+}
+
+static void what_stops_nobody_is_no_stop(void **state) {
+        struct trace_signal signal = a_kill();
+        bool is_stopped = false;
+        struct evidence e;
+
+        /* It has a handler for it. */
         signal.signal = SIGTSTP;
         assert_false(trace_stop_decode(&e, &signal, &is_stopped));
-        signal.signal = SIGSTOP;
-        assert_true(trace_stop_decode(&e, &signal, &is_stopped));
-        assert_int_equal(e.kind, EVIDENCE_STOPPED);
-        assert_string_equal(e.word, "SIGSTOP");
+        /* A debugger comes. */
+        signal.signal = SIGSTOP, signal.is_default = 1, signal.code = SI_KERNEL;
         assert_false(trace_stop_decode(&e, &signal, &is_stopped));
-        signal.signal = SIGCONT;
+        /* ^Z, and a read in the background: as the kernel says them. */
+        signal.signal = SIGTSTP;
         assert_true(trace_stop_decode(&e, &signal, &is_stopped));
-        assert_int_equal(e.kind, EVIDENCE_CONTINUED);
-        assert_false(is_stopped);
+        is_stopped = false;
+        signal.signal = SIGTTIN, signal.sender.process.tgid = signal.head.tgid;
+        assert_true(trace_stop_decode(&e, &signal, &is_stopped));
+        /* It wanted that itself. */
+        is_stopped = false;
+        signal.signal = SIGSTOP, signal.code = SI_USER;
+        assert_false(trace_stop_decode(&e, &signal, &is_stopped));
+}
+
+/* Whoever runs at that instant. */
+static void a_timers_signal_is_its_processs_own(void **state) {
+        static const int timers[] = { SIGALRM, SIGVTALRM, SIGPROF };
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        for (size_t i = 0; i < N_ELEMENTS(timers); i++) {
+                signal.signal = timers[i], signal.code = SI_KERNEL;
+                assert_int_equal(trace_signal_decode(&e, &signal), 0);
+                assert_int_equal(e.flag, TRISTATE_TRUE);
+                assert_null(e.actor);
+                signal.code = SI_USER;
+                assert_int_equal(trace_signal_decode(&e, &signal), 0);
+                assert_int_equal(e.actor->pid, 990);
+                evidence_deinit(&e);
+        }
+}
+
+static void what_the_kernel_raises_for_whoever_runs_is_his_own_if_it_is_a_fault(void **state) {
+        struct trace_signal signal = a_kill();
+        struct evidence e;
+
+        signal.sender.process.tgid = signal.head.tgid;
+        signal.signal = SIGSEGV, signal.code = SEGV_MAPERR;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.flag, TRISTATE_TRUE);
+        signal.code = SI_KERNEL; /* a general protection fault */
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.flag, TRISTATE_TRUE);
+        /* RLIMIT_CPU. */
+        signal.signal = SIGXCPU;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_int_equal(e.flag, TRISTATE_NULL);
+        assert_null(e.actor);
 }
 
 /* libxl destroys a domain in a child that it forks: that one's words are its parent's still. */
@@ -328,6 +414,12 @@ static void a_path_of_the_longest_names_fits(void **state) {
         assert_int_equal(trace_record_check(&signal, sizeof(signal)), 0);
         assert_int_equal(trace_signal_decode(&e, &signal), 0);
         assert_memory_equal(e.actor->exe, ".../ppp", 7);
+        assert_string_equal(e.actor->exe + strlen(e.actor->exe) - 3, "...");
+        evidence_deinit(&e);
+        signal.sender.n_cgroup = 1;
+        assert_int_equal(trace_signal_decode(&e, &signal), 0);
+        assert_memory_equal(e.actor->cgroup, "/ccc", 4);
+        assert_string_equal(e.actor->cgroup + TRACE_CGROUP_NAME - 1, "c...");
         evidence_deinit(&e);
 }
 
@@ -339,6 +431,29 @@ static void a_recycled_pid_is_another(void **state) {
         assert_false(trace_head_is_about(&head, 123455));
         assert_false(trace_head_is_about(&head, 123457));
         assert_false(trace_head_is_about(&head, 0));
+}
+
+static void a_victim_is_known_with_its_cgroup_where_that_is(void **state) {
+        struct trace_victim record = { .head = HEAD(TRACE_RECORD_VICTIM), .has_cgroup = 1, .n_cgroup = 2, .cgroup = { "vm\n1", "machine.slice" } };
+        struct evidence e;
+
+        for (size_t n = 0; n < sizeof(record); n++)
+                assert_int_equal(trace_record_check(&record, n), -EBADMSG);
+        assert_int_equal(trace_record_check(&record, sizeof(record)), 0);
+        trace_victim_decode(&e, &record);
+        assert_int_equal(e.kind, EVIDENCE_OOM_KILL);
+        assert_int_equal(e.number, 1);
+        assert_string_equal(e.text, "/machine.slice/vm?1");
+        record.n_cgroup = 0;
+        trace_victim_decode(&e, &record);
+        assert_string_equal(e.text, "/");
+        record.has_cgroup = 0;
+        trace_victim_decode(&e, &record);
+        assert_string_equal(e.text, "");
+        record.n_cgroup = TRACE_CGROUP_NAMES + 1;
+        assert_int_equal(trace_record_check(&record, sizeof(record)), -EBADMSG);
+        record.n_cgroup = 1, memset(record.cgroup[0], 'x', TRACE_CGROUP_NAME);
+        assert_int_equal(trace_record_check(&record, sizeof(record)), -EBADMSG);
 }
 
 static void an_end_is_what_wait_would_say(void **state) {
@@ -397,6 +512,21 @@ static void the_sleep_type_says_which_sleep_it_is(void **state) {
                 assert_int_equal(write_port(facts, 0x604, 2, 0x2001 | type << 10, pc), 1);
 }
 
+static void one_that_would_end_is_held_by_no_shutdown(void **state) {
+        const struct trace_machine held = { .is_pc = true, .no_reboot = true, .no_shutdown = true };
+        struct evidence facts[TRACE_POWER_FACTS];
+
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(i ? write_port(facts, 0x64, 1, 0xfe, held) : write_port(facts, 0x604, 2, 0x2001, held), 4);
+                assert_int_equal(facts[1].kind, EVIDENCE_SHUTDOWN);
+                assert_string_equal(facts[1].word, i ? "guest-reset" : "guest-shutdown");
+                assert_int_equal(facts[2].kind, EVIDENCE_STOP);
+                assert_int_equal(facts[3].kind, EVIDENCE_STATUS);
+                assert_string_equal(facts[3].word, "shutdown");
+        }
+        assert_int_equal(write_port(facts, 0xb004, 2, 0x2801, held), TRACE_POWER_FACTS);
+}
+
 static void an_unknown_machine_and_one_that_speaks_are_concluded_nothing_of(void **state) {
         struct evidence facts[TRACE_POWER_FACTS];
 
@@ -404,6 +534,38 @@ static void an_unknown_machine_and_one_that_speaks_are_concluded_nothing_of(void
         assert_int_equal(facts[0].flag, TRISTATE_NULL);
         assert_int_equal(write_port(facts, 0x64, 1, 0xfe, (struct trace_machine){ .is_pc = true, .speaks = true }), 1);
         assert_int_equal(facts[0].flag, TRISTATE_TRUE);
+}
+
+static void decode_exit(struct evidence *facts, size_t *ret_n, uint32_t reason, struct trace_machine machine) {
+        struct trace_kvm_exit record = { .head = HEAD(TRACE_RECORD_KVM_EXIT), .reason = reason };
+
+        assert_int_equal(trace_record_check(&record, sizeof(record)), 0);
+        trace_power_decode(facts, ret_n, &record.head, &machine);
+        assert_int_equal(facts[0].kind, EVIDENCE_KVM_EXIT);
+}
+
+/* KVM_EXIT_SHUTDOWN; KVM_EXIT_SYSTEM_EVENT, of which the tracepoint does not say whether it is an end, a reset or a crash. */
+static void a_fault_resets_a_known_machine_and_of_a_system_event_nothing_is_concluded(void **state) {
+        const struct trace_machine pc = { .is_pc = true }, speaks = { .is_pc = true, .speaks = true }, unknown = { 0 };
+        struct evidence facts[TRACE_POWER_FACTS];
+        size_t n;
+
+        decode_exit(facts, &n, 8, pc);
+        assert_int_equal(n, 2);
+        assert_string_equal(facts[0].word, "shutdown");
+        assert_int_equal(facts[1].kind, EVIDENCE_RESET);
+        decode_exit(facts, &n, 8, speaks);
+        assert_int_equal(n, 1);
+        decode_exit(facts, &n, 8, unknown);
+        assert_int_equal(n, 1);
+        assert_int_equal(facts[0].flag, TRISTATE_NULL);
+        decode_exit(facts, &n, 24, pc);
+        assert_int_equal(n, 1);
+        assert_string_equal(facts[0].word, "system-event");
+        assert_int_equal(facts[0].flag, TRISTATE_TRUE);
+        decode_exit(facts, &n, 24, unknown);
+        assert_int_equal(n, 1);
+        assert_int_equal(facts[0].flag, TRISTATE_NULL);
 }
 
 /* xorshift: the same bytes every time. */
@@ -459,12 +621,16 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_sender_is_known_with_all_that_the_kernel_saw),
                 cmocka_unit_test(a_sender_who_was_gone_is_a_pid_and_no_more),
+                cmocka_unit_test(a_sender_who_began_in_the_tick_of_the_signal_is_likely),
                 cmocka_unit_test(a_senders_secrets_are_masked_and_his_words_made_harmless),
                 cmocka_unit_test(the_kernels_own_kill_has_no_sender),
                 cmocka_unit_test(whoever_runs_when_the_kernel_signals_is_no_sender),
                 cmocka_unit_test(a_terminals_signal_is_its_sessions_leaders),
                 cmocka_unit_test(a_signal_that_was_ignored_did_nothing_but_to_continue),
                 cmocka_unit_test(a_stop_and_its_end_are_told_once_each),
+                cmocka_unit_test(what_stops_nobody_is_no_stop),
+                cmocka_unit_test(a_timers_signal_is_its_processs_own),
+                cmocka_unit_test(what_the_kernel_raises_for_whoever_runs_is_his_own_if_it_is_a_fault),
                 cmocka_unit_test(a_hypercall_is_known_with_who_made_it),
                 cmocka_unit_test(an_interface_that_is_not_known_is_not_read),
                 cmocka_unit_test(a_hypercall_of_vmpowers_own_helper_is_known_by_its_program),
@@ -473,10 +639,13 @@ int main(void) {
                 cmocka_unit_test(a_record_that_points_beyond_itself_is_refused),
                 cmocka_unit_test(a_path_of_the_longest_names_fits),
                 cmocka_unit_test(a_recycled_pid_is_another),
+                cmocka_unit_test(a_victim_is_known_with_its_cgroup_where_that_is),
                 cmocka_unit_test(an_end_is_what_wait_would_say),
                 cmocka_unit_test(a_known_machine_without_a_monitor_was_reset_by_the_write),
                 cmocka_unit_test(the_sleep_type_says_which_sleep_it_is),
+                cmocka_unit_test(one_that_would_end_is_held_by_no_shutdown),
                 cmocka_unit_test(an_unknown_machine_and_one_that_speaks_are_concluded_nothing_of),
+                cmocka_unit_test(a_fault_resets_a_known_machine_and_of_a_system_event_nothing_is_concluded),
                 cmocka_unit_test(whatever_bytes_come_what_is_taken_is_bounded),
         };
 

@@ -2,10 +2,12 @@
 #include "sources/trace/hypercall_try.h"
 #include "basics/cleanup.h"
 #include "sources/proc.h"
+#include "sources/trace/trace_programs.h"
 #include "sources/xen_dom0.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -142,6 +145,12 @@ static void become_dom0(const char *device) {
 static int leave_dom0(void **state) {
         unlink(xen_dom0_capabilities);
         xen_dom0_capabilities = "/proc/xen/capabilities";
+        trace_programs_refuse_ioctl = false;
+        return 0;
+}
+
+static int refuse_ioctl(void **state) {
+        trace_programs_refuse_ioctl = true;
         return 0;
 }
 
@@ -151,6 +160,8 @@ static struct heard *hear_dom0(const char *device) {
         become_dom0(device);
         heard = hear(NULL);
         assert_null(trace_source_lacks(heard->source, TRACE_HYPERCALLS));
+        /* Some kernels refuse it themselves. */
+        assert_true(trace_source_is_at_each_call(heard->source) || !trace_programs_refuse_ioctl);
         return heard;
 }
 
@@ -313,6 +324,34 @@ static void that_some_were_lost_is_told_once(void **state) {
         heard_free(heard);
 }
 
+/* -1: it cannot be read here. */
+static int count_system_calls(void) {
+        struct perf_event_attr attributes = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attributes) };
+        char text[32] = "";
+
+        if (proc_read("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", text, sizeof(text)) <= 0)
+                return -1;
+        attributes.config = strtoul(text, NULL, 10);
+        return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static void a_perf_reader_sees_every_system_call(void **state) {
+        struct heard *heard = hear_dom0(STAND_IN);
+        int fd = count_system_calls();
+        uint64_t before, after;
+
+        if (fd >= 0) {
+                assert_int_equal(read(fd, &before, sizeof(before)), sizeof(before));
+                for (int i = 0; i < 1000; i++)
+                        syscall(SYS_getppid);
+                assert_int_equal(ask_domctl(STAND_IN, 2, XEN_4_17, 5), -ENOTTY);
+                assert_int_equal(read(fd, &after, sizeof(after)), sizeof(after));
+                assert_in_range(after - before, 1000, 1100);
+                close(fd);
+        }
+        heard_free(heard);
+}
+
 static void who_is_no_dom0_hears_of_no_hypercall(void **state) {
         struct heard *heard;
 
@@ -350,17 +389,22 @@ static const char *find_excuse(void) {
         return geteuid() ? "only root may use the kernel's tracepoints" : NULL;
 }
 
+/* By the program at each ioctl, and by the one at each system call, as where the kernel refuses the other. */
+#define BOTH(test)                                                                                                       \
+        { #test, test, NULL, leave_dom0, NULL }, { #test "_at_each_system_call", test, refuse_ioctl, leave_dom0, NULL }
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test_teardown(who_tells_xen_to_destroy_a_domain_is_seen, leave_dom0),
-                cmocka_unit_test_teardown(each_command_is_told_with_its_domain_and_no_other_is, leave_dom0),
-                cmocka_unit_test_teardown(what_xen_does_not_hear_is_not_told, leave_dom0),
-                cmocka_unit_test_teardown(a_device_models_restricted_file_is_not_heard, leave_dom0),
-                cmocka_unit_test_teardown(a_version_of_the_interface_that_is_not_known_is_said_once, leave_dom0),
-                cmocka_unit_test_teardown(what_xen_was_told_while_nobody_read_is_heard_by_the_next, leave_dom0),
-                cmocka_unit_test_teardown(that_some_were_lost_is_told_once, leave_dom0),
-                cmocka_unit_test_teardown(who_is_no_dom0_hears_of_no_hypercall, leave_dom0),
-                cmocka_unit_test_teardown(what_is_tried_is_told_as_it_was_answered, leave_dom0),
+                BOTH(who_tells_xen_to_destroy_a_domain_is_seen),
+                BOTH(each_command_is_told_with_its_domain_and_no_other_is),
+                BOTH(what_xen_does_not_hear_is_not_told),
+                BOTH(a_device_models_restricted_file_is_not_heard),
+                BOTH(a_version_of_the_interface_that_is_not_known_is_said_once),
+                BOTH(what_xen_was_told_while_nobody_read_is_heard_by_the_next),
+                BOTH(that_some_were_lost_is_told_once),
+                BOTH(a_perf_reader_sees_every_system_call),
+                BOTH(who_is_no_dom0_hears_of_no_hypercall),
+                BOTH(what_is_tried_is_told_as_it_was_answered),
         };
 
         if (find_excuse()) {

@@ -1,5 +1,5 @@
 /*
- * Kernel: what trace.bpf.c reads of the kernel's own structures, and nothing else of them.
+ * Kernel: what trace.bpf.c reads of the kernel's own structures, and nothing else of them; and the kernel's numbers that it goes by.
  *
  * Not copied from any build machine's kernel: only the members' names and types count.  Where they are is found when the programs are
  * loaded, from the running kernel's own type information (CO-RE; BTF).
@@ -7,6 +7,29 @@
 #pragma once
 
 #ifdef __bpf__
+
+/* include/uapi/linux/bpf.h */
+enum {
+        BPF_MAP_TYPE_HASH = 1,
+        BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+        BPF_MAP_TYPE_LRU_HASH = 9,
+        BPF_MAP_TYPE_RINGBUF = 27,
+};
+#define BPF_ANY 0
+
+#define SI_KERNEL   0x80
+#define SIGKILL     9
+#define SIGCONT     18
+#define SIGSTOP     19
+#define SIGNALS     64 /* _NSIG */
+enum { TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_LOSE_INFO = 4 }; /* include/trace/events/signal.h */
+#define PF_EXITING  0x00000004
+#define PF_KTHREAD  0x00200000
+#define SIGNAL_GROUP_EXIT 4
+#define KVM_EXIT_SHUTDOWN     8
+#define KVM_EXIT_SYSTEM_EVENT 24
+#define PID_TYPE_PGID 2
+#define PID_TYPE_SID 3
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -72,7 +95,17 @@ struct cgroup {
         struct kernfs_node *kn;
 };
 
+struct cgroup_subsys_state {
+        struct cgroup *cgroup;
+};
+
+/* What number it has the kernel's configuration says. */
+enum cgroup_subsys_id {
+        memory_cgrp_id,
+};
+
 struct css_set {
+        struct cgroup_subsys_state *subsys[1]; /* as many as there are */
         struct cgroup *dfl_cgrp;
 };
 
@@ -103,6 +136,18 @@ struct signal_struct {
         struct pid *pids[4]; /* enum pid_type */
 };
 
+struct sigaction {
+        void *sa_handler;
+};
+
+struct k_sigaction {
+        struct sigaction sa;
+};
+
+struct sighand_struct {
+        struct k_sigaction action[64];
+};
+
 typedef struct {
         unsigned int val;
 } kuid_t;
@@ -112,13 +157,14 @@ struct cred {
 };
 
 struct task_struct {
-        unsigned int flags;
+        unsigned int flags, ptrace;
         int pid, tgid, exit_code;
         char comm[16];
         uint64_t start_boottime;
         struct task_struct *real_parent, *group_leader;
         struct pid *thread_pid;
         struct signal_struct *signal;
+        struct sighand_struct *sighand;
         const struct cred *cred;
         struct mm_struct *mm;
         struct files_struct *files;

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * The same as the programs take (trace.bpf.c), in the kernel's words: Documentation/trace/events.rst, 5.1.  Of signals only those that arrive
@@ -48,8 +49,21 @@ const char *perf_point_name(enum perf_point point) {
 }
 
 /* Where tracefs is: at a place of its own, or where it was before Linux 4.1. */
+static const char *const roots[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+
+bool perf_points_have_tracefs(void) {
+        bool found = false;
+
+        for (size_t i = 0; i < N_ELEMENTS(roots); i++) {
+                char path[128];
+
+                snprintf(path, sizeof(path), "%s/events", roots[i]);
+                found = found || !access(path, F_OK);
+        }
+        return found;
+}
+
 static int read_format(struct tracepoint_format *ret_format, enum perf_point point) {
-        static const char *const roots[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
         cleanup(freep) char *text = malloc(TRACEPOINT_TEXT_MAX);
         ssize_t n = -ENOENT;
 

@@ -43,6 +43,9 @@ struct perf_points {
 enum trace_part perf_point_part(enum perf_point point);
 const char *perf_point_name(enum perf_point point);
 
+/* Is tracefs where it is looked for? */
+bool perf_points_have_tracefs(void);
+
 /*
  * Read what can be had of their formats.  What cannot is not wanted, and said in `lacks`.  0; -errno: none can, and why the first of them could not (-ENOENT:
  * there is no such tracepoint, or no tracefs).

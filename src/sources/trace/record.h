@@ -30,7 +30,7 @@ enum {
 
 enum trace_record_kind {
         TRACE_RECORD_SIGNAL = 1, /* struct trace_signal */
-        TRACE_RECORD_VICTIM,     /* the OOM killer's mark: the head alone */
+        TRACE_RECORD_VICTIM,     /* struct trace_victim */
         TRACE_RECORD_EXIT,       /* struct trace_exit */
         TRACE_RECORD_PORT,       /* struct trace_port */
         TRACE_RECORD_KVM_EXIT,   /* struct trace_kvm_exit */
@@ -79,9 +79,17 @@ struct trace_signal {
         int32_t signal;
         int32_t code; /* of its siginfo: SI_USER, SI_KERNEL … */
         int32_t result; /* enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending … */
-        uint32_t padding;
+        uint32_t is_default; /* there was no handler for it; 0, too: that is not known */
         struct trace_process leader; /* of the target's session: whose terminal it has */
         struct trace_sender sender;
+};
+
+/* The OOM killer's mark. */
+struct trace_victim {
+        struct trace_head head;
+        uint32_t has_cgroup; /* 0: that is not known */
+        uint32_t n_cgroup;
+        char cgroup[TRACE_CGROUP_NAMES][TRACE_CGROUP_NAME]; /* the one that its memory is counted in, the innermost name first */
 };
 
 struct trace_exit {

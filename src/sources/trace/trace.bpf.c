@@ -21,31 +21,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-/* include/uapi/linux/bpf.h */
-enum {
-        BPF_MAP_TYPE_HASH = 1,
-        BPF_MAP_TYPE_PERCPU_ARRAY = 6,
-        BPF_MAP_TYPE_LRU_HASH = 9,
-        BPF_MAP_TYPE_RINGBUF = 27,
-};
-#define BPF_ANY 0
-
-#define SI_KERNEL   0x80
-#define SIGKILL     9
-#define SIGCONT     18
-#define TRACE_SIGNAL_IGNORED 1 /* include/trace/events/signal.h */
-#define PF_EXITING  0x00000004
-#define PF_KTHREAD  0x00200000
-#define SIGNAL_GROUP_EXIT 4
-#define KVM_EXIT_SHUTDOWN     8
-#define KVM_EXIT_SYSTEM_EVENT 24
-#define PID_TYPE_SID 3
-
 /* The reader's pid namespace; 0: it is the first one, which counts as the kernel does. */
 const volatile uint32_t pid_namespace;
 
-/* The reader has one VM, from its birth. */
-const volatile bool forgets_others;
+/* The reader, if all its VMs are its own children; 0: they are anybody's. */
+const volatile uint32_t parent;
 
 /* The device by which programs tell Xen what to do, as the kernel writes its number; 0: there is none. */
 const volatile uint32_t privcmd;
@@ -199,8 +179,8 @@ static __always_inline void take_path(struct trace_sender *sender, struct mm_str
         }
 }
 
-static __always_inline void take_cgroup(struct trace_sender *sender, struct task_struct *task) {
-        struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+static __always_inline uint32_t take_names(char (*names)[TRACE_CGROUP_NAME], struct kernfs_node *node) {
+        uint32_t n = 0;
 
         for (int i = 0; i < TRACE_CGROUP_NAMES; i++) {
                 struct kernfs_node *parent;
@@ -213,10 +193,15 @@ static __always_inline void take_cgroup(struct trace_sender *sender, struct task
                         parent = BPF_CORE_READ(node, parent);
                 if (!parent)
                         break;
-                bpf_probe_read_kernel_str(sender->cgroup[i], TRACE_CGROUP_NAME, BPF_CORE_READ(node, name));
-                sender->n_cgroup = i + 1;
+                bpf_probe_read_kernel_str(names[i], TRACE_CGROUP_NAME, BPF_CORE_READ(node, name));
+                n = i + 1;
                 node = parent;
         }
+        return n;
+}
+
+static __always_inline void take_cgroup(struct trace_sender *sender, struct task_struct *task) {
+        sender->n_cgroup = take_names(sender->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
 }
 
 static __always_inline void take_parents(struct trace_sender *sender, struct task_struct *task) {
@@ -288,12 +273,55 @@ static __always_inline void take_leader(struct trace_signal *record, struct task
 
 /* --- signals ----------------------------------------------------------------------------------------------------- */
 
-#define BIT(signal) (1ULL << (signal))
-#define FATAL                                                                                                          \
-        (BIT(1) /* HUP */ | BIT(2) /* INT */ | BIT(3) /* QUIT */ | BIT(4) /* ILL */ | BIT(5) /* TRAP */ | BIT(6) /* ABRT */ | \
-         BIT(7) /* BUS */ | BIT(8) /* FPE */ | BIT(9) /* KILL */ | BIT(11) /* SEGV */ | BIT(13) /* PIPE */ | BIT(15) /* TERM */ | \
-         BIT(24) /* XCPU */ | BIT(25) /* XFSZ */ | BIT(31) /* SYS */)
+#define BIT(signal) (1ULL << ((signal) & 63)) /* the last of all, 64, goes by 0 */
+#define ASKS                                                                                                           \
+        (BIT(1) /* HUP */ | BIT(2) /* INT */ | BIT(3) /* QUIT */ | BIT(9) /* KILL */ | BIT(15) /* TERM */)
 #define PAUSES (BIT(18) /* CONT */ | BIT(19) /* STOP */ | BIT(20) /* TSTP */ | BIT(21) /* TTIN */ | BIT(22) /* TTOU */)
+#define HARMLESS (BIT(17) /* CHLD */ | BIT(23) /* URG */ | BIT(28) /* WINCH */) /* whoever has no handler for it ignores it */
+#define ENDS (~(PAUSES | HARMLESS))
+
+/* signal(7): who has no handler for a signal, and does not ignore it, is ended by all but HARMLESS and PAUSES. */
+static __always_inline bool has_default_action(struct task_struct *task, int signal) {
+        char *actions = (char *)BPF_CORE_READ(task, sighand) + bpf_core_field_offset(struct sighand_struct, action);
+        void *handler = 0;
+
+        return !bpf_probe_read_kernel(&handler, sizeof(handler), actions + (signal - 1) * bpf_core_type_size(struct k_sigaction) +
+                                                                         bpf_core_field_offset(struct k_sigaction, sa.sa_handler)) &&
+               !handler;
+}
+
+static __always_inline struct pid *group_of(struct task_struct *task) {
+        return BPF_CORE_READ(task, signal, pids[PID_TYPE_PGID]);
+}
+
+/* A process group that no parent in its session cares for is not stopped by its terminal's signals (POSIX: orphaned; kernel/exit.c, will_become_orphaned_pgrp()). */
+static __always_inline bool is_orphaned(struct task_struct *target) {
+        struct task_struct *at = BPF_CORE_READ(target, group_leader);
+
+        for (int i = 0; i < TRACE_PARENTS; i++) {
+                struct task_struct *parent = BPF_CORE_READ(at, real_parent, group_leader);
+
+                if (!parent || parent == at || session_of(parent) != session_of(target))
+                        break;
+                if (group_of(parent) != group_of(target))
+                        return false;
+                at = parent;
+        }
+        return true;
+}
+
+/* A debugger has it first, which stops threads in this way all the time; or there is no shell to continue it. */
+static __always_inline bool may_be_stopped(struct task_struct *target, int signal) {
+        return !BPF_CORE_READ(target, ptrace) && (signal == SIGSTOP || !is_orphaned(target));
+}
+
+/* It changes nothing: it is ignored, waits already, or found no room.  (Who was stopped goes on by a SIGCONT, all the same.) */
+static __always_inline bool is_lost_on(struct task_struct *target, int signal, int result) {
+        if (signal == SIGCONT)
+                return false;
+        return (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO) ||
+               ((BIT(signal) & PAUSES) && !may_be_stopped(target, signal));
+}
 
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_struct *target, int group, int result) {
@@ -301,30 +329,32 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
         struct trace_watched *about;
         struct trace_signal *record;
         uint32_t tgid, zero = 0;
-        bool is_own;
+        uint64_t special = 0;
+        bool is_default;
         int code;
 
-        if (signal < 1 || signal > 31 || !(BIT(signal) & (FATAL | PAUSES)))
+        if (signal < 1 || signal > SIGNALS || (BIT(signal) & HARMLESS) || is_lost_on(target, signal, result))
                 return 0;
-        /* SEND_SIG_NOINFO is 0, SEND_SIG_PRIV is 1: kernel/signal.c makes SI_USER and SI_KERNEL of them. */
-        if ((unsigned long)info <= 1)
-                code = (unsigned long)info ? SI_KERNEL : 0;
+        /*
+         * SEND_SIG_NOINFO is 0, SEND_SIG_PRIV is 1: kernel/signal.c makes SI_USER and SI_KERNEL of them.  Taken as a number, for the verifier takes out what asks
+         * a typed argument whether it is NULL.
+         */
+        bpf_probe_read_kernel(&special, sizeof(special), &ctx[1]);
+        if (special <= 1)
+                code = special ? SI_KERNEL : 0;
         else
                 code = BPF_CORE_READ(info, si_code);
-        /* What a process raises itself has no sender; but the kernel's own kill is seen as its victim's. */
-        is_own = BPF_CORE_READ(sender, tgid) == BPF_CORE_READ(target, tgid);
-        if (is_own && signal != SIGKILL)
-                return 0;
-        /* It is ignored: that ends nobody.  (Who was stopped goes on, all the same.) */
-        if (result == TRACE_SIGNAL_IGNORED && signal != SIGCONT)
+        is_default = has_default_action(target, signal);
+        /* What a process raises itself, or has the kernel raise, tells something if it acts on it; and the kernel's own kill is seen as its victim's. */
+        if (BPF_CORE_READ(sender, tgid) == BPF_CORE_READ(target, tgid) && !is_default)
                 return 0;
         tgid = tgid_of(target);
         if (!tgid)
                 return 0;
         about = find_watched(tgid);
-        if (!about && (forgets_others || !(BIT(signal) & FATAL)))
+        if (!about && (!(BIT(signal) & (is_default ? ENDS : ASKS)) || (parent && tgid_of(BPF_CORE_READ(target, real_parent)) != parent)))
                 return 0;
-        if (about && signal != SIGKILL && !is_within(about, BIT(signal) & FATAL))
+        if (about && signal != SIGKILL && !is_within(about, BIT(signal) & ENDS))
                 return 0;
         record = bpf_map_lookup_elem(&scratch, &zero);
         if (!record)
@@ -333,6 +363,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
         record->signal = signal;
         record->code = code;
         record->result = result;
+        record->is_default = is_default;
         take_sender(&record->sender, sender);
         take_leader(record, target);
         if (about)
@@ -344,37 +375,61 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
 
 /* --- ends -------------------------------------------------------------------------------------------------------- */
 
+/* Larger than a program's stack. */
+static __always_inline struct trace_victim *reserve_victim(struct trace_watched *about) {
+        struct trace_victim *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+
+        if (!record)
+                __sync_fetch_and_add(&about->n_lost, 1);
+        return record;
+}
+
+/* In either version; as the kernel's log names it (task_memcg). */
+static __always_inline void take_memory_cgroup(struct trace_victim *record, struct task_struct *task) {
+        char *set = (char *)BPF_CORE_READ(task, cgroups);
+        struct cgroup_subsys_state *memory = 0;
+
+        record->has_cgroup = record->n_cgroup = 0;
+        if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) ||
+            bpf_probe_read_kernel(&memory, sizeof(memory), set + bpf_core_field_offset(struct css_set, subsys) +
+                                                                   bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(memory)) ||
+            !memory)
+                return;
+        record->has_cgroup = 1;
+        record->n_cgroup = take_names(record->cgroup, BPF_CORE_READ(memory, cgroup, kn));
+}
+
 /* Its argument has changed with the kernels (a task; a task and its uid); the victim is the task, always. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_victim, struct task_struct *victim) {
-        struct trace_head head = {};
-        struct trace_watched *about;
         uint32_t tgid = tgid_of(victim);
+        struct trace_watched *about = tgid ? find_watched(tgid) : 0;
+        struct trace_victim *record = about ? reserve_victim(about) : 0;
 
-        about = tgid ? find_watched(tgid) : 0;
-        if (!about)
+        if (!record)
                 return 0;
-        begin(&head, TRACE_RECORD_VICTIM, tgid, victim);
-        send(about, &head, sizeof(head));
+        begin(&record->head, TRACE_RECORD_VICTIM, tgid, victim);
+        take_memory_cgroup(record, victim);
+        bpf_ringbuf_submit(record, 0);
         return 0;
 }
 
 /* Before Linux 6.8 (and before the stable releases that took its form over) it had no more than the victim's pid, as the kernel counts. */
 SEC("tp_btf/mark_victim")
 int BPF_PROG(on_victim_pid, int pid) {
-        struct trace_head head = {};
-        struct trace_watched *about;
         uint32_t tgid = pid;
+        struct trace_watched *about = pid_namespace ? 0 : find_watched(tgid);
+        struct trace_victim *record = about ? reserve_victim(about) : 0;
 
-        about = pid_namespace ? 0 : find_watched(tgid);
-        if (!about)
+        if (!record)
                 return 0;
-        head.kind = TRACE_RECORD_VICTIM;
-        head.tgid = tgid;
-        head.start_ns = about->start_ns;
-        head.at_ns = bpf_ktime_get_boot_ns();
-        head.number = __sync_fetch_and_add(&n_records, 1) + 1;
-        send(about, &head, sizeof(head));
+        record->head.kind = TRACE_RECORD_VICTIM;
+        record->head.tgid = tgid;
+        record->head.start_ns = about->start_ns;
+        record->head.at_ns = bpf_ktime_get_boot_ns();
+        record->head.number = __sync_fetch_and_add(&n_records, 1) + 1;
+        record->has_cgroup = record->n_cgroup = 0;
+        bpf_ringbuf_submit(record, 0);
         return 0;
 }
 
@@ -403,14 +458,20 @@ int BPF_PROG(on_exit, struct task_struct *task) {
 
 /* --- births ------------------------------------------------------------------------------------------------------ */
 
-/* By what it was started as: a QEMU may be called "qemu-system-x86_64", "qemu-kvm", "kvm".  The reader looks closer. */
+/* A QEMU may be called "qemu-system-x86_64", "qemu-kvm", "kvm".  The reader looks closer. */
+static __always_inline bool may_name_qemu(const char *name) {
+        return (name[0] == 'q' && name[1] == 'e' && name[2] == 'm' && name[3] == 'u') || (name[0] == 'k' && name[1] == 'v' && name[2] == 'm');
+}
+
+/* By what it was started as, or by its program: it may have been started by a link of any name. */
 static __always_inline void take_birth(struct task_struct *task) {
         struct trace_head head = {};
-        char comm[TRACE_COMM];
+        char comm[TRACE_COMM], program[TRACE_COMM] = "";
         uint32_t tgid;
 
         bpf_core_read_str(comm, sizeof(comm), &task->comm);
-        if (!(comm[0] == 'q' && comm[1] == 'e' && comm[2] == 'm' && comm[3] == 'u') && !(comm[0] == 'k' && comm[1] == 'v' && comm[2] == 'm'))
+        bpf_probe_read_kernel_str(program, sizeof(program), BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name));
+        if (!may_name_qemu(comm) && !may_name_qemu(program))
                 return;
         tgid = tgid_of(task);
         if (!tgid)

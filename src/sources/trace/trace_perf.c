@@ -92,8 +92,9 @@ static void add_lost(struct trace_perf *perf, uint64_t n) {
         perf->n_lost = n < UINT32_MAX - perf->n_lost ? perf->n_lost + (uint32_t)n : UINT32_MAX;
 }
 
+/* What another CPU's ring gave up late may have been before that. */
 static bool is_within(struct budget *budget, unsigned n_a_second, uint64_t at_ns) {
-        if (at_ns - budget->since_ns >= SECOND_NS)
+        if (at_ns >= budget->since_ns + SECOND_NS)
                 *budget = (struct budget){ at_ns, 0 };
         return budget->n++ < n_a_second;
 }
@@ -162,12 +163,12 @@ static void take_signal(struct trace_perf *perf, const struct perf_seen *seen) {
 
 static void take_victim(struct trace_perf *perf, const struct perf_seen *seen) {
         pid_t victim = process_of(perf, seen, seen->fields[VICTIM_PID]);
-        struct trace_head head;
+        struct trace_victim record = { 0 };
 
         if (victim <= 0 || !is_watched(perf, victim))
                 return;
-        begin(perf, &head, TRACE_RECORD_VICTIM, victim, seen);
-        hand_on(perf, &head, sizeof(head));
+        begin(perf, &record.head, TRACE_RECORD_VICTIM, victim, seen);
+        hand_on(perf, &record, sizeof(record));
 }
 
 static void take_port(struct trace_perf *perf, const struct perf_seen *seen) {

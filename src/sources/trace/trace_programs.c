@@ -26,6 +26,8 @@ enum {
         TRACE_WAITING = 2,
 };
 
+bool trace_programs_refuse_ioctl;
+
 struct trace_programs {
         struct trace_way way; /* first */
         struct ring_buffer *ring;
@@ -157,7 +159,7 @@ static struct trace_bpf *open_with(const bool wanted[static _PROGRAM_N], enum tr
         if (wants_hypercalls(scope) && !xen_dom0_device(&privcmd))
                 bpf->rodata->privcmd = major(privcmd) << 20 | minor(privcmd);
         if (scope == TRACE_ONE) {
-                bpf->rodata->forgets_others = true;
+                bpf->rodata->parent = (uint32_t)getpid();
                 bpf_map__set_max_entries(bpf->maps.records, ONE_RING);
                 bpf_map__set_max_entries(bpf->maps.watched, ONE_WATCHED);
                 bpf_map__set_max_entries(bpf->maps.strangers, 1);
@@ -204,7 +206,7 @@ static void choose_hypercalls(struct trace_programs *programs, bool wanted[stati
                 snprintf(programs->way.lacks[TRACE_HYPERCALLS], TRACE_WHY_MAX, "%.100s: %s", xen_dom0_privcmd, strerror(-r));
                 return;
         }
-        wanted[ON_IOCTL] = !load_with(&bpf, alone, scope);
+        wanted[ON_IOCTL] = !trace_programs_refuse_ioctl && !load_with(&bpf, alone, scope);
         wanted[ON_SYSTEM_CALL] = !wanted[ON_IOCTL];
         trace_bpf__destroy(bpf);
 }

@@ -7,6 +7,9 @@
 
 #include "sources/trace/trace_way.h"
 
+/* Tests of what is done where a kernel takes no program at each ioctl: as if it were this one. */
+extern bool trace_programs_refuse_ioctl;
+
 /* Another process's, taken over if they are whole: then true.  `handed` is taken in any case. */
 bool trace_programs_take(struct trace_way **ret_way, struct trace_descriptors *handed, const struct trace_way_events *events);
 

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+bool trace_programs_refuse_ioctl;
+
 uint32_t trace_programs_version(void) {
         return 0;
 }

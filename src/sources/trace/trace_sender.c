@@ -9,6 +9,8 @@
 /* The parent of all kernel threads. */
 #define KTHREADD 2
 
+enum { CGROUPS_TEXT = 8192, CGROUP_PATH = 4096 };
+
 /* Was it there at that instant?  Whoever has a pid after somebody else is younger. */
 static bool was_there(const struct proc_stat *stat, uint64_t at_ns) {
         return stat->start_time <= at_ns / TRACE_TICK_NS;
@@ -52,12 +54,17 @@ static void take_path(struct trace_sender *sender, pid_t pid) {
         sender->n_path = take_names(sender->path[0], TRACE_PATH_NAMES, TRACE_PATH_NAME, path);
 }
 
-static void take_cgroup(struct trace_sender *sender, pid_t pid) {
-        char file[64], text[8192], path[4096] = "";
-        ssize_t n;
+static ssize_t read_cgroups(char ret_text[static CGROUPS_TEXT], pid_t pid) {
+        char file[64];
 
         snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
-        n = proc_read(file, text, sizeof(text));
+        return proc_read(file, ret_text, CGROUPS_TEXT);
+}
+
+static void take_cgroup(struct trace_sender *sender, pid_t pid) {
+        char text[CGROUPS_TEXT], path[CGROUP_PATH] = "";
+        ssize_t n = read_cgroups(text, pid);
+
         /* Of several hierarchies the one that the programs see; a host with cgroup v1 alone has only systemd's. */
         if (n > 0 && proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL))
                 proc_cgroup_parse(path, sizeof(path), text, (size_t)n, "name=systemd");
@@ -141,4 +148,21 @@ void trace_sender_take(struct trace_signal *record, pid_t pid, pid_t tid) {
                 take_process(sender, pid, record->head.at_ns);
         }
         take_leader(record);
+}
+
+void trace_victim_take(struct trace_victim *record) {
+        const pid_t pid = (pid_t)record->head.tgid;
+        char text[CGROUPS_TEXT], path[CGROUP_PATH];
+        ssize_t n = read_cgroups(text, pid);
+        struct proc_stat stat;
+        bool is_v1;
+
+        if (n <= 0 || proc_stat_read(&stat, pid) || !trace_head_is_about(&record->head, stat.start_time))
+                return;
+        is_v1 = !proc_cgroup_parse(path, sizeof(path), text, (size_t)n, "memory");
+        /* Of one on its way out v1 has forgotten where it was, and says the root. */
+        if (is_v1 ? !strcmp(path, "/") : proc_cgroup_parse(path, sizeof(path), text, (size_t)n, NULL) != 0)
+                return;
+        record->has_cgroup = 1;
+        record->n_cgroup = take_names(record->cgroup[0], TRACE_CGROUP_NAMES, TRACE_CGROUP_NAME, path);
 }

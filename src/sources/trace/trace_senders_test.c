@@ -57,6 +57,68 @@ static void who_is_sent_signals_without_end_takes_no_room_of_others(void **state
         heard_free(heard);
 }
 
+/* In the kernel's own seconds. */
+static void wait_for_next_second(void) {
+        uint64_t second = source_now_ns() >> 30;
+
+        while (source_now_ns() >> 30 == second)
+                usleep(1000);
+}
+
+static void send_often(pid_t pid, int signal) {
+        for (int i = 0; i < 3 * TRACE_RECORDS_A_SECOND; i++)
+                kill(pid, signal);
+}
+
+static void a_flood_hides_nothing_of_the_other_kind_nor_of_the_next_second_nor_the_sigkill(void **state) {
+        enum { SENT = 3 * 3 * TRACE_RECORDS_A_SECOND + 1 };
+        struct heard *heard = hear();
+        struct stranger stranger;
+        struct trace_watch *trace;
+        size_t n_ends = 0;
+        sigset_t queued;
+
+        sigemptyset(&queued);
+        sigaddset(&queued, SIGRTMIN);
+        sigprocmask(SIG_BLOCK, &queued, NULL);
+        start(&stranger, does_nothing);
+        sigprocmask(SIG_UNBLOCK, &queued, NULL);
+        trace = watch(heard, stranger.pid, 0);
+        send_often(stranger.pid, SIGCONT);
+        send_often(stranger.pid, SIGRTMIN);
+        wait_for_next_second();
+        send_often(stranger.pid, SIGRTMIN);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        for (size_t i = 0; i < heard->n_facts; i++)
+                n_ends += heard->facts[i].kind == EVIDENCE_SIGNAL && heard->facts[i].number == SIGRTMIN;
+        assert_true(n_ends >= 2 * TRACE_RECORDS_A_SECOND);
+        assert_int_equal(count_of(heard, EVIDENCE_SIGNAL) + count_gaps(heard), SENT);
+        assert_int_equal(heard->facts[heard->n_facts - 2].number, SIGKILL);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+static void signals_that_are_ignored_end_nobody_and_take_no_room(void **state) {
+        struct heard *heard = hear();
+        struct stranger stranger;
+        struct trace_watch *trace;
+
+        signal(SIGTERM, SIG_IGN);
+        start(&stranger, does_nothing);
+        signal(SIGTERM, SIG_DFL);
+        trace = watch(heard, stranger.pid, 0);
+        send_often(stranger.pid, SIGTERM);
+        kill(stranger.pid, SIGHUP);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        assert_int_equal(heard->n_facts, 1);
+        assert_int_equal(heard->facts[0].number, SIGHUP);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
 static void kills_itself(void) {
         kill(getpid(), SIGKILL);
 }
@@ -84,7 +146,7 @@ struct family {
         int go;
 };
 
-static void begin_family(struct family *family, bool in_namespace) {
+static void begin_family(struct family *family, bool in_namespace, int death_signal) {
         struct {
                 pid_t first, child;
         } pids;
@@ -109,7 +171,7 @@ static void begin_family(struct family *family, bool in_namespace) {
                 pids.child = fork();
                 if (!pids.child) {
                         if (!in_namespace)
-                                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                                prctl(PR_SET_PDEATHSIG, death_signal);
                         if (write(tell[1], "", 1) == 1)
                                 for (;;)
                                         pause();
@@ -138,14 +200,14 @@ static void begin_family(struct family *family, bool in_namespace) {
         }
 }
 
-static void goes_with(bool in_namespace, bool is_killed) {
+static void goes_with(bool in_namespace, bool is_killed, int signal) {
         struct heard *heard = hear();
         struct trace_watch *trace;
         struct pollfd end = { .events = POLLIN };
         struct family family;
         char via[32];
 
-        begin_family(&family, in_namespace);
+        begin_family(&family, in_namespace, signal);
         trace = watch(heard, family.child, 0);
         end.fd = (int)syscall(SYS_pidfd_open, family.child, 0);
         assert_true(end.fd >= 0);
@@ -160,13 +222,13 @@ static void goes_with(bool in_namespace, bool is_killed) {
         assert_int_equal(count_of(heard, EVIDENCE_SIGNAL), 1);
         assert_int_equal(heard->n_facts, 1);
         assert_non_null(heard->facts[0].actor);
-        assert_int_equal(heard->facts[0].number, SIGKILL);
+        assert_int_equal(heard->facts[0].number, signal);
         if (is_killed) {
                 assert_int_equal(heard->facts[0].actor->pid, getpid());
-                snprintf(via, sizeof(via), "SIGKILL to %d", family.first);
+                snprintf(via, sizeof(via), "SIG%s to %d", sigabbrev_np(signal), family.first);
         } else {
                 assert_int_equal(heard->facts[0].actor->pid, family.first);
-                snprintf(via, sizeof(via), "SIGKILL by ending");
+                snprintf(via, sizeof(via), "SIG%s by ending", sigabbrev_np(signal));
         }
         assert_string_equal(heard->facts[0].actor->via, via);
         trace_watch_free(trace);
@@ -176,19 +238,74 @@ static void goes_with(bool in_namespace, bool is_killed) {
 }
 
 static void whose_parent_ends_and_takes_it_along_is_killed_by_that_one(void **state) {
-        goes_with(false, false);
+        goes_with(false, false, SIGKILL);
 }
 
 static void whose_parent_is_killed_is_killed_by_that_killer(void **state) {
-        goes_with(false, true);
+        goes_with(false, true, SIGKILL);
+}
+
+static void a_death_signal_that_is_no_sigkill_is_of_the_same_one(void **state) {
+        static const int signals[] = { SIGHUP, SIGTERM, SIGUSR2 };
+
+        for (size_t i = 0; i < N_ELEMENTS(signals); i++) {
+                goes_with(false, false, signals[i]);
+                goes_with(false, true, signals[i]);
+        }
+}
+
+/* Each asks for its parent's end, and tells its pid; the first is our child. */
+static void start_chain(int tell, int n) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid)
+                return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pid = getpid();
+        if (write(tell, &pid, sizeof(pid)) == sizeof(pid) && n > 1)
+                start_chain(tell, n - 1);
+        for (;;)
+                pause();
+}
+
+static void a_chain_of_ends_is_of_whoever_killed_its_first(void **state) {
+        enum { LINKS = 4 };
+        struct heard *heard = hear();
+        struct trace_watch *trace;
+        struct pollfd end = { .events = POLLIN };
+        pid_t pids[LINKS];
+        char via[32];
+        int tell[2];
+
+        assert_int_equal(pipe(tell), 0);
+        start_chain(tell[1], LINKS);
+        for (int i = 0; i < LINKS; i++)
+                assert_int_equal(read(tell[0], &pids[i], sizeof(pid_t)), sizeof(pid_t));
+        close(tell[0]);
+        close(tell[1]);
+        trace = watch(heard, pids[LINKS - 1], 0);
+        end.fd = (int)syscall(SYS_pidfd_open, pids[LINKS - 1], 0);
+        assert_true(end.fd >= 0);
+        kill(pids[0], SIGKILL);
+        assert_int_equal(poll(&end, 1, 30000), 1);
+        close(end.fd);
+        finish(heard, trace);
+        is_our_kill(heard);
+        snprintf(via, sizeof(via), "SIGKILL to %d", pids[0]);
+        assert_string_equal(heard->facts[0].actor->via, via);
+        trace_watch_free(trace);
+        heard_free(heard);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+                continue;
 }
 
 static void who_ends_with_his_pid_namespace_is_killed_by_its_first(void **state) {
-        goes_with(true, false);
+        goes_with(true, false, SIGKILL);
 }
 
 static void who_ends_with_his_pid_namespace_is_killed_by_its_killer(void **state) {
-        goes_with(true, true);
+        goes_with(true, true, SIGKILL);
 }
 
 static void *spin(void *userdata) {
@@ -239,17 +356,43 @@ static void a_thousand_killers_are_named_every_time(void **state) {
         heard_free(heard);
 }
 
+static void stop(const struct stranger *stranger) {
+        struct proc_stat stat;
+
+        kill(stranger->pid, SIGSTOP);
+        do
+                assert_int_equal(proc_stat_read(&stat, stranger->pid), 0);
+        while (stat.state != 'T');
+}
+
+/* Of what was sent to it before only the last is known. */
+static void who_was_stopped_before_has_not_raised_what_ends_him(void **state) {
+        struct heard *heard = hear();
+        struct stranger stranger;
+        struct trace_watch *trace;
+
+        start(&stranger, does_nothing);
+        stop(&stranger);
+        kill(stranger.pid, SIGABRT);
+        kill(stranger.pid, SIGTERM);
+        trace = watch(heard, stranger.pid, 0);
+        kill(stranger.pid, SIGCONT);
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        assert_int_equal(heard->end.number, SIGABRT);
+        for (size_t i = 0; i < heard->n_facts; i++)
+                assert_true(heard->facts[i].flag != TRISTATE_TRUE);
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
 static void who_was_stopped_before_is_continued(void **state) {
         struct heard *heard = hear();
         struct stranger stranger;
         struct trace_watch *trace;
-        struct proc_stat stat;
 
         start(&stranger, does_nothing);
-        kill(stranger.pid, SIGSTOP);
-        do
-                assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
-        while (stat.state != 'T');
+        stop(&stranger);
         trace = watch(heard, stranger.pid, 0);
         kill(stranger.pid, SIGSTOP);
         kill(stranger.pid, SIGCONT);
@@ -264,12 +407,17 @@ static void who_was_stopped_before_is_continued(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(who_is_sent_signals_without_end_takes_no_room_of_others),
+                cmocka_unit_test(a_flood_hides_nothing_of_the_other_kind_nor_of_the_next_second_nor_the_sigkill),
+                cmocka_unit_test(signals_that_are_ignored_end_nobody_and_take_no_room),
                 cmocka_unit_test(who_kills_himself_has_done_it),
                 cmocka_unit_test(whose_parent_ends_and_takes_it_along_is_killed_by_that_one),
                 cmocka_unit_test(whose_parent_is_killed_is_killed_by_that_killer),
+                cmocka_unit_test(a_death_signal_that_is_no_sigkill_is_of_the_same_one),
+                cmocka_unit_test(a_chain_of_ends_is_of_whoever_killed_its_first),
                 cmocka_unit_test(who_ends_with_his_pid_namespace_is_killed_by_its_first),
                 cmocka_unit_test(who_ends_with_his_pid_namespace_is_killed_by_its_killer),
                 cmocka_unit_test(a_thousand_killers_are_named_every_time),
+                cmocka_unit_test(who_was_stopped_before_has_not_raised_what_ends_him),
                 cmocka_unit_test(who_was_stopped_before_is_continued),
         };
 

@@ -1,11 +1,13 @@
 #include "sources/trace/trace_source.h"
 #include "basics/table.h"
 #include "core/text.h"
-#include "sources/login.h"
 #include "sources/proc.h"
 #include "sources/toolstack.h"
+#include "sources/trace/left_records.h"
+#include "sources/trace/trace_actor.h"
 #include "sources/trace/trace_perf.h"
 #include "sources/trace/trace_programs.h"
+#include "sources/trace/trace_sender.h"
 #include "sources/xen_dom0.h"
 
 #include <errno.h>
@@ -17,7 +19,25 @@
 uint64_t trace_record_wait_usec = 1000000;
 uint64_t trace_mark_wait_usec = 100000;
 
+/* What was sent to one that is held, so long before its end: what came before, whoever watches it has told. */
+#define HELD_NS UINT64_C(1000000000)
+
 enum { SIGNALS = 65 };
+
+static const char *const names[_TRACE_PART_N] = {
+        [TRACE_SIGNALS] = "trace-signals",
+        [TRACE_OOM] = "trace-oom",
+        [TRACE_EXITS] = "trace-exits",
+        [TRACE_PORTS] = "trace-ports",
+        [TRACE_KVM_EXITS] = "trace-kvm-exits",
+        [TRACE_BIRTHS] = "trace-births",
+        [TRACE_SENDERS] = "trace-senders",
+        [TRACE_HYPERCALLS] = "trace-hypercalls",
+};
+
+const char *trace_part_name(enum trace_part part) {
+        return names[part];
+}
 
 struct trace_source {
         sd_event *event;
@@ -31,21 +51,16 @@ struct trace_source {
         bool counts_calls; /* those that are lost */
         bool lacks_right; /* to programs in the kernel */
         bool is_draining;
+        bool is_left;              /* to the process that comes next */
         bool is_taking_over;       /* whom the process before watched is not known yet: */
-        struct left_record *left;  /* what is about nobody so far; owned */
-        struct left_record **left_end;
-};
-
-/* What the programs wrote while nobody read. */
-struct left_record {
-        struct left_record *next;
-        size_t n;
-        _Alignas(8) char bytes[];
+        struct left_records left;  /* what is about nobody so far */
 };
 
 struct trace_watch {
         struct trace_source *source;
         struct table_link by_tgid;
+        bool is_held; /* for a watch to come: */
+        struct left_records held;
         pid_t pid;
         uint64_t start_time;
         struct trace_machine machine;
@@ -54,8 +69,8 @@ struct trace_watch {
         struct trace_exit end; /* as the kernel saw it */
         bool has_end;
         bool is_stopped;
-        bool has_signal[SIGNALS];  /* it was reported that such a one was sent */
-        bool is_whole;             /* nobody else has read what the kernel told of it */
+        bool has_signal[SIGNALS]; /* it was reported that such a one was sent */
+        bool is_late;             /* a signal was sent to it before it was watched, and may have ended it by then */
         bool is_killed_by_kernel, is_victim;
         sd_event_source *deadline;
         void (*done)(void *userdata, const struct evidence *end);
@@ -80,60 +95,34 @@ static void report(struct trace_watch *watch, struct evidence *evidence) {
 
 /* --- signals ----------------------------------------------------------------------------------------------------- */
 
-/* Who sits at the terminal is still there, mostly: what /proc says of it holds if it is the same. */
-static void complete_leader(struct evidence *evidence, const struct trace_signal *signal) {
-        struct proc_stat stat;
-        struct actor actor;
-
-        if (proc_stat_read(&stat, (pid_t)signal->leader.tgid) || stat.start_time != signal->leader.start_ns / TRACE_TICK_NS ||
-            proc_actor((pid_t)signal->leader.tgid, evidence->actor->via, &actor))
-                return;
-        actor.confidence = evidence->actor->confidence;
-        *evidence->actor = actor;
-}
-
-static void complete_sender(struct evidence *evidence, const struct trace_sender *sender) {
-        struct proc_stat stat;
-
-        if (evidence->actor->uid >= 0)
-                proc_user_name(evidence->actor->user, sizeof(evidence->actor->user), sender->uid);
-        if (sender->login_uid != UINT32_MAX)
-                proc_user_name(evidence->actor->login_user, sizeof(evidence->actor->login_user), sender->login_uid);
-        login_find(evidence->actor);
-        /* Whom the bus has named asked for this very unit. */
-        if (!evidence->actor->client.pid && !proc_stat_read(&stat, (pid_t)sender->process.tgid) && stat.start_time == sender->process.start_ns / TRACE_TICK_NS)
-                toolstack_find_client(evidence->actor);
-}
-
-/* A service manager ends units, and its signal is one to this one. */
-static void complete_unit(struct evidence *evidence, pid_t pid) {
-        char unit[EVIDENCE_TEXT_MAX];
-
-        if (strcmp(evidence->actor->comm, "systemd"))
-                return;
-        proc_unit(unit, sizeof(unit), pid);
-        evidence_set_text(evidence, unit, strlen(unit));
-}
-
-/* Who ended, and took it along, may have been ended: then that is who did it. */
-static const struct trace_signal *beginning_of(struct trace_watch *watch, const struct trace_signal *signal, struct trace_signal *ret_first) {
-        const struct trace_process *between = &signal->sender.process;
+/*
+ * Who ended, and took it along, may have been ended, and so may have been who did that: then the first of them did it.  ret_target: whom he sent it to; 0: the watched
+ * process itself.
+ */
+static const struct trace_signal *beginning_of(struct trace_watch *watch, const struct trace_signal *signal, struct trace_signal *ret_first, uint32_t *ret_target) {
         struct trace_way *way = watch->source->way;
+        const struct trace_signal *found = signal;
 
-        if (!trace_signal_comes_with_end(signal) ||
-            !way->ops->find_stranger(way, (pid_t)between->tgid, between->start_ns / TRACE_TICK_NS, false, ret_first))
-                return signal;
-        /* It is about our process all the same. */
-        ret_first->head = signal->head;
-        ret_first->signal = signal->signal;
-        ret_first->result = signal->result;
-        ret_first->leader = signal->leader;
-        return ret_first;
+        *ret_target = 0;
+        for (size_t i = 0; i < TRACE_PARENTS && trace_signal_comes_with_end(found); i++) {
+                const struct trace_process between = found->sender.process;
+                struct trace_signal before;
+
+                if (!way->ops->find_stranger(way, (pid_t)between.tgid, between.start_ns / TRACE_TICK_NS, false, &before) || before.sender.process.tgid == between.tgid)
+                        break;
+                *ret_target = between.tgid;
+                *ret_first = before;
+                found = ret_first;
+        }
+        if (*ret_target)
+                trace_signal_take_over(ret_first, signal);
+        return found;
 }
 
 static void take_signal(struct trace_watch *watch, const struct trace_signal *taken) {
         struct trace_signal first;
-        const struct trace_signal *signal = beginning_of(watch, taken, &first);
+        uint32_t target;
+        const struct trace_signal *signal = beginning_of(watch, taken, &first, &target);
         struct evidence evidence;
 
         watch->is_killed_by_kernel |= taken->signal == SIGKILL && taken->code == SI_KERNEL;
@@ -142,15 +131,15 @@ static void take_signal(struct trace_watch *watch, const struct trace_signal *ta
         watch->has_signal[taken->signal] = true;
         /* What may be gone in a moment is looked at first. */
         if (evidence.actor)
-                complete_unit(&evidence, watch->pid);
-        if (evidence.actor && signal != taken)
-                snprintf(evidence.actor->via, sizeof(evidence.actor->via), "%.15s to %" PRIu32, evidence.word, taken->sender.process.tgid);
+                trace_actor_take_unit(&evidence, watch->pid);
+        if (evidence.actor && target)
+                snprintf(evidence.actor->via, sizeof(evidence.actor->via), "%.15s to %" PRIu32, evidence.word, target);
         if (evidence.actor)
                 toolstack_find_asker(evidence.actor, evidence.text);
         if (evidence.actor && trace_signal_is_from_terminal(signal))
-                complete_leader(&evidence, signal);
+                trace_actor_complete_leader(&evidence, signal);
         else if (evidence.actor)
-                complete_sender(&evidence, &signal->sender);
+                trace_actor_complete(&evidence, &signal->sender);
         report(watch, &evidence);
         if (!watch->machine.is_child && trace_stop_decode(&evidence, signal, &watch->is_stopped))
                 report(watch, &evidence);
@@ -161,8 +150,10 @@ static void look_at_strangers(struct trace_watch *watch) {
         struct trace_way *way = watch->source->way;
         struct trace_signal signal;
 
-        if (way->ops->find_stranger(way, watch->pid, watch->start_time, true, &signal))
-                take_signal(watch, &signal);
+        if (!way->ops->find_stranger(way, watch->pid, watch->start_time, true, &signal))
+                return;
+        watch->is_late = true;
+        take_signal(watch, &signal);
 }
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
@@ -197,11 +188,14 @@ static void take_end(struct trace_watch *watch, const struct trace_exit *record)
                 wait_for(watch, trace_mark_wait_usec);
 }
 
-static void take_victim(struct trace_watch *watch, const struct trace_head *head) {
+static void take_victim(struct trace_watch *watch, const struct trace_victim *record) {
+        struct trace_victim known = *record;
         struct evidence victim;
 
         watch->is_victim = true;
-        trace_victim_decode(&victim, head);
+        if (!known.has_cgroup)
+                trace_victim_take(&known);
+        trace_victim_decode(&victim, &known);
         report(watch, &victim);
         if (watch->done && watch->has_end)
                 complete(watch);
@@ -213,7 +207,7 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
                 take_signal(watch, (const struct trace_signal *)head);
                 break;
         case TRACE_RECORD_VICTIM:
-                take_victim(watch, head);
+                take_victim(watch, (const struct trace_victim *)head);
                 break;
         case TRACE_RECORD_EXIT:
                 take_end(watch, (const struct trace_exit *)head);
@@ -231,52 +225,58 @@ static void take_record(struct trace_watch *watch, const struct trace_head *head
 /* Of one whose start is not known any more, whoever was the last to have that pid by then. */
 static struct trace_watch *find_watch(const struct trace_source *source, const struct trace_head *head) {
         struct table_link *link = table_first(&source->watches, hash_of((pid_t)head->tgid));
-        struct trace_watch *last = NULL;
+        struct trace_watch *last = NULL, *held = NULL;
 
         for (; link; link = table_next(link)) {
                 struct trace_watch *watch = link->owner;
 
                 if (watch->pid != (pid_t)head->tgid)
                         continue;
-                if (trace_head_is_about(head, watch->start_time))
+                if (trace_head_is_about(head, watch->start_time) && !watch->is_held)
                         return watch;
+                if (trace_head_is_about(head, watch->start_time))
+                        held = watch;
                 if (!head->start_ns && watch->start_time <= head->at_ns / TRACE_TICK_NS && (!last || last->start_time < watch->start_time))
                         last = watch;
         }
-        return last;
-}
-
-/* No more than the ring holds, so no bound of its own. */
-static void leave(struct trace_source *source, const void *record, size_t n) {
-        struct left_record *left = malloc(sizeof(*left) + n);
-
-        if (!left)
-                return;
-        left->next = NULL;
-        left->n = n;
-        memcpy(left->bytes, record, n);
-        *source->left_end = left;
-        source->left_end = &left->next;
+        return held ? held : last;
 }
 
 /* They are in their order still. */
 static void take_what_was_left(struct trace_watch *watch) {
-        for (const struct left_record *left = watch->source->left; left; left = left->next) {
-                const struct trace_head *head = (const struct trace_head *)left->bytes;
+        for (const struct left_record *left = watch->source->left.first; left; left = left->next) {
+                const struct trace_head *head = left_record_head(left);
 
-                if (head->tgid == (uint32_t)watch->pid && trace_head_is_about(head, watch->start_time))
+                if (head->tgid != (uint32_t)watch->pid || !trace_head_is_about(head, watch->start_time))
+                        continue;
+                if (watch->is_held)
+                        left_records_hold(&watch->held, head, left->n);
+                else
                         take_record(watch, head);
         }
 }
 
-static void forget_what_was_left(struct trace_source *source) {
-        while (source->left) {
-                struct left_record *left = source->left;
+static struct trace_watch *find_held(const struct trace_source *source, pid_t pid, uint64_t start_time) {
+        struct table_link *link = table_first(&source->watches, hash_of(pid));
 
-                source->left = left->next;
-                free(left);
+        for (; link; link = table_next(link)) {
+                struct trace_watch *watch = link->owner;
+
+                if (watch->is_held && watch->pid == pid && watch->start_time == start_time)
+                        return watch;
         }
-        source->left_end = &source->left;
+        return NULL;
+}
+
+static void take_what_was_held(struct trace_watch *watch, struct trace_watch *held) {
+        const struct trace_head *end = left_records_find_end(&held->held, 0, 0);
+        uint64_t last_ns = end ? end->at_ns : source_now_ns();
+
+        for (const struct left_record *left = held->held.first; left; left = left->next)
+                if (left_record_head(left)->at_ns + HELD_NS >= last_ns)
+                        take_record(watch, left_record_head(left));
+        left_records_forget(&held->held);
+        watch->n_lost_before = held->n_lost_before;
 }
 
 static void take_hypercall(struct trace_source *source, const struct trace_hypercall *record) {
@@ -293,7 +293,7 @@ static void take_hypercall(struct trace_source *source, const struct trace_hyper
         }
         if (r)
                 return;
-        complete_sender(&evidence, &record->sender);
+        trace_actor_complete(&evidence, &record->sender);
         evidence.time_ns = time_at(evidence.at_ns);
         source->called(source->called_userdata, &evidence);
 }
@@ -315,10 +315,12 @@ static void on_record(void *userdata, const void *record, size_t n) {
                 return;
         }
         watch = find_watch(source, head);
-        if (watch)
+        if (watch && watch->is_held)
+                left_records_hold(&watch->held, head, n);
+        else if (watch)
                 take_record(watch, head);
         else if (source->is_taking_over)
-                leave(source, record, n);
+                left_records_add(&source->left, record, n);
 }
 
 static bool is_watched(void *userdata, pid_t pid) {
@@ -388,41 +390,26 @@ static uint32_t count_lost(const struct trace_watch *watch) {
         return way->ops->count_lost(way, watch->pid) - watch->n_lost_before;
 }
 
-static void report_gap(struct trace_watch *watch, const char *text) {
-        struct evidence gap = evidence_make(SOURCE_TRACE, EVIDENCE_GAP);
-
-        evidence_set_text(&gap, text, strlen(text));
-        source_report(&watch->sink, &gap);
-}
-
 /* A gap is evidence. */
 static void report_lost(struct trace_watch *watch) {
         uint32_t n_lost = count_lost(watch);
-        char text[96];
 
-        if (!n_lost)
-                return;
-        snprintf(text, sizeof(text), "%" PRIu32 " of the kernel's records%s were lost", n_lost,
-                 watch->source->way->loses_for_all ? ", about it or others," : " about it");
-        report_gap(watch, text);
+        if (n_lost)
+                source_report_gap(&watch->sink, SOURCE_TRACE, "%" PRIu32 " of the kernel's records%s were lost", n_lost,
+                                  watch->source->way->loses_for_all ? ", about it or others," : " about it");
 }
 
 /*
- * A signal ended it, and none was seen to be sent: then it was its own.  But SIGKILL is nobody's own unless that was seen; and where something was lost, or was read by the
- * process before us, or perf reads it, it is just not known.
+ * A signal ended it, and none was seen to be sent: the kernel has taken it off the CPU itself (a fault of the kernel's own; before Linux 5.16 seccomp), or a tracer had it
+ * delivered (ptrace(2)), which looks the same.  All others are told; but perf does not read of a process's own faults.
  */
 static void report_unsent(struct trace_watch *watch, const struct evidence *end) {
-        struct trace_source *source = watch->source;
-        struct evidence own;
+        const struct trace_source *source = watch->source;
 
         if (end->kind != EVIDENCE_KILLED || end->number >= SIGNALS || watch->has_signal[end->number] || trace_source_lacks(source, TRACE_SIGNALS))
                 return;
-        if (end->number == SIGKILL) {
-                report_gap(watch, "the kernel has told that it was killed, and not by whom");
-        } else if (watch->is_whole && !trace_source_lacks(source, TRACE_SENDERS) && !count_lost(watch)) {
-                trace_own_signal_decode(&own, &watch->end);
-                report(watch, &own);
-        }
+        if (end->number == SIGKILL || !trace_source_lacks(source, TRACE_SENDERS))
+                source_report_gap(&watch->sink, SOURCE_TRACE, "the kernel has told that it was killed, and not by whom");
 }
 
 static void complete(struct trace_watch *watch) {
@@ -432,8 +419,9 @@ static void complete(struct trace_watch *watch) {
 
         watch->done = NULL;
         watch->deadline = sd_event_source_disable_unref(watch->deadline);
-        if (!has_end && !trace_source_lacks(watch->source, TRACE_EXITS))
-                report_gap(watch, "the kernel's record of its end has not come");
+        /* How its own child has ended who watches it knows. */
+        if (!has_end && !trace_source_lacks(watch->source, TRACE_EXITS) && !(watch->is_late && watch->machine.is_child))
+                source_report_gap(&watch->sink, SOURCE_TRACE, "the kernel's record of its end has not come");
         if (has_end) {
                 trace_exit_decode(&end, &watch->end);
                 /* What ends it was seen, and not that it had ended. */
@@ -491,19 +479,15 @@ void trace_source_begin(struct trace_source *source) {
                 return;
         trace_source_drain(source);
         source->is_taking_over = false;
-        forget_what_was_left(source);
+        left_records_forget(&source->left);
         source->way->ops->forget_others(source->way);
 }
 
 bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time) {
-        trace_source_drain(source);
-        for (const struct left_record *left = source->left; left; left = left->next) {
-                const struct trace_head *head = (const struct trace_head *)left->bytes;
+        const struct trace_watch *held = find_held(source, pid, start_time);
 
-                if (head->kind == TRACE_RECORD_EXIT && head->tgid == (uint32_t)pid && trace_head_is_about(head, start_time))
-                        return true;
-        }
-        return false;
+        trace_source_drain(source);
+        return left_records_find_end(&source->left, pid, start_time) || (held && left_records_find_end(&held->held, 0, 0));
 }
 
 static void say_perf(struct trace_source *source, enum trace_scope scope, const char *why) {
@@ -538,7 +522,6 @@ static struct trace_source *source_new(sd_event *event) {
 
         if (!source)
                 return NULL;
-        source->left_end = &source->left;
         source->event = sd_event_ref(event);
         return source;
 }
@@ -597,7 +580,7 @@ struct trace_source *trace_source_close(struct trace_source *source) {
         if (source->way)
                 source->way->ops->close(source->way);
         table_deinit(&source->watches);
-        forget_what_was_left(source);
+        left_records_forget(&source->left);
         sd_event_unref(source->event);
         free(source);
         return NULL;
@@ -619,32 +602,19 @@ const char *trace_source_lacks(const struct trace_source *source, enum trace_par
         return source->way->lacks[part][0] ? source->way->lacks[part] : NULL;
 }
 
-/* Now; but what the process before us has not read may be the end, or the beginning, of that. */
-static bool was_stopped(const struct trace_source *source, pid_t pid, uint64_t start_time) {
-        struct proc_stat stat;
-
-        for (const struct left_record *left = source->left; left; left = left->next) {
-                const struct trace_signal *signal = (const struct trace_signal *)left->bytes;
-
-                if (signal->head.kind == TRACE_RECORD_SIGNAL && signal->head.tgid == (uint32_t)pid &&
-                    trace_head_is_about(&signal->head, start_time) && signal->signal == SIGSTOP)
-                        return false;
-        }
-        return !proc_stat_read(&stat, pid) && stat.start_time == start_time && (stat.state == 'T' || stat.state == 't');
+void trace_source_leave(struct trace_source *source) {
+        source->is_left = true;
 }
 
-int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
-                    const struct trace_machine *machine, const struct source_sink *sink) {
-        struct trace_watch *watch;
-        struct proc_stat stat;
-        int r = 0;
+/* Now; but what the process before us has not read may be the end, or the beginning, of that. */
+static bool was_stopped(const struct trace_source *source, pid_t pid, uint64_t start_time, const struct proc_stat *now) {
+        return !left_records_have_stop(&source->left, pid, start_time) && now->start_time == start_time && (now->state == 'T' || now->state == 't');
+}
 
-        if (!start_time) {
-                r = proc_stat_read(&stat, pid);
-                start_time = r ? 0 : stat.start_time;
-        }
-        if (!r)
-                r = table_make_room(&source->watches);
+static int watch_add(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time) {
+        int r = table_make_room(&source->watches);
+        struct trace_watch *watch;
+
         if (r)
                 return r;
         watch = calloc(1, sizeof(*watch));
@@ -653,11 +623,6 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
         watch->source = source;
         watch->pid = pid;
         watch->start_time = start_time;
-        watch->machine = *machine;
-        watch->sink = *sink;
-        watch->is_stopped = was_stopped(source, pid, start_time);
-        /* Who is stopped may have a signal waiting that was sent before. */
-        watch->is_whole = !source->is_taking_over && !watch->is_stopped;
         r = source->way->ops->watch(source->way, pid, start_time, &watch->n_lost_before);
         if (r) {
                 free(watch);
@@ -665,7 +630,42 @@ int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source,
         }
         table_add(&source->watches, &watch->by_tgid, hash_of(pid), watch);
         *ret_watch = watch;
-        take_what_was_left(watch);
+        return 0;
+}
+
+int trace_watch_hold(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time) {
+        int r = watch_add(ret_watch, source, pid, start_time);
+
+        if (r)
+                return r;
+        (*ret_watch)->is_held = true;
+        take_what_was_left(*ret_watch);
+        return 0;
+}
+
+int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
+                    const struct trace_machine *machine, const struct source_sink *sink) {
+        struct proc_stat stat = { 0 };
+        struct trace_watch *watch, *held;
+        int r = proc_stat_read(&stat, pid);
+
+        if (start_time)
+                r = 0; /* it may be gone */
+        else
+                start_time = stat.start_time;
+        if (!r)
+                r = watch_add(&watch, source, pid, start_time);
+        if (r)
+                return r;
+        held = find_held(source, pid, start_time);
+        watch->machine = *machine;
+        watch->sink = *sink;
+        watch->is_stopped = was_stopped(source, pid, start_time, &stat);
+        *ret_watch = watch;
+        if (held)
+                take_what_was_held(watch, held);
+        else
+                take_what_was_left(watch);
         look_at_strangers(watch);
         return 0;
 }
@@ -675,9 +675,10 @@ struct trace_watch *trace_watch_free(struct trace_watch *watch) {
                 return NULL;
         table_remove(&watch->source->watches, &watch->by_tgid);
         /* Another process that has its pid by now is watched on. */
-        if (!is_watched(watch->source, watch->pid))
+        if (!watch->source->is_left && !is_watched(watch->source, watch->pid))
                 watch->source->way->ops->unwatch(watch->source->way, watch->pid);
         sd_event_source_disable_unref(watch->deadline);
+        left_records_forget(&watch->held);
         free(watch);
         return NULL;
 }

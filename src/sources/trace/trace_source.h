@@ -26,6 +26,9 @@ enum trace_part {
 
 enum { TRACE_WHY_MAX = 160 };
 
+/* "trace-signals" … */
+const char *trace_part_name(enum trace_part part);
+
 struct trace_source;
 struct trace_watch;
 
@@ -99,7 +102,10 @@ void trace_source_begin(struct trace_source *source);
 /* Borrowed. */
 void trace_source_descriptors(const struct trace_source *source, struct trace_descriptors *ret_descriptors);
 
-/* Before trace_source_begin(): was this process seen to end? */
+/* The next process goes on with the descriptors: whoever is watched stays so in the kernel, though his watch goes. */
+void trace_source_leave(struct trace_source *source);
+
+/* Before trace_source_begin(), or while it is held: was this process seen to end? */
 bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start_time);
 
 /*
@@ -108,6 +114,11 @@ bool trace_source_saw_end(struct trace_source *source, pid_t pid, uint64_t start
  */
 int trace_watch_new(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time,
                     const struct trace_machine *machine, const struct source_sink *sink);
+/*
+ * Another one watches that process, and we do once he has gone: what may end it, and its end, are kept for the watch that is made then, of the last second alone.
+ * 0 or -errno.
+ */
+int trace_watch_hold(struct trace_watch **ret_watch, struct trace_source *source, pid_t pid, uint64_t start_time);
 struct trace_watch *trace_watch_free(struct trace_watch *watch);
 
 /* What its guest's ports mean from now on. */

@@ -4,6 +4,7 @@
 #include "sources/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -120,6 +122,80 @@ static void a_sender_is_seen_before_the_end_that_he_makes(void **state) {
                 assert_int_equal(heard->facts[0].actor->parents[i].pid, self.parents[i].pid);
                 assert_string_equal(heard->facts[0].actor->parents[i].comm, self.parents[i].comm);
         }
+        trace_watch_free(trace);
+        heard_free(heard);
+}
+
+/* The line of version 2 in the caller's own. */
+static int read_cgroup(char *ret_path, size_t n_path) {
+        char text[4096];
+        ssize_t n = proc_read("/proc/self/cgroup", text, sizeof(text));
+
+        return n < 0 ? -1 : proc_cgroup_parse(ret_path, n_path, text, (size_t)n, NULL);
+}
+
+static int kill_from(const char *cgroup, pid_t pid, int tell) {
+        char procs[128], path[160] = "";
+        FILE *file;
+
+        snprintf(procs, sizeof(procs), "%s/cgroup.procs", cgroup);
+        file = fopen(procs, "w");
+        if (!file || fprintf(file, "%d\n", (int)getpid()) < 0 || fclose(file) || read_cgroup(path, sizeof(path)))
+                return 1;
+        return kill(pid, SIGKILL) || write(tell, path, sizeof(path)) != sizeof(path);
+}
+
+/* Version 2 can be mounted on every host; where nobody else sees it. */
+static int kill_in_a_cgroup(pid_t pid, int tell) {
+        char inner[96], outer[64], top[] = "/tmp/trace-source-XXXXXX";
+        int status = 1;
+        pid_t child;
+
+        if (!mkdtemp(top) || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", top, "cgroup2", 0, NULL))
+                return 1;
+        snprintf(outer, sizeof(outer), "%s/vmpower-test-%d", top, (int)getpid());
+        snprintf(inner, sizeof(inner), "%s/inner", outer);
+        if (!mkdir(outer, 0755) && !mkdir(inner, 0755)) {
+                child = fork();
+                if (!child)
+                        _exit(kill_from(inner, pid, tell));
+                waitpid(child, &status, 0);
+        }
+        rmdir(inner);
+        rmdir(outer);
+        umount(top);
+        rmdir(top);
+        return status != 0;
+}
+
+static void a_senders_cgroup_is_the_one_that_proc_says(void **state) {
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct heard *heard = hear();
+        char path[160] = "";
+        const char *told;
+        int tell[2], status;
+        pid_t killer;
+
+        assert_int_equal(pipe(tell), 0);
+        start(&stranger, does_nothing);
+        trace = watch(heard, stranger.pid, 0);
+        killer = fork();
+        if (!killer)
+                _exit(kill_in_a_cgroup(stranger.pid, tell[1]));
+        assert_int_equal(waitpid(killer, &status, 0), killer);
+        assert_int_equal(status, 0);
+        assert_int_equal(read(tell[0], path, sizeof(path)), sizeof(path));
+        assert_true(strlen(path) > strlen("/inner"));
+        wait_for_end(&stranger);
+        finish(heard, trace);
+        assert_int_equal(heard->n_facts, 1);
+        told = heard->facts[0].actor->cgroup;
+        /* From the host's root; /proc says it from that of a cgroup namespace. */
+        assert_true(strlen(told) >= strlen(path));
+        assert_string_equal(told + strlen(told) - strlen(path), path);
+        close(tell[0]);
+        close(tell[1]);
         trace_watch_free(trace);
         heard_free(heard);
 }
@@ -292,32 +368,56 @@ static void lost_records_are_counted_and_said(void **state) {
         heard_free(heard);
 }
 
-static void another_process_goes_on_with_what_was_handed_over(void **state) {
+/* The first one ends in good order, or as if it were killed: it takes nothing back then. */
+static void hand_over(struct heard *heard, struct trace_watch *trace, bool in_order, struct trace_descriptors *ret_handed) {
+        trace_source_descriptors(heard->source, ret_handed);
+        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
+                ret_handed->fds[i] = ret_handed->fds[i] >= 0 ? dup(ret_handed->fds[i]) : -1;
+        if (in_order) {
+                trace_source_leave(heard->source);
+                trace_watch_free(trace);
+        }
+        trace_source_close(heard->source);
+        if (!in_order)
+                free(trace); /* its source is gone */
+        for (size_t i = 0; i < heard->n_facts; i++)
+                evidence_deinit(&heard->facts[i]);
+        sd_event_unref(heard->event);
+        free(heard);
+}
+
+static struct heard *take_over(struct trace_descriptors *handed) {
+        struct heard *next = calloc(1, sizeof(*next));
+        char why[TRACE_WHY_MAX];
+
+        assert_true(sd_event_new(&next->event) >= 0);
+        assert_int_equal(trace_source_open(&next->source, next->event, TRACE_HOST, handed, why), 0);
+        return next;
+}
+
+static struct heard *hear_stranger(struct stranger *stranger, void (*does)(void), struct proc_stat *ret_stat, struct trace_watch **ret_trace) {
+        struct heard *heard = hear();
+
+        start(stranger, does);
+        assert_int_equal(proc_stat_read(ret_stat, stranger->pid), 0);
+        *ret_trace = watch(heard, stranger->pid, 0);
+        return heard;
+}
+
+static void go_on_with_what_was_handed_over(bool in_order) {
         struct trace_descriptors handed;
         struct heard *heard, *next;
         struct stranger stranger;
         struct trace_watch *trace;
         struct proc_stat stat;
-        char why[TRACE_WHY_MAX];
 
-        heard = hear();
-        start(&stranger, exits_with_7);
-        assert_int_equal(proc_stat_read(&stat, stranger.pid), 0);
-        trace = watch(heard, stranger.pid, 0);
-        trace_source_descriptors(heard->source, &handed);
-        for (size_t i = 0; i < TRACE_DESCRIPTORS; i++)
-                handed.fds[i] = handed.fds[i] >= 0 ? dup(handed.fds[i]) : -1;
-        /* As if it were killed: it takes nothing back. */
-        trace_source_close(heard->source);
-        heard->source = NULL;
+        heard = hear_stranger(&stranger, exits_with_7, &stat, &trace);
+        hand_over(heard, trace, in_order, &handed);
         go(&stranger);
 
-        next = calloc(1, sizeof(*next));
-        assert_true(sd_event_new(&next->event) >= 0);
-        assert_int_equal(trace_source_open(&next->source, next->event, TRACE_HOST, &handed, why), 0);
+        next = take_over(&handed);
         assert_true(trace_source_saw_end(next->source, stranger.pid, stat.start_time));
         assert_false(trace_source_saw_end(next->source, stranger.pid, stat.start_time + 1));
-        free(trace); /* its source is gone */
         trace = watch(next, stranger.pid, stat.start_time);
         trace_source_begin(next->source);
         finish(next, trace);
@@ -325,12 +425,77 @@ static void another_process_goes_on_with_what_was_handed_over(void **state) {
         assert_int_equal(next->end.number, 7);
         trace_watch_free(trace);
         heard_free(next);
-        sd_event_unref(heard->event);
-        free(heard);
 }
 
-/* Process 1 of a pid namespace of its own: pids are those that are seen from there. */
-static int inside(void) {
+static void stop(const struct stranger *stranger) {
+        struct proc_stat stat;
+
+        kill(stranger->pid, SIGSTOP);
+        do
+                assert_int_equal(proc_stat_read(&stat, stranger->pid), 0);
+        while (stat.state != 'T');
+}
+
+static void a_signal_that_the_process_before_has_read_of_is_not_its_own(void **state) {
+        struct trace_descriptors handed;
+        struct heard *heard, *next;
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct proc_stat stat;
+
+        heard = hear_stranger(&stranger, does_nothing, &stat, &trace);
+        stop(&stranger);
+        kill(stranger.pid, SIGTRAP); /* a fault, which no test runner handles */
+        trace_source_drain(heard->source);
+        assert_int_equal(count_of(heard, EVIDENCE_SIGNAL), 2);
+        hand_over(heard, trace, true, &handed);
+        kill(stranger.pid, SIGCONT);
+        wait_for_end(&stranger);
+
+        next = take_over(&handed);
+        trace = watch(next, stranger.pid, stat.start_time);
+        trace_source_begin(next->source);
+        finish(next, trace);
+        assert_int_equal(next->end.number, SIGTRAP);
+        for (size_t i = 0; i < next->n_facts; i++)
+                assert_true(next->facts[i].number != SIGTRAP);
+        trace_watch_free(trace);
+        heard_free(next);
+}
+
+static void a_stop_that_the_process_before_has_not_read_of_is_told(void **state) {
+        struct trace_descriptors handed;
+        struct heard *heard, *next;
+        struct stranger stranger;
+        struct trace_watch *trace;
+        struct proc_stat stat;
+
+        heard = hear_stranger(&stranger, does_nothing, &stat, &trace);
+        hand_over(heard, trace, true, &handed);
+        stop(&stranger);
+
+        next = take_over(&handed);
+        trace_source_drain(next->source);
+        trace = watch(next, stranger.pid, stat.start_time);
+        trace_source_begin(next->source);
+        kill(stranger.pid, SIGKILL);
+        wait_for_end(&stranger);
+        finish(next, trace);
+        assert_int_equal(count_of(next, EVIDENCE_STOPPED), 1);
+        trace_watch_free(trace);
+        heard_free(next);
+}
+
+static void another_process_goes_on_with_what_was_handed_over(void **state) {
+        go_on_with_what_was_handed_over(false);
+}
+
+static void another_process_goes_on_with_what_was_left_to_it_in_good_order(void **state) {
+        go_on_with_what_was_handed_over(true);
+}
+
+/* Process 1 of a pid namespace of its own: pids are those that are seen from there.  By an outsider: who is told kills. */
+static int inside(int tell) {
         struct stranger stranger;
         struct trace_watch *trace;
         struct heard *heard;
@@ -342,37 +507,71 @@ static int inside(void) {
         heard = hear();
         start(&stranger, does_nothing);
         trace = watch(heard, stranger.pid, 0);
-        kill(stranger.pid, SIGKILL);
+        if (tell < 0)
+                kill(stranger.pid, SIGKILL);
+        else if (write(tell, "", 1) != 1)
+                return 7;
         wait_for_end(&stranger);
         finish(heard, trace);
-        if (heard->n_facts != 1 || !heard->facts[0].actor || heard->facts[0].actor->pid != 1 || !heard->has_end ||
-            heard->end.number != SIGKILL)
+        if (heard->n_facts != 1 || !heard->facts[0].actor || !heard->has_end || heard->end.number != SIGKILL)
                 r = 3;
+        else if (heard->facts[0].actor->pid != (tell < 0))
+                r = 8;
+        /* A pid that is not seen from here; all else of him is. */
+        else if (heard->facts[0].actor->confidence != CONFIDENCE_CERTAIN || heard->facts[0].actor->uid != getuid() ||
+                 strncmp(heard->facts[0].actor->comm, "trace_source", 12) || heard->facts[0].actor->exe[0] != '/')
+                r = 9;
         trace_watch_free(trace);
         heard_free(heard);
         return r;
 }
 
-static void in_a_pid_namespace_pids_are_those_of_the_namespace(void **state) {
-        int status;
+/* `proc` is the outsider's own, whatever is mounted there by now. */
+static int kill_only_child(int proc, pid_t parent) {
+        char path[64], text[32] = "";
+        int fd, child;
+
+        snprintf(path, sizeof(path), "%d/task/%d/children", (int)parent, (int)parent);
+        fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%d", &child) != 1 ? -1 : kill(child, SIGKILL);
+}
+
+static void expect_inside(bool by_outsider) {
+        int status, told[2];
         pid_t child;
 
+        assert_int_equal(pipe(told), 0);
         child = fork();
         if (!child) {
+                int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
                 pid_t first;
+                char byte;
 
                 if (unshare(CLONE_NEWPID | CLONE_NEWNS))
                         _exit(4);
                 first = fork();
                 if (!first)
-                        _exit(inside());
+                        _exit(inside(by_outsider ? told[1] : -1));
+                close(told[1]);
+                if (first > 0 && by_outsider && read(told[0], &byte, 1) == 1 && kill_only_child(proc, first))
+                        _exit(10);
                 if (first < 0 || waitpid(first, &status, 0) != first)
                         _exit(5);
                 _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 6);
         }
+        close(told[0]);
+        close(told[1]);
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void in_a_pid_namespace_pids_are_those_of_the_namespace(void **state) {
+        expect_inside(false);
+}
+
+static void who_sends_from_outside_of_the_pid_namespace_has_no_pid_in_it(void **state) {
+        expect_inside(true);
 }
 
 int main(void) {
@@ -382,13 +581,18 @@ int main(void) {
                 cmocka_unit_test(what_a_process_raises_itself_is_its_own),
                 cmocka_unit_test(an_end_is_waited_for_where_its_record_comes_late),
                 cmocka_unit_test(a_sender_is_seen_before_the_end_that_he_makes),
+                cmocka_unit_test(a_senders_cgroup_is_the_one_that_proc_says),
                 cmocka_unit_test(a_thread_that_sends_is_named_and_so_is_its_process),
                 cmocka_unit_test(a_signal_to_a_stranger_is_known_when_he_is_watched_later),
                 cmocka_unit_test(for_one_vm_nothing_about_others_is_remembered),
                 cmocka_unit_test(who_had_the_pid_before_or_after_is_another),
                 cmocka_unit_test(lost_records_are_counted_and_said),
                 cmocka_unit_test(another_process_goes_on_with_what_was_handed_over),
+                cmocka_unit_test(another_process_goes_on_with_what_was_left_to_it_in_good_order),
+                cmocka_unit_test(a_signal_that_the_process_before_has_read_of_is_not_its_own),
+                cmocka_unit_test(a_stop_that_the_process_before_has_not_read_of_is_told),
                 cmocka_unit_test(in_a_pid_namespace_pids_are_those_of_the_namespace),
+                cmocka_unit_test(who_sends_from_outside_of_the_pid_namespace_has_no_pid_in_it),
         };
 
         if (find_excuse()) {

@@ -1,7 +1,9 @@
 #include "sources/trace/trace_try.h"
 #include "sources/trace/hypercall_try.h"
+#include "basics/capabilities.h"
 #include "basics/cleanup.h"
 #include "sources/trace/guest_try.h"
+#include "sources/trace/perf_points.h"
 #include "sources/try.h"
 #include "sources/xen_dom0.h"
 
@@ -226,6 +228,11 @@ static int error_of(const struct trace_source *source, enum trace_part part) {
         return is_by_perf && (part == TRACE_SENDERS || part == TRACE_EXITS || part == TRACE_HYPERCALLS) ? -EOPNOTSUPP : -ENOSYS;
 }
 
+/* Nothing works at all: neither a program, nor a tracepoint by perf. */
+static int error_of_absence(void) {
+        return geteuid() || !capabilities_have(CAP_PERFMON) ? -EPERM : perf_points_have_tracefs() ? -ENOSYS : -ENOENT;
+}
+
 void trace_try(struct trace_try *ret_try, const char *cgroup, const char *cgroup_why) {
         cleanup(sd_event_unrefp) sd_event *event = NULL;
         struct trace_source *source = NULL;
@@ -237,7 +244,7 @@ void trace_try(struct trace_try *ret_try, const char *cgroup, const char *cgroup
         if (r >= 0)
                 r = trace_source_open(&source, event, TRACE_HOST, NULL, why);
         if (r) {
-                say_all(ret_try, r == TRACE_ABSENT ? (geteuid() ? -EPERM : -ENOSYS) : r, *why ? why : strerror(-r));
+                say_all(ret_try, r == TRACE_ABSENT ? error_of_absence() : r, *why ? why : strerror(-r));
                 return;
         }
         say_all(ret_try, 0, trace_source_lacks(source, TRACE_SENDERS) ? "its tracepoint is read by perf" : "its program is in the kernel");

@@ -1,6 +1,7 @@
 #include "sources/xen/xen_act.h"
 
 #include "basics/cleanup.h"
+#include "sources/xen/xen_config.h"
 #include "sources/xen/xen_domain.h"
 
 #include <libxl.h>
@@ -87,18 +88,12 @@ static bool load_update(struct actor_of_libxl *a) {
 
 /* The stored configuration, as it is now.  Of an HVM domain libxl asks the device model for a part of it, which may have gone: then as it was stored. */
 static int load_stored(struct actor_of_libxl *a) {
-        cleanup(freep) uint8_t *json = NULL;
-        int n = 0, rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
+        int rc = libxl_retrieve_domain_configuration(a->ctx, a->domid, &a->config, NULL);
 
         if (!rc)
                 return 0;
         libxl_domain_config_dispose(&a->config);
-        libxl_domain_config_init(&a->config);
-        /* libxl ends the text with a NUL of its own. */
-        if (libxl_userdata_retrieve(a->ctx, a->domid, "libxl-json", &json, &n) || !json || n <= 0 || json[n - 1] ||
-            libxl_domain_config_from_json(a->ctx, &a->config, (const char *)json))
-                return failed("its stored configuration cannot be read", rc);
-        return 0;
+        return xen_config_read(&a->config, a->ctx, a->domid) ? failed("its stored configuration cannot be read", rc) : 0;
 }
 
 /* The configuration that a new one is made by. */

@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
         AT_ONCE = 8,
         SAID_MAX = 180,
-        LOOK_AGAIN_MS = 50,
 };
 
 struct act {
@@ -38,27 +38,42 @@ struct xen_acts {
 
 const char *xen_acts_lock_path = "/run/vmpower-source-xen.lock";
 
-/* Each act has the byte of its domain's number locked; the lock goes on with whoever has the descriptor, and ends with the last of them. */
-static int lock(off_t from, off_t n) {
+/*
+ * Each act has the byte of its domain's number locked; the lock goes on with whoever has the descriptor, and ends with the last of them.  `command`: F_OFD_SETLK, or
+ * F_OFD_SETLKW to wait for it.
+ */
+static int lock(int command, off_t from, off_t n) {
         struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = n };
         cleanup(closep) int fd = open(xen_acts_lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-        if (fd < 0 || fcntl(fd, F_OFD_SETLK, &whole))
+        if (fd < 0 || fcntl(fd, command, &whole))
                 return -errno;
         return take_fd(&fd);
 }
 
-bool xen_acts_wait_for_former(unsigned patience_ms) {
-        for (unsigned i = 0;; i++) {
-                cleanup(closep) int fd = lock(0, 0);
+/* It interrupts the wait. */
+static void on_alarm(int number) {
+}
 
-                /* Where there is no place for a lock, nobody has one. */
-                if (fd >= 0 || (fd != -EAGAIN && fd != -EACCES))
-                        return true;
-                if (i * LOOK_AGAIN_MS >= patience_ms)
-                        return false;
-                usleep(LOOK_AGAIN_MS * 1000);
+bool xen_acts_wait_for_former(unsigned patience_ms) {
+        /* Once more each second: the first may come just before the wait begins. */
+        const struct itimerval patience = { .it_value = { patience_ms / 1000, patience_ms % 1000 * 1000 }, .it_interval = { .tv_sec = 1 } }, none = { 0 };
+        const struct sigaction interrupt = { .sa_handler = on_alarm };
+        struct sigaction before;
+        int fd = lock(F_OFD_SETLK, 0, 0);
+
+        if (patience_ms && (fd == -EAGAIN || fd == -EACCES)) {
+                sigaction(SIGALRM, &interrupt, &before);
+                setitimer(ITIMER_REAL, &patience, NULL);
+                fd = lock(F_OFD_SETLKW, 0, 0);
+                setitimer(ITIMER_REAL, &none, NULL);
+                sigaction(SIGALRM, &before, NULL);
         }
+        /* Where there is no place for a lock, nobody has one. */
+        if (fd < 0)
+                return fd != -EAGAIN && fd != -EACCES && fd != -EINTR;
+        close(fd);
+        return true;
 }
 
 static void act_free(struct act *act) {
@@ -137,7 +152,7 @@ static int start(struct act *act) {
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_adddup2(&actions, write_end, 1);
-        lock_fd = lock(act->domid, 1);
+        lock_fd = lock(F_OFD_SETLK, act->domid, 1);
         if (lock_fd >= 0)
                 posix_spawn_file_actions_adddup2(&actions, lock_fd, XEN_ACT_LOCK_FD);
         posix_spawnattr_init(&attributes);

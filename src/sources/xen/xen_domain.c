@@ -108,6 +108,15 @@ bool xen_domain_look(struct xen_domain *domain, const struct xen_look *look, enu
         return false;
 }
 
+bool xen_domain_is_ours(const struct xen_domain *domain, const uint8_t handle[static 16], const struct xen_claims *claims) {
+        const struct xen_look *now = claims->now;
+
+        if (claims->leaves_all || claims->has_keeper || claims->is_libvirts)
+                return false;
+        /* Whoever destroys it just now, what was stored with it, such as whose it is, goes, too. */
+        return domain->is_to_be_destroyed || (now && !now->is_dying && !memcmp(now->uuid, handle, sizeof(now->uuid)));
+}
+
 /* --- control/shutdown -------------------------------------------------------------------------------------------- */
 
 /* The guest may write there, too: what is no known request is "other". */
@@ -128,6 +137,13 @@ static void note_request(struct xen_domain *domain, const char *request, uint64_
         tell(report, EVIDENCE_CONTROL_REQUEST, request, TRISTATE_NULL);
 }
 
+/* One was written there and taken before it could be read, perhaps over one that stood there. */
+static void take_unseen(struct xen_domain *domain, const struct xen_report *report) {
+        tell(report, EVIDENCE_CONTROL_REQUEST, "unseen", TRISTATE_NULL);
+        tell(report, EVIDENCE_CONTROL_ACKNOWLEDGED, "unseen", TRISTATE_NULL);
+        domain->request[0] = '\0';
+}
+
 void xen_domain_control(struct xen_domain *domain, const char *value, size_t n_value, unsigned n_events, uint64_t now_ns, const struct xen_report *report) {
         unsigned n_own = n_events < domain->n_own_writes ? n_events : domain->n_own_writes;
         const char *request = value ? request_word(value, n_value) : "";
@@ -136,18 +152,19 @@ void xen_domain_control(struct xen_domain *domain, const char *value, size_t n_v
         n_events -= n_own;
         domain->n_own_writes -= n_own;
         if (!value) {
+                /* It goes with the domain, once that has done what it was asked for; its going is an event, too. */
+                if (n_events + !!domain->request[0] > 2)
+                        take_unseen(domain, report);
                 domain->request[0] = '\0';
         } else if (*request) {
                 if (n_events || strcmp(request, domain->request))
                         note_request(domain, request, now_ns, report);
+        } else if (n_events > 1) {
+                take_unseen(domain, report);
         } else if (domain->request[0]) {
                 if (since < TAKEN_BACK_AFTER_NS || since > TAKEN_BACK_BEFORE_NS)
                         tell(report, EVIDENCE_CONTROL_ACKNOWLEDGED, domain->request, TRISTATE_NULL);
                 domain->request[0] = '\0';
-        } else if (n_events > 1) {
-                /* Written and emptied before it could be read. */
-                tell(report, EVIDENCE_CONTROL_REQUEST, "unseen", TRISTATE_NULL);
-                tell(report, EVIDENCE_CONTROL_ACKNOWLEDGED, "unseen", TRISTATE_NULL);
         }
 }
 

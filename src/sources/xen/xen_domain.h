@@ -58,10 +58,21 @@ const char *xen_domain_state(const struct xen_domain *domain, const struct xen_l
 /* The domain was looked at; NULL: there is no such one any more.  True: it has just gone, and nothing follows. */
 bool xen_domain_look(struct xen_domain *domain, const struct xen_look *look, enum xen_account account, const struct xen_report *report);
 
+/* What else may look after a domain, when that is asked. */
+struct xen_claims {
+        bool leaves_all;            /* all are to be left alone */
+        bool has_keeper;            /* an xl waits for it, or a toolstack is there whose domains are all */
+        bool is_libvirts;           /* its XML is stored with it */
+        const struct xen_look *now; /* the one of its number, looked at after the rest was asked; NULL: there is none */
+};
+
+/* Is it ours to act for?  `handle`: the hypervisor's uuid of it. */
+bool xen_domain_is_ours(const struct xen_domain *domain, const uint8_t handle[static 16], const struct xen_claims *claims);
+
 /* Whoever made it has had time enough: one that is paused now was paused. */
 void xen_domain_is_made(struct xen_domain *domain);
 
-/* What stands in control/shutdown after so many events of its watch; NULL: there is no such node (any more). */
+/* What stands in control/shutdown after so many events of its watch, all that were before it was read; NULL: there is no such node (any more). */
 void xen_domain_control(struct xen_domain *domain, const char *value, size_t n_value, unsigned n_events, uint64_t now_ns, const struct xen_report *report);
 
 /* We are about to write that there ourselves; "": to take it back. */

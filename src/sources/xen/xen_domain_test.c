@@ -129,6 +129,39 @@ static void one_that_we_destroy_was_alive(void **state) {
         must_tell("domain-gone true");
 }
 
+static void it_is_ours_if_nobody_else_has_it_and_it_is_still_there(void **state) {
+        static const struct xen_look one = { .domid = 5, .uuid = { [15] = 1 } }, going = { .domid = 5, .uuid = { [15] = 1 }, .is_dying = true };
+        static const struct xen_look off = { .domid = 5, .uuid = { [15] = 1 }, .has_shut_down = true }, another = { .domid = 5, .uuid = { [15] = 2 } };
+        static const struct {
+                struct xen_claims claims;
+                bool is_ours;
+        } rows[] = {
+                { { .now = &one }, true },
+                { { .now = &off }, true },
+                { { .now = &one, .leaves_all = true }, false },
+                { { .now = &one, .has_keeper = true }, false },
+                { { .now = &one, .is_libvirts = true }, false },
+                { { .now = &going }, false },
+                { { .now = &another }, false },
+                { { .now = NULL }, false },
+        };
+        const struct xen_domain domain = met(&one, false);
+
+        for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+                assert_int_equal(xen_domain_is_ours(&domain, one.uuid, &rows[i].claims), rows[i].is_ours);
+}
+
+/* So that what it was destroyed for is carried out to its end; but whose it is stays what it is. */
+static void one_that_we_destroy_stays_ours(void **state) {
+        const struct xen_look one = { .domid = 5, .uuid = { [15] = 1 } }, going = { .domid = 5, .uuid = { [15] = 1 }, .is_dying = true };
+        struct xen_domain domain = met(&one, false);
+
+        domain.is_to_be_destroyed = true;
+        assert_true(xen_domain_is_ours(&domain, one.uuid, &(struct xen_claims){ .now = &going }));
+        assert_true(xen_domain_is_ours(&domain, one.uuid, &(struct xen_claims){ .now = NULL }));
+        assert_false(xen_domain_is_ours(&domain, one.uuid, &(struct xen_claims){ .now = &going, .has_keeper = true }));
+}
+
 static void a_pause_is_told_and_its_end(void **state) {
         struct xen_domain domain = met(&running, true);
 
@@ -263,6 +296,16 @@ static void a_request_that_was_gone_before_it_was_read_is_unseen(void **state) {
         must_tell("control-request unseen, control-acknowledged unseen");
 }
 
+static void a_request_over_another_that_was_gone_before_it_was_read_is_unseen(void **state) {
+        struct xen_domain domain = met(&running, false);
+
+        write_it(&domain, "poweroff", 1, 10);
+        write_it(&domain, "", 2, 11);
+        must_tell("control-request poweroff, control-request unseen, control-acknowledged unseen");
+        write_it(&domain, "", 1, 12);
+        must_tell("");
+}
+
 static void of_two_requests_the_second_is_taken(void **state) {
         struct xen_domain domain = met(&running, false);
 
@@ -293,6 +336,25 @@ static void a_node_that_is_gone_acknowledges_nothing(void **state) {
         write_it(&domain, NULL, 1, 11);
         write_it(&domain, "", 1, 12);
         must_tell("control-request poweroff");
+}
+
+static void one_that_is_gone_with_its_node_before_it_was_read_was_taken(void **state) {
+        static const struct {
+                const char *stood;
+                unsigned n_events;
+                bool is_taken;
+        } rows[] = { { "", 1, false }, { "", 2, false }, { "", 3, true }, { "poweroff", 1, false }, { "poweroff", 2, true } };
+
+        for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+                struct xen_domain domain = met(&running, false);
+
+                write_it(&domain, rows[i].stood, 1, 10);
+                must_tell(*rows[i].stood ? "control-request poweroff" : "");
+                write_it(&domain, NULL, rows[i].n_events, 11);
+                must_tell(rows[i].is_taken ? "control-request unseen, control-acknowledged unseen" : "");
+                see(&domain, shut_down(0));
+                must_tell("domain-shutdown poweroff");
+        }
 }
 
 static void what_we_ask_ourselves_is_told_once(void **state) {
@@ -414,6 +476,8 @@ int main(void) {
                 cmocka_unit_test(one_that_had_shut_down_when_it_was_met_is_told_so_once),
                 cmocka_unit_test(one_that_is_gone_was_alive_if_that_is_certain),
                 cmocka_unit_test(one_that_we_destroy_was_alive),
+                cmocka_unit_test(it_is_ours_if_nobody_else_has_it_and_it_is_still_there),
+                cmocka_unit_test(one_that_we_destroy_stays_ours),
                 cmocka_unit_test(a_pause_is_told_and_its_end),
                 cmocka_unit_test(one_that_is_being_made_is_not_paused),
                 cmocka_unit_test(a_soft_reset_is_no_pause),
@@ -422,9 +486,11 @@ int main(void) {
                 cmocka_unit_test(a_request_is_told_and_that_it_was_taken),
                 cmocka_unit_test(the_first_event_of_a_watch_is_no_request),
                 cmocka_unit_test(a_request_that_was_gone_before_it_was_read_is_unseen),
+                cmocka_unit_test(a_request_over_another_that_was_gone_before_it_was_read_is_unseen),
                 cmocka_unit_test(of_two_requests_the_second_is_taken),
                 cmocka_unit_test(one_that_is_taken_back_was_not_taken),
                 cmocka_unit_test(a_node_that_is_gone_acknowledges_nothing),
+                cmocka_unit_test(one_that_is_gone_with_its_node_before_it_was_read_was_taken),
                 cmocka_unit_test(what_we_ask_ourselves_is_told_once),
                 cmocka_unit_test(what_a_guest_writes_itself_is_no_more_than_a_word),
                 cmocka_unit_test(the_start_time_tells_two_domains_apart),

@@ -1,6 +1,7 @@
 #include "basics/cleanup.h"
 #include "core/text.h"
 #include "sources/source.h"
+#include "sources/xen/xen_config.h"
 #include "sources/xen/xen_source_inside.h"
 
 #include <libxl_utils.h>
@@ -51,16 +52,10 @@ struct xen_report domain_report(struct domain *domain) {
 /* What the domain's stored configuration wants; "": there is none. */
 static void read_policy(const struct source *source, uint32_t domid, char *ret_text, size_t n_text) {
         libxl_domain_config config;
-        uint8_t *json = NULL;
         size_t n = 0;
-        int n_json = 0;
 
         *ret_text = '\0';
-        if (libxl_userdata_retrieve(source->libxl, domid, "libxl-json", &json, &n_json) || !json || n_json <= 0)
-                return;
-        libxl_domain_config_init(&config);
-        /* libxl ends the text with a NUL of its own. */
-        if (!json[n_json - 1] && !libxl_domain_config_from_json(source->libxl, &config, (const char *)json)) {
+        if (!xen_config_read(&config, source->libxl, domid)) {
                 const struct {
                         const char *event;
                         libxl_action_on_shutdown action;
@@ -75,7 +70,6 @@ static void read_policy(const struct source *source, uint32_t domid, char *ret_t
                 }
         }
         libxl_domain_config_dispose(&config);
-        free(json);
 }
 
 static bool is_recent_restart(const struct source *source, size_t i, const char *name) {
@@ -264,11 +258,15 @@ static void keep_creation(struct domain *domain) {
                 xenstore_write(domain->source->store, path, domain->start_time);
 }
 
+static uint64_t token_of(const struct domain *domain, unsigned node) {
+        return TOKENS_OF_DOMAINS + (uint64_t)domain->domid * 4 + node;
+}
+
 static void watch_nodes(struct domain *domain, bool on) {
         struct source *source = domain->source;
 
         for (unsigned node = 0; node < NODES && source->store; node++) {
-                uint64_t token = TOKENS_OF_DOMAINS + (uint64_t)domain->domid * 4 + node;
+                uint64_t token = token_of(domain, node);
                 char path[NODE_PATH_MAX];
 
                 if (node == NODE_DEVICE_MODEL)
@@ -298,6 +296,9 @@ void domain_read_nodes(struct domain *domain) {
         if (n_events[NODE_CONTROL]) {
                 int r = domain_read_node(domain, xen_nodes[NODE_CONTROL], value, &n);
 
+                /* A guest may be as quick as that. */
+                if (domain->source->store)
+                        n_events[NODE_CONTROL] += xenstore_take_events(domain->source->store, token_of(domain, NODE_CONTROL));
                 if (!r || r == -ENOENT)
                         xen_domain_control(&domain->seen, r ? NULL : value, n, n_events[NODE_CONTROL], source_now_ns(), &to);
         }
@@ -349,6 +350,17 @@ static void wait_until_made(struct domain *domain) {
         sd_event_add_time_relative(domain->source->event, &domain->making, CLOCK_MONOTONIC, MADE_AFTER_USEC, 0, on_made, domain);
 }
 
+static void to_look(struct xen_look *ret_look, const libxl_dominfo *info) {
+        *ret_look = (struct xen_look){
+                .domid = info->domid,
+                .is_paused = info->paused,
+                .has_shut_down = info->shutdown,
+                .is_dying = info->dying,
+                .reason = info->shutdown ? (unsigned)info->shutdown_reason : 0,
+        };
+        memcpy(ret_look->uuid, &info->uuid, sizeof(ret_look->uuid));
+}
+
 /*
  * Is it one of libvirt's?  Its libxl driver stores a domain's XML before it lets the domain run, and looks for it when it begins (libxlDomainStart(),
  * libxlReconnectDomain()).
@@ -363,23 +375,31 @@ static bool is_libvirts(struct domain *domain) {
         return domain->is_libvirts;
 }
 
-/* Somebody else destroys it just now, and what was stored with it, such as whose it is, goes, too. */
-static bool is_going(const struct domain *domain) {
+/* The one of its number, as it is now; false: there is none. */
+static bool look_again(const struct domain *domain, struct xen_look *ret_look) {
         libxl_dominfo info;
         bool is_there;
 
-        if (domain->seen.is_to_be_destroyed)
-                return false;
         libxl_dominfo_init(&info);
-        is_there = !libxl_domain_info(domain->source->libxl, &info, domain->domid) && !info.dying && !memcmp(&info.uuid, domain->handle, sizeof(domain->handle));
+        is_there = !libxl_domain_info(domain->source->libxl, &info, domain->domid);
+        if (is_there)
+                to_look(ret_look, &info);
         libxl_dominfo_dispose(&info);
-        return !is_there;
+        return is_there;
 }
 
 /* Whether its own configuration is its policy; nothing is said of it. */
 static bool is_alone(struct domain *domain) {
-        return !domain->source->leaves_all && !xen_keepers_has(domain->source->keepers, domain->domid, domain->name) && !is_libvirts(domain) &&
-               !is_going(domain);
+        const struct source *source = domain->source;
+        struct xen_claims claims = { .leaves_all = source->leaves_all, .has_keeper = xen_keepers_has(source->keepers, domain->domid, domain->name) };
+        struct xen_look now;
+
+        /* Libxl is asked only where that decides it. */
+        if (!claims.leaves_all && !claims.has_keeper) {
+                claims.is_libvirts = is_libvirts(domain);
+                claims.now = look_again(domain, &now) ? &now : NULL;
+        }
+        return xen_domain_is_ours(&domain->seen, domain->handle, &claims);
 }
 
 /* Whose is it now, and what does it want? */
@@ -394,17 +414,6 @@ static void share_out(struct domain *domain) {
         find_policy(domain);
         if (strcmp(policy, domain->policy))
                 tell(domain);
-}
-
-static void to_look(struct xen_look *ret_look, const libxl_dominfo *info) {
-        *ret_look = (struct xen_look){
-                .domid = info->domid,
-                .is_paused = info->paused,
-                .has_shut_down = info->shutdown,
-                .is_dying = info->dying,
-                .reason = info->shutdown ? (unsigned)info->shutdown_reason : 0,
-        };
-        memcpy(ret_look->uuid, &info->uuid, sizeof(ret_look->uuid));
 }
 
 /* Is whoever made it still about to let it run? */
@@ -488,16 +497,53 @@ static void come_back(struct domain *domain) {
                 tell(domain);
 }
 
-void domains_look(struct source *source, bool is_unwatched) {
+/*
+ * Those that are not known yet; false: there are more.  Each of them takes its time, and so does the look at who keeps domains, while whoever destroys a domain that
+ * has shut down does not wait: after that look, and when something has happened to any domain, those that are known come first again.
+ */
+static bool meet_all(struct source *source, const libxl_dominfo *infos, int n_infos, enum xen_account account) {
+        for (int i = 0; i < n_infos; i++) {
+                uint32_t domid = infos[i].domid;
+
+                /* One that is being put together is met when it is introduced to xenstored: by then it has what tells it from others. */
+                if (!domid || domid >= DOMIDS || source->domains[domid] || infos[i].dying || infos[i].never_stop || !source->store ||
+                    xenstore_is_introduced(source->store, domid) != 1)
+                        continue;
+                if (!source->are_keepers_known) {
+                        xen_keepers_look(source->keepers);
+                        source->are_keepers_known = true;
+                        return false;
+                }
+                meet(source, &infos[i]);
+                /* It may have shut down already. */
+                if (source->domains[domid]) {
+                        struct domain *domain = source->domains[domid];
+                        struct xen_report to = domain_report(domain);
+                        struct xen_look now;
+
+                        to_look(&now, &infos[i]);
+                        xen_domain_look(&domain->seen, &now, account, &to);
+                }
+                source_take_events(source);
+                if (source->is_due)
+                        return false;
+        }
+        source->are_keepers_known = false;
+        if (source->store)
+                source_read_nodes(source);
+        return true;
+}
+
+bool domains_look(struct source *source, bool is_unwatched) {
         int n_infos = 0;
         libxl_dominfo *infos = libxl_list_domain(source->libxl, &n_infos);
         unsigned n_released;
         enum xen_account account;
-        bool has_new = false;
+        bool are_all_met;
 
         if (!infos) {
                 xen_link_trouble(source->link, "the hypervisor does not say which domains there are");
-                return;
+                return true;
         }
         for (int i = 0; i < n_infos; i++)
                 if (infos[i].domid && infos[i].domid < DOMIDS)
@@ -508,7 +554,7 @@ void domains_look(struct source *source, bool is_unwatched) {
          */
         n_released = source->n_released;
         source->n_released = 0;
-        if (!source->store || source_take_events(source) < 0)
+        if (!source->store || source_take_events(source) < 0 || source_read_nodes(source) < 0)
                 is_unwatched = true;
         n_released += source->n_released;
 
@@ -545,29 +591,11 @@ void domains_look(struct source *source, bool is_unwatched) {
                                 answer(domain);
                 }
         }
-        for (int i = 0; i < n_infos; i++) {
-                uint32_t domid = infos[i].domid;
-
-                /* One that is being put together is met when it is introduced to xenstored: by then it has what tells it from others. */
-                if (!domid || domid >= DOMIDS || source->domains[domid] || infos[i].dying || infos[i].never_stop || !source->store ||
-                    xenstore_is_introduced(source->store, domid) != 1)
-                        continue;
-                if (!has_new)
-                        xen_keepers_look(source->keepers);
-                has_new = true;
-                meet(source, &infos[i]);
-                /* It may have shut down already. */
-                if (source->domains[domid]) {
-                        struct domain *domain = source->domains[domid];
-                        struct xen_report to = domain_report(domain);
-                        struct xen_look now;
-
-                        to_look(&now, &infos[i]);
-                        xen_domain_look(&domain->seen, &now, account, &to);
-                }
-        }
+        are_all_met = meet_all(source, infos, n_infos, account);
+        source->is_due = source->is_due || !are_all_met;
         memset(source->looks, 0, sizeof(source->looks));
         libxl_dominfo_list_free(infos, n_infos);
+        return are_all_met;
 }
 
 void domains_share_out(struct source *source) {

@@ -22,8 +22,10 @@ static int on_patience(sd_event_source *timer, uint64_t usec, void *userdata) {
 
         domain->patience = sd_event_source_disable_unref(domain->patience);
         /* It may have taken it just now. */
-        if (domain->source->store)
+        if (domain->source->store) {
                 source_take_events(domain->source);
+                source_read_nodes(domain->source);
+        }
         if (!domain->waits_for)
                 return 0;
         /* A guest that would take it now, much later, surprises everybody. */

@@ -61,27 +61,35 @@ int source_take_events(struct source *source) {
 
                 source->is_due = source->is_due || token == TOKEN_INTRODUCE || token == TOKEN_RELEASE;
                 source->n_released += token == TOKEN_RELEASE;
+                source->are_keepers_known = source->are_keepers_known && token != TOKEN_INTRODUCE;
                 if (domid && domid < DOMIDS && node < NODES && source->domains[domid])
                         source->domains[domid]->n_events[node]++;
         }
         /* What waits behind these may be anything. */
         if (n > EVENTS_AT_ONCE)
                 source->n_released += 2;
+        return r < 0 ? r : xenstore_is_lost(source->store) ? -ECONNRESET : 0;
+}
+
+int source_read_nodes(struct source *source) {
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
 
                 if (domain && (domain->n_events[NODE_CONTROL] || domain->n_events[NODE_NAME] || domain->n_events[NODE_VM] || domain->n_events[NODE_DEVICE_MODEL]))
                         domain_read_nodes(domain);
         }
-        return r < 0 ? r : xenstore_is_lost(source->store) ? -ECONNRESET : 0;
+        return xenstore_is_lost(source->store) ? -ECONNRESET : 0;
 }
 
 static void go_on(struct source *source) {
         int r = source_take_events(source);
 
+        /* At once: whoever destroys what has shut down was told, too. */
         if (source->is_due) {
                 source->is_due = false;
                 domains_look(source, false);
+        } else {
+                source_read_nodes(source);
         }
         if (r)
                 lose_store(source, r);
@@ -132,7 +140,8 @@ static void connect_store(struct source *source) {
                 xen_link_trouble(source->link, "xenstored is back");
         source->rest_usec = 0;
         domains_watch_again(source);
-        domains_look(source, true);
+        while (!domains_look(source, true))
+                continue;
         if (!source->has_surveyed)
                 xen_link_say(source->link, &surveyed);
         source->has_surveyed = true;
@@ -206,6 +215,7 @@ static int start(struct source *source) {
                 return r;
         if (libxl_ctx_alloc(&source->libxl, LIBXL_VERSION, 0, logger)) {
                 xen_link_trouble(source->link, "libxl does not work here: this is no host of Xen's, or there is no right to it");
+                xtl_logger_destroy(logger);
                 return -EPERM;
         }
         r = proc_boot_id(source->boot_id);

@@ -72,8 +72,9 @@ struct source {
         struct xen_acts *acts;
         char boot_id[PROC_BOOT_ID_MAX];
         bool is_configured, leaves_all, has_surveyed;
-        bool is_due;         /* domains are to be looked at */
-        unsigned n_released; /* events that some domain shut down or went, since the last list of them */
+        bool is_due;            /* domains are to be looked at */
+        bool are_keepers_known; /* they were looked at since the last domain was introduced */
+        unsigned n_released;    /* events that some domain shut down or went, since the last list of them */
         uint64_t seq;
         struct domain *domains[DOMIDS];
         const libxl_dominfo *looks[DOMIDS]; /* of the look that is on */
@@ -93,8 +94,8 @@ struct xen_report domain_report(struct domain *domain);
 /* The one of that instance, which is there; NULL. */
 struct domain *domains_find(const struct source *source, const char *instance);
 
-/* Ask the hypervisor for all domains, and tell what is new.  `is_unwatched`: nobody was told of anything since the last time. */
-void domains_look(struct source *source, bool is_unwatched);
+/* Ask the hypervisor for all domains, and tell what is new; false: not of all yet, and it is due again.  `is_unwatched`: nobody was told of anything since the last time. */
+bool domains_look(struct source *source, bool is_unwatched);
 
 /* Somebody who looked after domains has ended, or it is to be done otherwise: whose are they now? */
 void domains_share_out(struct source *source);
@@ -114,8 +115,9 @@ void domain_read_nodes(struct domain *domain);
 
 /* --- xenstored ---------------------------------------------------------------------------------------------------- */
 
-/* All events that have come, and the nodes that they are about.  0; -errno: xenstored has gone. */
+/* All events that have come; then the nodes that they were about.  0; -errno: xenstored has gone. */
 int source_take_events(struct source *source);
+int source_read_nodes(struct source *source);
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 

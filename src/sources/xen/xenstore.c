@@ -276,3 +276,18 @@ int xenstore_event(struct xenstore *store, uint64_t *ret_token) {
                 store->first_event = 0;
         return 1;
 }
+
+unsigned xenstore_take_events(struct xenstore *store, uint64_t token) {
+        uint64_t *events = store->n_events ? store->events + store->first_event : NULL;
+        size_t n_kept = 0;
+        unsigned n_taken;
+
+        for (size_t i = 0; i < store->n_events; i++)
+                if (events[i] != token)
+                        events[n_kept++] = events[i];
+        n_taken = (unsigned)(store->n_events - n_kept);
+        store->n_events = n_kept;
+        if (!n_kept)
+                store->first_event = 0;
+        return n_taken;
+}

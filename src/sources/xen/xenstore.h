@@ -32,4 +32,10 @@ int xenstore_event(struct xenstore *store, uint64_t *ret_token);
 /* Events wait here, though the descriptor is not readable. */
 bool xenstore_has_events(const struct xenstore *store);
 
+/*
+ * Take those of that token that wait here out of their turn.  Their number: right after an answer, of all that were before what it says, and have not been taken
+ * yet (xenstored sends both in the order in which they were).
+ */
+unsigned xenstore_take_events(struct xenstore *store, uint64_t token);
+
 bool xenstore_is_lost(const struct xenstore *store);

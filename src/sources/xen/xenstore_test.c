@@ -114,6 +114,33 @@ static void events_that_come_before_an_answer_are_kept(void **state) {
         assert_false(xenstore_has_events(world.store));
 }
 
+static void what_came_before_an_answer_can_be_told_from_what_came_after(void **state) {
+        cleanup(world_deinit) struct world world;
+        char value[XENSTORE_PAYLOAD_MAX + 1];
+        uint64_t token;
+        size_t n;
+
+        world_init(&world);
+        assert_int_equal(xenstore_take_events(world.store, 25), 0);
+        PUT(&world, XENSTORE_WATCH_EVENT, 0, "/x\0" "25\0");
+        PUT(&world, XENSTORE_WATCH_EVENT, 0, "/x\0" "24\0");
+        PUT(&world, XENSTORE_WATCH_EVENT, 0, "/x\0" "25\0");
+        PUT(&world, XENSTORE_WATCH_EVENT, 0, "/x\0" "26\0");
+        PUT(&world, XENSTORE_READ, 1, "x");
+        PUT(&world, XENSTORE_WATCH_EVENT, 0, "/x\0" "25\0");
+        assert_int_equal(xenstore_read(world.store, "/a", value, &n), 0);
+        assert_int_equal(xenstore_take_events(world.store, 25), 2);
+        assert_int_equal(xenstore_take_events(world.store, 25), 0);
+        for (uint64_t expected = 24; expected <= 26; expected += 2) {
+                assert_int_equal(xenstore_event(world.store, &token), 1);
+                assert_int_equal(token, expected);
+        }
+        assert_false(xenstore_has_events(world.store));
+        assert_int_equal(xenstore_event(world.store, &token), 1);
+        assert_int_equal(token, 25);
+        assert_int_equal(xenstore_event(world.store, &token), 0);
+}
+
 static void a_thousand_events_come_in_their_order(void **state) {
         cleanup(world_deinit) struct world world;
         static char bytes[32 * 1000];
@@ -187,6 +214,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_value_is_read_and_an_error_is_one),
                 cmocka_unit_test(events_that_come_before_an_answer_are_kept),
+                cmocka_unit_test(what_came_before_an_answer_can_be_told_from_what_came_after),
                 cmocka_unit_test(a_thousand_events_come_in_their_order),
                 cmocka_unit_test(one_that_has_gone_is_lost),
                 cmocka_unit_test(what_is_no_xenstore_is_lost),

@@ -65,6 +65,10 @@ static void on_request(void *userdata, uint64_t request, struct evidence *eviden
                                            on_release, driver);
 }
 
+static void on_request_answered(void *userdata, struct evidence *evidence) {
+        printf("%s %s: %s\n", evidence_kind_info(evidence->kind)->name, evidence->word, evidence->text);
+}
+
 static void on_late(void *userdata, uint64_t request) {
         printf("late\n");
 }
@@ -77,7 +81,7 @@ int main(int argc, char **argv) {
         struct driver driver = { .release_ms = argc > 3 ? atoi(argv[3]) : 0 };
         const struct qemu_source_config config = { .path = argv[1], .is_shared = true };
         const struct qemu_source_events events = { on_connected, on_waiting, on_refused, NULL, &driver };
-        const struct shared_monitor_events shared_events = { on_request, on_late, on_dropped, &driver };
+        const struct shared_monitor_events shared_events = { on_request, on_request_answered, on_late, on_dropped, &driver };
         const struct source_sink sink = { on_report, on_ended, &driver };
         struct qemu_source *source = NULL;
         int r;

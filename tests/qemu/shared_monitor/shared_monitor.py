@@ -55,7 +55,9 @@ class Client:
     def send(self, text, fds=()):
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         n = self.socket.sendmsg([text], ancillary)
-        self.socket.sendall(text[n:])
+        # To send nothing is an error, too, where the peer has done what it was told and gone.
+        if text[n:]:
+            self.socket.sendall(text[n:])
 
     def hear(self):
         """The next message, or EOFError."""
