@@ -199,25 +199,32 @@ static bool are_same(char *const *a, size_t n_a, char *const *b, size_t n_b) {
         return true;
 }
 
+static bool is_parent_the_same(const struct proc_stat *stat, size_t n_argv, char *const *argv) {
+        cleanup(freep) char **parents = NULL;
+        struct glance glance;
+        size_t n_parents;
+
+        return stat->parent && !look_at_names(&glance, stat->parent) && glance.is_qemu && !proc_arguments(&parents, &n_parents, stat->parent) &&
+               are_same(argv, n_argv, parents, n_parents);
+}
+
 /*
  * Is this QEMU not the one that runs the VM?
  *
  * With -daemonize the first process waits until the VM is set up: os_daemonize() forks twice, and what runs
- * the VM is of a session whose leader has gone.  0: the session of who has never begun one.  Without, a QEMU
- * that forks (to run a script) has a child that looks like it for a moment.
+ * the VM is of a session whose leader, its parent, ends at once, but perhaps not before all else is done.  0: the
+ * session of who has never begun one.  Without, a QEMU that forks (to run a script) has a child that looks like it
+ * for a moment.
  */
 static bool is_double(const struct proc_stat *stat, const struct qemu_options *options, size_t n_argv,
                       char *const *argv) {
-        cleanup(freep) char **parents = NULL;
         struct proc_stat leader;
-        struct glance glance;
-        size_t n_parents;
 
-        if (options->daemonize)
-                return !stat->session || (!proc_stat_read(&leader, stat->session) && leader.state != 'Z');
-        return stat->parent && !look_at_names(&glance, stat->parent) && glance.is_qemu &&
-               !proc_arguments(&parents, &n_parents, stat->parent) &&
-               are_same(argv, n_argv, parents, n_parents);
+        if (!options->daemonize)
+                return is_parent_the_same(stat, n_argv, argv);
+        if (stat->session && stat->session == stat->parent && is_parent_the_same(stat, n_argv, argv))
+                return false;
+        return !stat->session || (!proc_stat_read(&leader, stat->session) && leader.state != 'Z');
 }
 
 static void resolve(struct qemu_monitors *monitors, pid_t pid, const struct qemu_options *options) {

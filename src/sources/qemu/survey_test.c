@@ -387,20 +387,30 @@ static void a_qemu_that_is_just_starting_is_looked_at_again(void **state) {
         copy_remove(&copy);
 }
 
-static void a_qemu_that_forks_is_one_vm(void **state) {
+/* One that forks, whose last word that is. */
+static void fork_of(const char *word, int expected_parent, int expected_child) {
         struct copy copy = copy_make("qemu-system-x86_64");
-        pid_t pid = COPY_RUN(&copy, "-fork", "-name", "web-1");
+        pid_t pid = COPY_RUN(&copy, "-fork", "-name", "web-1", word);
         char path[64], text[32];
         pid_t child;
 
         snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
         assert_true(QEMU_FIXTURE_UNTIL(proc_read(path, text, sizeof(text)) > 1));
         child = atoi(text);
-        assert_int_equal(verdict_on(pid, false), 0);
-        assert_int_equal(verdict_on(child, false), SURVEY_NO_VMM);
+        assert_int_equal(verdict_on(pid, false), expected_parent);
+        assert_int_equal(verdict_on(child, false), expected_child);
         kill(child, SIGKILL);
         qemu_fixture_end(&pid);
         copy_remove(&copy);
+}
+
+static void a_qemu_that_forks_is_one_vm(void **state) {
+        fork_of("-nodefaults", 0, SURVEY_NO_VMM);
+}
+
+/* Its session's leader is its parent, which ends late. */
+static void a_daemon_is_the_vm_before_its_parent_has_ended(void **state) {
+        fork_of("-daemonize", SURVEY_NO_VMM, 0);
 }
 
 static void another_kvm_user_is_found_by_what_it_holds(void **state) {
@@ -616,6 +626,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(a_wrapped_qemu_is_known_by_what_it_calls_itself),
                 cmocka_unit_test(a_qemu_that_is_just_starting_is_looked_at_again),
                 cmocka_unit_test(a_qemu_that_forks_is_one_vm),
+                cmocka_unit_test(a_daemon_is_the_vm_before_its_parent_has_ended),
                 cmocka_unit_test(another_kvm_user_is_found_by_what_it_holds),
                 cmocka_unit_test(without_rights_a_qemu_is_found_and_the_rest_is_said_to_be_unseen),
                 cmocka_unit_test(one_that_is_gone_is_not_there),
