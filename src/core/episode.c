@@ -231,18 +231,24 @@ static bool is_newest_change(const struct episode *episode, const struct evidenc
         return true;
 }
 
+/* However late it is heard of, nothing else tells that the VM is over. */
+static bool is_the_end(const struct episode *episode, const struct evidence *e) {
+        return evidence_ends_process(e) && !episode->process_ended;
+}
+
 bool episode_begins_anew(const struct episode *episode, const struct evidence *e) {
+        const bool is_end = is_the_end(episode, e);
         const struct evidence *cause;
 
         assert(!episode->resting);
         if (!is_change(e) || episode->phase == EPISODE_QUIET)
                 return false;
         cause = cause_of(episode);
-        /* Late, or once more: it happened before what is (to be) told, which may have to be revised. */
-        if (!cause || !is_newest_change(episode, e))
+        /* Late, or once more: it happened before what is (to be) told, which may have to be revised.  Not so an end: what seems to be later was read later. */
+        if (!cause || !(is_end || is_newest_change(episode, e)) || (episode->process_ended && evidence_lets_run(e)))
                 return false;
         /* A panicked guest that has been reset boots again; what it does then is its own story. */
-        if (episode->booted_ns && e->at_ns >= episode->booted_ns)
+        if (episode->booted_ns && (is_end || e->at_ns >= episode->booted_ns))
                 return e->kind != EVIDENCE_RESET || e->at_ns - episode->booted_ns >= FIRMWARE_START_NS;
         if (episode->phase == EPISODE_OPEN)
                 return !follows(episode, cause, e);
@@ -464,11 +470,6 @@ static bool is_complete(const struct episode *episode, const struct evidence *ca
 
 static bool is_crash_of(const struct episode *episode, const struct evidence *cause) {
         return is_panic(cause) || (episode->phase == EPISODE_JUDGED && episode->told.transition == TRANSITION_CRASH);
-}
-
-/* However late it is heard of, nothing else tells that the VM is over. */
-static bool is_the_end(const struct episode *episode, const struct evidence *e) {
-        return evidence_ends_process(e) && !episode->process_ended;
 }
 
 int episode_add(struct episode *episode, struct evidence *evidence) {

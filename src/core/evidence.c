@@ -78,6 +78,10 @@ bool evidence_changes_vm(const struct evidence *evidence) {
                (evidence->kind != EVIDENCE_STATUS || evidence->text[0]);
 }
 
+bool evidence_lets_run(const struct evidence *evidence) {
+        return evidence->kind == EVIDENCE_RESET || evidence->kind == EVIDENCE_RESUME || evidence->kind == EVIDENCE_SUSPEND || evidence->kind == EVIDENCE_WAKEUP;
+}
+
 bool evidence_status_is_transient(const char *status) {
         return !strcmp(status, "finish-migrate") || !strcmp(status, "save-vm") || !strcmp(status, "restore-vm");
 }

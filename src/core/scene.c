@@ -421,13 +421,24 @@ const struct evidence *scene_off_before(const struct scene *s) {
         return s->cause->kind == EVIDENCE_KILLED ? tried_for(s, s->cause) : NULL;
 }
 
+/* Which change made the rest; or the end of the process, where nothing but what was read late is there beside it. */
+static const struct evidence *cause_of(const struct scene *s) {
+        const struct evidence *end = scene_earliest(s, evidence_ends_process), *found = NULL;
+
+        for (size_t i = 0; i < s->n_items; i++) {
+                const struct evidence *e = &s->items[i];
+
+                if (evidence_changes_vm(e) && !(end && evidence_is_before(end, e) && evidence_lets_run(e)) && (!found || evidence_is_before(e, found)))
+                        found = e;
+        }
+        return found ? found : end;
+}
+
 void scene_init(struct scene *scene, const struct evidence *items, size_t n_items, const struct judge_settings *settings) {
         const struct evidence *tried;
 
         *scene = (struct scene){ .items = items, .n_items = n_items, .settings = settings };
-        scene->cause = scene_earliest(scene, evidence_changes_vm);
-        if (!scene->cause)
-                scene->cause = scene_earliest(scene, evidence_ends_process);
+        scene->cause = cause_of(scene);
         tried = scene->cause ? borne_out(scene, scene->cause) : NULL;
         if (tried) {
                 scene->outcome = scene->cause;
