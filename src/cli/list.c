@@ -47,21 +47,13 @@ static void format_number(char ret_text[static 24], const struct vmpower_vm *vm)
                 strcpy(ret_text, "-");
 }
 
-/* One word for a shell, whatever somebody has called his VM. */
-static void print_word(const char *word) {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,";
+static void put(void *userdata, const char *bytes, size_t n) {
+        fwrite(bytes, 1, n, stdout);
+}
 
-        if (*word && !word[strspn(word, plain)]) {
-                fputs(word, stdout);
-                return;
-        }
-        putchar('\'');
-        for (; *word; word++)
-                if (*word == '\'')
-                        fputs("'\\''", stdout);
-                else
-                        putchar(*word);
-        putchar('\'');
+/* Whatever somebody has called his VM. */
+static void print_word(const char *word) {
+        text_quote(word, strlen(word), put, NULL);
 }
 
 static void print_attach(const char *name, const char *monitor) {

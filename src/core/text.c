@@ -92,3 +92,32 @@ void text_user(char *ret_text, size_t n_ret, const char *user, int64_t uid) {
         else
                 snprintf(ret_text, n_ret, "uid %" PRId64, uid);
 }
+
+static bool is_plain(const char *word, size_t n) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+
+        for (size_t i = 0; i < n; i++)
+                if (!word[i] || !strchr(plain, word[i]))
+                        return false;
+        return n;
+}
+
+void text_quote(const char *word, size_t n, void (*put)(void *userdata, const char *bytes, size_t n), void *userdata) {
+        if (is_plain(word, n)) {
+                put(userdata, word, n);
+                return;
+        }
+        put(userdata, "'", 1);
+        for (size_t i = 0; i < n;) {
+                const char *quote = memchr(word + i, '\'', n - i);
+                size_t n_plain = quote ? (size_t)(quote - word) - i : n - i;
+
+                put(userdata, word + i, n_plain);
+                i += n_plain;
+                if (quote) {
+                        put(userdata, "'\\''", 4);
+                        i++;
+                }
+        }
+        put(userdata, "'", 1);
+}

@@ -26,3 +26,6 @@ int text_field(const char *text, int columns);
 
 /* What a user is called among people: by his name, else "uid 1234"; "" where neither is known (uid -1). */
 void text_user(char *ret_text, size_t n_ret, const char *user, int64_t uid);
+
+/* n bytes as one word of a shell's (POSIX, Shell Command Language, 2.2.2), in pieces for `put`: as they are where a shell takes them so, else in single quotes. */
+void text_quote(const char *word, size_t n, void (*put)(void *userdata, const char *bytes, size_t n), void *userdata);

@@ -120,6 +120,31 @@ static void a_user_without_a_name_has_a_number(void **state) {
         assert_string_equal(text, "");
 }
 
+static void put(void *userdata, const char *bytes, size_t n) {
+        strncat(userdata, bytes, n);
+}
+
+static void a_word_for_a_shell_is_quoted_where_it_must_be(void **state) {
+        static const struct {
+                const char *word, *quoted;
+        } cases[] = {
+                { "web-1_a@b%c+d=e:f,g./h", "web-1_a@b%c+d=e:f,g./h" },
+                { "", "''" },
+                { "two words", "'two words'" },
+                { "it's", "'it'\\''s'" },
+                { "'", "''\\'''" },
+                { "$(reboot)", "'$(reboot)'" },
+                { "ü", "'ü'" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+                char text[64] = "";
+
+                text_quote(cases[i].word, strlen(cases[i].word), put, text);
+                assert_string_equal(text, cases[i].quoted);
+        }
+}
+
 static void copying_twice_changes_nothing(void **state) {
         unsigned char bytes[64];
         char once[24], twice[24];
@@ -146,6 +171,7 @@ int main(void) {
                 cmocka_unit_test(a_field_is_as_wide_whatever_its_characters),
                 cmocka_unit_test(what_turns_text_around_is_replaced),
                 cmocka_unit_test(a_user_without_a_name_has_a_number),
+                cmocka_unit_test(a_word_for_a_shell_is_quoted_where_it_must_be),
                 cmocka_unit_test(copying_twice_changes_nothing),
         };
 

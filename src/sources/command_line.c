@@ -1,5 +1,6 @@
 #include "sources/command_line.h"
 #include "basics/cleanup.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -21,7 +22,8 @@ struct text {
         bool is_failed;
 };
 
-static void put(struct text *text, const char *bytes, size_t n) {
+static void put(void *userdata, const char *bytes, size_t n) {
+        struct text *text = userdata;
         size_t left = COMMAND_LINE_MAX - sizeof(cut) - text->n;
 
         if (text->is_cut || text->is_failed)
@@ -43,35 +45,6 @@ static void put(struct text *text, const char *bytes, size_t n) {
         }
         memcpy(text->bytes + text->n, bytes, n);
         text->n += n;
-}
-
-static bool is_safe(const char *word, size_t n) {
-        static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-
-        for (size_t i = 0; i < n; i++)
-                if (!word[i] || !strchr(safe, word[i]))
-                        return false;
-        return n;
-}
-
-static void put_quoted(struct text *text, const char *word, size_t n) {
-        if (is_safe(word, n)) {
-                put(text, word, n);
-                return;
-        }
-        put(text, "'", 1);
-        for (size_t i = 0; i < n;) {
-                const char *quote = memchr(word + i, '\'', n - i);
-                size_t n_plain = quote ? (size_t)(quote - word) - i : n - i;
-
-                put(text, word + i, n_plain);
-                i += n_plain;
-                if (quote) {
-                        put(text, "'\\''", 4);
-                        i++;
-                }
-        }
-        put(text, "'", 1);
 }
 
 static bool is_key_character(char c) {
@@ -283,9 +256,9 @@ int command_line_format(char **ret_text, size_t n_argv, char *const *argv) {
                 if (i)
                         put(&text, " ", 1);
                 if (is_secret_option(before, strlen(before)) && key_length(before) == strlen(before)) {
-                        put_quoted(&text, mask, strlen(mask));
+                        text_quote(mask, strlen(mask), put, &text);
                 } else if (is_option(before, "fw_cfg") || is_option(before, "smbios")) {
-                        put_quoted(&text, word, strlen(word));
+                        text_quote(word, strlen(word), put, &text);
                 } else {
                         /* Before each mask at least four bytes were passed on: "pwd=", "://:". */
                         char *masked = malloc(2 * strlen(word) + sizeof(mask));
@@ -294,7 +267,7 @@ int command_line_format(char **ret_text, size_t n_argv, char *const *argv) {
                                 text.is_failed = true;
                                 break;
                         }
-                        put_quoted(&text, masked, mask_word(masked, word, is_option(before, "object") ? MASK_OBJECT : MASK_WORD));
+                        text_quote(masked, mask_word(masked, word, is_option(before, "object") ? MASK_OBJECT : MASK_WORD), put, &text);
                         free(masked);
                 }
                 before = word;
