@@ -18,13 +18,19 @@ def read(path):
         return file.read()
 
 
+SECTOR = r"0000:00007[cd]\w\w"  # where boot.S is
 TRIES = 3
+
+
+def registers(domain):
+    """What Xen says of its processor, if it is there."""
+    return subprocess.run(["xenctx", str(domain.id)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout
 
 
 def went_astray(domains):
     """
     In this emulation on a busy machine not every HVM guest lives for long: it goes on from a VMRUN with Xen's own registers in its VMCB, and resets itself, or is off. Xen tells: "d7v0 Real @ e008:…", its
-    own code segment, and behind it where its VMRUN returns to.
+    own code segment, and behind it where its VMRUN returns to. Or it is nowhere in its sector any more.
     """
     told = xl("dmesg")
 
@@ -32,7 +38,11 @@ def went_astray(domains):
         numbers = {str(domain.id), str(domain.find()), *re.findall(r"\(domid (\d+)\)", domain.xl_log())}
         return any(f"d{number}v0 Real @ e008:" in told for number in numbers)
 
-    return [domain.name for domain in domains if is_in_it(domain)]
+    def is_lost(domain):
+        place = re.search(r"cs:eip: (\w+:\w+)", registers(domain))
+        return place and not re.fullmatch(SECTOR, place[1])
+
+    return [domain.name for domain in domains if is_in_it(domain) or is_lost(domain)]
 
 
 def hvm_test(sentence):
@@ -46,7 +56,9 @@ def hvm_test(sentence):
                     return function(world)
                 except Exception:
                     logs = [f"/var/log/xen/{log}-{domain.name}.log" for domain in world.domains for log in ("xl", "qemu-dm")]
-                    for source, words in [(log, read(log).decode(errors="replace")) for log in logs if os.path.exists(log)] + [("xl list", xl("list", "-v")), ("xl dmesg", xl("dmesg"))]:
+                    for source, words in [(log, read(log).decode(errors="replace")) for log in logs if os.path.exists(log)] + [
+                        *((f"xenctx {domain.name}", registers(domain)) for domain in world.domains), ("xl list", xl("list", "-v")), ("xl dmesg", xl("dmesg")),
+                    ]:  # fmt: skip
                         print("\n".join(f"# {source}: {line}" for line in words.splitlines()[-25:]))
                     if attempt == TRIES or not (astray := went_astray(world.domains)):
                         raise
