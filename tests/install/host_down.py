@@ -21,8 +21,12 @@ BUILD, VMPOWER = (os.path.abspath(path) for path in sys.argv[1:3])
 IS_LAB = sys.argv[3:] == ["lab"]
 if IS_LAB:
     from lab_host import PATIENCE, LabHost as Host
+    from linux_guest import QUIET, initrd, kernel, modules_of
 else:
     from booted_systemd import PATIENCE, Host
+
+# Where a stock kernel runs.
+LINUX = ("linux-ended", "linux-obeys") if IS_LAB else ()
 
 # Who is connected to a monitor is looked for by its path in the whole network namespace, which is the host's: the paths are ours alone.
 RUN = f"down-{os.getpid()}"
@@ -63,14 +67,33 @@ def path_of(name, kind="qmp"):
 
 
 def command(name, action="idle"):
+    """Of the probe ROM, or of a stock kernel: `linux-…`."""
+    guest = f"-m 2 -bios /etc/systemd/system/probe.rom -fw_cfg name=opt/vmpower/action,string={action}"
+    if name in LINUX:
+        guest = f"-m 128 -kernel /etc/systemd/system/vmlinuz -initrd /etc/systemd/system/initrd -append '{QUIET}{action}'"
     return (
-        f"qemu-system-x86_64 -M pc -accel {'kvm' if IS_LAB else 'tcg'} -m 2 -name {name} -display none -nodefaults -bios /etc/systemd/system/probe.rom "
-        f"-fw_cfg name=opt/vmpower/action,string={action} -serial file:{path_of(name, 'console')} "
+        f"qemu-system-x86_64 -M pc -accel {'kvm' if IS_LAB else 'tcg'} {guest} -name {name} -display none -nodefaults -serial file:{path_of(name, 'console')} "
         f"-qmp unix:{path_of(name)},server=on,wait=off -qmp unix:{path_of(name, 'own')},server=on,wait=off")
 
 
 def unit(name, *lines, action="idle"):
     return "\n".join(["[Service]", "Type=exec", f"RuntimeDirectory={RUN}-{name}", f"ExecStart={command(name, action)}", *lines, ""])
+
+
+def presses_the_button(name):
+    return f"ExecStop=/usr/bin/python3 /etc/systemd/system/press.py {path_of(name, 'own')}"
+
+
+def stock_guests():
+    """The files of their units."""
+    if not LINUX:
+        return {}
+    files = {"vmlinuz": kernel("cloud-amd64"), "initrd": initrd("init", *modules_of("cloud-amd64", ["button", "evdev"]))}
+    return {
+        **{name: open(path, "rb").read() for name, path in files.items()},
+        "linux-ended.service": unit("linux-ended"),
+        "linux-obeys.service": unit("linux-obeys", presses_the_button("linux-obeys"), action="button-obey"),
+    }
 
 
 host = None
@@ -115,13 +138,12 @@ def the_host_is_up():
                         "ask.service": "[Service]\nExecStart=/usr/bin/python3 /etc/systemd/system/ask.py PowerOff\n",
                         "early.service": unit("early", "ExecStopPost=/usr/bin/sleep 1"), "bused.service": unit("bused", "ExecStop=/usr/bin/sleep 3"), "late.service": unit("late"), "asked.service": unit("asked"),
                         "killed.service": unit("killed", "KillSignal=SIGKILL"), "quiet.service": unit("quiet"),
-                        "obeys.service": unit("obeys", f"ExecStop=/usr/bin/python3 /etc/systemd/system/press.py {path_of('obeys', 'own')}",
-                                              action="button-obey")},
+                        "obeys.service": unit("obeys", presses_the_button("obeys"), action="button-obey"), **stock_guests()},
                 logind=True, state=state, boot_id=str(uuid.uuid4()))
     host("mkdir", f"/run/{RUN}-stray")
     # Under software emulation it is found by the daemon's first look.
     stray = "" if IS_LAB else host("sh", "-c", command("stray") + " >/dev/null 2>&1 & echo $!")
-    host.start_vmpowerd("early", "bused", "late", "asked", "killed", "quiet", "obeys")
+    host.start_vmpowerd("early", "bused", "late", "asked", "killed", "quiet", "obeys", *LINUX)
     # As if a hook had started it: it is in the daemon's control group, and no unit's stop ends it.
     group = f"/sys/fs/cgroup{host.shows('vmpowerd', 'ControlGroup')}/cgroup.procs"
     if stray:
@@ -130,11 +152,13 @@ def the_host_is_up():
         # From its beginning: KVM has a thread of its own for it, in the control group in which the VM was made, that does not move.
         host("sh", "-c", f"echo $$ >{group}; {command('stray')} >/dev/null 2>&1 &")
         until("the daemon finds the VM that KVM has announced", lambda: "stray" in [vm["name"] for vm in vms()])
-    for name in ("early", "bused", "late", "asked", "obeys"):
+    for name in ("early", "bused", "late", "asked", "obeys", *LINUX[1:]):
         attach(name)
     host("systemctl", "start", "mine")
     until("the daemon hears of run's VM", lambda: "mine" in [vm["name"] for vm in vms()])
     until("the guest that obeys is ready", lambda: "probe: ready" in host("cat", path_of("obeys", "console")))
+    for name, words in zip(LINUX, ("vmpower-init: idle", "vmpower-init: waiting for the power button")):
+        until(f"{name} has booted", lambda name=name, words=words: words in host("cat", path_of(name, "console")))
     until("vmpowerd delays a shutdown", holds_the_lock)
 
 
@@ -212,7 +236,7 @@ def everything_has_one_verdict():
     done = subprocess.run([VMPOWER, "history", "--json"], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     for verdict in json.loads(done.stdout or "[]"):
         verdicts.setdefault(verdict["vm"]["name"], []).append(verdict)
-    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "bused", "late", "asked", "killed", "quiet", "obeys", "stray", "mine")
+    expect([f"{name} has {[verdict['rule'] for verdict in verdicts.get(name, [])]}" for name in ("early", "bused", "late", "asked", "killed", "quiet", "obeys", "stray", "mine", *LINUX)
             if len(verdicts.get(name, [])) != 1] + [done.stderr] * bool(done.stderr))
 
 
@@ -282,6 +306,14 @@ def who_is_asked_and_obeys_goes_in_order():
     says("obeys", "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, AGAIN)
 
 
+def stock_guests_too_without_a_monitor_and_by_their_button():
+    ended, obeys = LINUX
+    traced(ended)
+    verdict = says(ended, "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, AGAIN)
+    expect([f"it is {verdict['confidence']}"] if verdict["confidence"] != "certain" else [])
+    says(obeys, "poweroff", "host", "host-shutdown", True, "host-shutdown-obeyed", BY_ASK, AGAIN)
+
+
 def who_is_run_by_vmpower_says_it_too():
     says("mine", "destroy", "host", "host-shutdown", False, "host-shutdown-ended", BY_ASK, AGAIN)
 
@@ -306,6 +338,7 @@ TESTS = (
     who_is_ended_by_it_says_who_asked_for_it,
     who_just_exits_then_was_ended_by_it_most_likely,
     who_is_asked_and_obeys_goes_in_order,
+    *([stock_guests_too_without_a_monitor_and_by_their_button] if LINUX else []),
     who_is_run_by_vmpower_says_it_too,
     who_outlives_the_daemon_ended_with_the_host,
 )

@@ -31,6 +31,9 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, ".."))
+from tap import Skip  # this host cannot show it; the reason
+
 VMPOWER = os.path.abspath(os.environ.get("VMPOWER", "build/src/cli/vmpower"))
 GUESTS = os.path.abspath(os.environ.get("VMPOWER_GUESTS", "build/guests"))
 CACHE = os.environ.get("VMPOWER_CACHE_DIR") or os.path.join(
@@ -44,10 +47,6 @@ TEST_TIMEOUT = 4 * PATIENCE  # for one test
 libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_CHILD_SUBREAPER = 36
 IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_TO = 0x2, 0x8, 0x80
-
-
-class Skip(Exception):
-    """This host cannot show it; the reason."""
 
 
 class Timeout(Exception):
