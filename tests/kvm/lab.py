@@ -35,6 +35,8 @@ PR_SET_PDEATHSIG = 1
 MIB = 1536
 SHARED = "path=/,security_model=none,readonly=on,multidevs=remap"
 LOOK_EVERY = 60  # seconds of silence
+BEAT = 15  # seconds
+ALIVE = "lab: alive"  # what it says so often on its console, if it BEATS
 SILENCE = 500  # seconds: longer than the longest test in there may take
 
 BEGIN = """
@@ -49,6 +51,12 @@ mount -t tmpfs shm /dev/shm
 mount -t tmpfs run /run
 stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1
+"""
+# A program of its root's is read and run for each.
+BEATS = f"""
+while sleep {BEAT}; do
+        echo "{ALIVE}" >/dev/console
+done &
 """
 # No program more: the disk that it would be read from may have gone already.
 END = """
@@ -82,6 +90,7 @@ def _until_prompt(monitor):
 
 class Lab:
     MAXCPUS = 1
+    beats = False  # whether what runs there BEATS
 
     def __init__(self, script, disk=None):
         kernel("amd64")
@@ -140,11 +149,17 @@ class Lab:
     def said(self):
         """The end of what its kernel has said, and QEMU."""
         with open(self.console, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+            lines = [line for line in file.read().splitlines() if ALIVE not in line]
         return "\n".join(lines[-60:] + [line for line in self.warnings.splitlines() if "TCG doesn't support" not in line][-5:])
 
     def _look(self):
-        """A processor that neither waits nor goes on: this happens where QEMU 7.2 emulates one that runs guests, and nothing in there can do it."""
+        """
+        A processor that neither waits nor goes on: this happens where QEMU 7.2 emulates one that runs guests, and nothing in there can do it. Or all of them wait, and for ever (a Xen of which
+        guests with a firmware run): not even a sleep ends any more.
+        """
+        silence = time.time() - os.stat(self.console).st_mtime
+        if self.beats and silence > 6 * BEAT:
+            raise Frozen(f"nothing in there has gone on for {silence:.0f} s\n{self.said()}\n{self.stands()}")
         seen = []
         for _ in range(4):
             seen.append(set(re.findall(r"RIP=.*HLT=0", self._ask("info registers -a"))))

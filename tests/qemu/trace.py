@@ -198,9 +198,16 @@ def own_fault(world):
     dies_of_its_own_fault(world, watching, runs)
 
 
+one_fifty = threading.Lock()  # twice as many are too much for a slow machine
+
+
 def many_killers(number):
     @traced(f"{number}: fifty killers that exit at once: each is named, every time")
     def named(world):
+        with one_fifty:
+            are_named(world)
+
+    def are_named(world):
         vms = []
         for _ in range(10):  # at a time, as many as a slow machine can bear
             vms += [Vm(world, listens=False) for _ in range(5)]

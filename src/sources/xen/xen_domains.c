@@ -277,8 +277,7 @@ static void watch_nodes(struct domain *domain, bool on) {
                         xenstore_unwatch(source->store, path, token);
                         continue;
                 }
-                xenstore_watch(source->store, path, token);
-                if (node == NODE_CONTROL)
+                if (!xenstore_watch(source->store, path, token) && node == NODE_CONTROL)
                         domain->seen.n_own_writes++; /* a watch's first event is that it was set */
         }
 }
