@@ -7,6 +7,7 @@
 #include "sources/trace/trace_way.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -497,6 +498,37 @@ static void a_victims_cgroup_is_looked_up_where_no_other_process_has_its_pid(voi
         assert_string_equal(victim.text, is_v1 && !strcmp(path, "/") ? "" : path);
 }
 
+/* A victim's memory group is the root once it is on its way out, and so nothing is known of where it was. */
+static void of_a_victim_in_the_root_of_v1_nothing_is_said(void **state) {
+        struct trace_victim record = { .head = { .kind = TRACE_RECORD_VICTIM } };
+        const int root = open("/sys/fs/cgroup/memory/cgroup.procs", O_WRONLY | O_CLOEXEC);
+        struct proc_stat stat;
+        char text[16];
+        bool is_moved;
+        pid_t child;
+
+        if (root < 0)
+                skip();
+        child = fork();
+        if (!child)
+                for (;;)
+                        pause();
+        snprintf(text, sizeof(text), "%d", (int)child);
+        is_moved = write(root, text, strlen(text)) > 0;
+        close(root);
+        record.head.tgid = (uint32_t)child;
+        if (!proc_stat_read(&stat, child)) {
+                record.head.start_ns = stat.start_time * TRACE_TICK_NS;
+                trace_victim_take(&record);
+        }
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        if (!is_moved)
+                skip();
+        assert_int_not_equal(record.head.start_ns, 0);
+        assert_false(record.has_cgroup);
+}
+
 static void the_first_end_is_the_end(void **state) {
         struct world world;
 
@@ -522,6 +554,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(how_ones_own_child_has_ended_before_it_was_watched_is_no_gap),
                 cmocka_unit_test(a_signal_of_the_moment_in_which_it_is_watched_is_known_at_its_end),
                 cmocka_unit_test(a_victims_cgroup_is_looked_up_where_no_other_process_has_its_pid),
+                cmocka_unit_test(of_a_victim_in_the_root_of_v1_nothing_is_said),
                 cmocka_unit_test(the_first_end_is_the_end),
         };
         const char *seed = getenv("VMPOWER_SEED");
