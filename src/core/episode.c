@@ -245,7 +245,7 @@ bool episode_begins_anew(const struct episode *episode, const struct evidence *e
                 return false;
         cause = cause_of(episode);
         /* Late, or once more: it happened before what is (to be) told, which may have to be revised.  Not so an end: what seems to be later was read later. */
-        if (!cause || !(is_end || is_newest_change(episode, e)) || (episode->process_ended && evidence_lets_run(e)))
+        if (!cause || !(is_end || is_newest_change(episode, e)) || (episode->process_ended && evidence_traits(e->kind)->lets_run))
                 return false;
         /* A panicked guest that has been reset boots again; what it does then is its own story. */
         if (episode->booted_ns && (is_end || e->at_ns >= episode->booted_ns))

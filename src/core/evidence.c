@@ -15,13 +15,13 @@ static const struct evidence_traits traits[_EVIDENCE_KIND_N] = {
         [EVIDENCE_STAYS_UP] = { .stays = true },
         [EVIDENCE_STATUS] = { .changes_vm = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_SHUTDOWN] = { .changes_vm = true },
-        [EVIDENCE_RESET] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_RESET] = { .changes_vm = true, .lets_run = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_POWERDOWN] = { .may_burst = true, .stays = true },
         [EVIDENCE_STOP] = { .changes_vm = true, .may_burst = true },
-        [EVIDENCE_RESUME] = { .changes_vm = true, .is_complete = true, .may_burst = true },
-        [EVIDENCE_SUSPEND] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_RESUME] = { .changes_vm = true, .lets_run = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_SUSPEND] = { .changes_vm = true, .lets_run = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_SUSPEND_DISK] = { .changes_vm = true },
-        [EVIDENCE_WAKEUP] = { .changes_vm = true, .is_complete = true, .may_burst = true },
+        [EVIDENCE_WAKEUP] = { .changes_vm = true, .lets_run = true, .is_complete = true, .may_burst = true },
         [EVIDENCE_WATCHDOG] = { .may_burst = true, .fades = true },
         [EVIDENCE_GUEST_PANICKED] = { .changes_vm = true, .may_burst = true },
         [EVIDENCE_GUEST_CRASHLOADED] = { .changes_vm = true, .is_complete = true, .may_burst = true },
@@ -76,10 +76,6 @@ bool evidence_changes_vm(const struct evidence *evidence) {
         return traits[evidence->kind].changes_vm && !evidence_is_tried(evidence) &&
                (evidence->kind != EVIDENCE_REGISTERS || evidence->flag == TRISTATE_TRUE) &&
                (evidence->kind != EVIDENCE_STATUS || evidence->text[0]);
-}
-
-bool evidence_lets_run(const struct evidence *evidence) {
-        return evidence->kind == EVIDENCE_RESET || evidence->kind == EVIDENCE_RESUME || evidence->kind == EVIDENCE_SUSPEND || evidence->kind == EVIDENCE_WAKEUP;
 }
 
 bool evidence_status_is_transient(const char *status) {

@@ -10,6 +10,7 @@
 /* What a kind of fact is to an episode, whatever it means. */
 struct evidence_traits {
         bool changes_vm;    /* by itself it changes the VM's power state */
+        bool lets_run;      /* its VMM goes on after that, so that it cannot be why the process has ended */
         bool ends_process;  /* it says that the VM's process (or, on Xen, the domain) is gone */
         bool is_complete;   /* nothing needs to be waited for once it has come */
         bool may_burst;     /* a guest or a VMM can make it by the thousand */
@@ -26,8 +27,6 @@ bool evidence_status_is_transient(const char *status);
 /* Does this fact change the VM?  (Registers do only if they show it halted, a status only if nothing has told how it came about.) */
 bool evidence_changes_vm(const struct evidence *evidence);
 bool evidence_ends_process(const struct evidence *evidence);
-/* Does its VMM go on after this change?  Then the change cannot be why its process has ended. */
-bool evidence_lets_run(const struct evidence *evidence);
 /* Did the kernel see no more than that the guest tried it?  Whether it came to that is told by what follows (scene_init()). */
 bool evidence_is_tried(const struct evidence *evidence);
 /* Can a guest make any number of these? */

@@ -428,7 +428,7 @@ static const struct evidence *cause_of(const struct scene *s) {
         for (size_t i = 0; i < s->n_items; i++) {
                 const struct evidence *e = &s->items[i];
 
-                if (evidence_changes_vm(e) && !(end && evidence_is_before(end, e) && evidence_lets_run(e)) && (!found || evidence_is_before(e, found)))
+                if (evidence_changes_vm(e) && !(end && evidence_is_before(end, e) && evidence_traits(e->kind)->lets_run) && (!found || evidence_is_before(e, found)))
                         found = e;
         }
         return found ? found : end;
