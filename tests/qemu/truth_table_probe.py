@@ -322,7 +322,7 @@ def crash_kernel(vm):
 
 @row("a crash kernel is ended if its owner says so", kinds=("pc",))
 def crash_kernel_ended(vm):
-    (crash,) = vm.probe("crashload", *PVPANIC, then="s5", options=["--policy", "on_crash=destroy"], monitor=False).ends(CRASHED)
+    (crash,) = vm.probe("crashload", *PVPANIC, options=["--policy", "on_crash=destroy"], monitor=False).ends(CRASHED)
     says(crash, "crash", "guest", "panic-device", False, left="running", decision=("on_crash", "destroy", "done"))
 
 
