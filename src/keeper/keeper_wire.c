@@ -380,6 +380,11 @@ static void on_hello(struct keeper *keeper, struct wire_peer *peer, const struct
         if (!r)
                 r = is_same_database(keeper, peer, hello) ? list_same(keeper, peer, hello, &link)
                                                           : keep_other(keeper, peer, hello, uid, &link);
+        /* Who is hung up on without a word calls again: that passes. */
+        if (r == -EAGAIN || r == -EMFILE || r == -ENOMEM) {
+                wire_peer_close(peer);
+                return;
+        }
         if (r) {
                 wire_peer_refuse(peer, refusal(r));
                 return;

@@ -53,6 +53,10 @@ class Timeout(Exception):
     pass
 
 
+class Spoiled(Exception):
+    """What this host emulates broke the guest; the proof of it. The test is done again, in a world of its own."""
+
+
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 _tests = []
@@ -79,9 +83,12 @@ def _report_failure(world, error):
 _told = itertools.count(1)  # TAP wants its numbers in order; what is told first is the first
 
 
-def _run_one(sentence, function, todo, lock):
-    world, error, skipped = None, None, None
-    began = time.monotonic()
+TRIES = 3
+
+
+def _attempt(function):
+    """The world that it had, why it failed, why it was skipped."""
+    world = None
     try:
         world = World()
         try:
@@ -92,19 +99,31 @@ def _run_one(sentence, function, todo, lock):
             raise AssertionError("left behind: " + ", ".join(left_behind))
         world.check_output()
     except Skip as skip:
-        skipped = str(skip)
-    except BaseException as e:
-        error = e
-    directive = f" # SKIP {skipped}" if skipped else f" # TODO {todo}" if todo and error else ""
-    with lock:
-        print(f"{'not ok' if error else 'ok'} {next(_told)} - {sentence}{directive}")
-        print(f"# {time.monotonic() - began:.2f} s")
-        if error:
-            _report_failure(world, error)
-        sys.stdout.flush()
-    if world:
-        shutil.rmtree(world.directory, ignore_errors=True)
-    return not error or todo
+        return world, None, str(skip)
+    except BaseException as error:
+        return world, error, None
+    return world, None, None
+
+
+def _run_one(sentence, function, todo, lock):
+    began = time.monotonic()
+    for tries_left in reversed(range(TRIES)):
+        world, error, skipped = _attempt(function)
+        is_over = not isinstance(error, Spoiled) or not tries_left
+        with lock:
+            if is_over:
+                directive = f" # SKIP {skipped}" if skipped else f" # TODO {todo}" if todo and error else ""
+                print(f"{'not ok' if error else 'ok'} {next(_told)} - {sentence}{directive}")
+                print(f"# {time.monotonic() - began:.2f} s")
+            else:
+                print(f"# {sentence}: once more, since its guest was spoiled")
+            if error:
+                _report_failure(world, error)
+            sys.stdout.flush()
+        if world:
+            shutil.rmtree(world.directory, ignore_errors=True)
+        if is_over:
+            return not error or todo
 
 
 def main(jobs=2):
@@ -204,26 +223,39 @@ class Stream:
     """What a process writes, read by a thread of its own; can be waited for."""
 
     def __init__(self, fd):
+        self.fd = fd
         self.data = b""
         self.is_over = False
         self.changed = threading.Condition()
-        self.thread = threading.Thread(target=self._read, args=(fd,), daemon=True)
+        self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
-    def _read(self, fd):
-        while True:
-            try:
-                more = os.read(fd, 65536)
-            except OSError as error:
-                if error.errno == errno.EINTR:
-                    continue
-                more = b""  # EIO: a terminal that was hung up
+    def _read(self):
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        while not self.is_over:
+            poll.poll()
             with self.changed:
-                self.data += more
-                self.is_over = not more
-                self.changed.notify_all()
-            if not more:
-                return
+                self._take()
+
+    def _take(self):
+        """Some of what is there: whether there was any."""
+        if self.is_over or not wait_readable(self.fd, 0):
+            return False
+        try:
+            more = os.read(self.fd, 65536)
+        except OSError:
+            more = b""  # EIO: a terminal that was hung up
+        self.data += more
+        self.is_over = not more
+        self.changed.notify_all()
+        return True
+
+    def catch_up(self):
+        """What was written until now has been read."""
+        with self.changed:
+            while self._take():
+                pass
 
     def wait_for(self, text, timeout=PATIENCE, count=1):
         """Wait until `text` was written `count` times."""
@@ -475,8 +507,11 @@ class Run:
         self.written = Inotify(os.path.dirname(self.verdict_path)) if verdict is True else None
 
     def wait(self, timeout=PATIENCE):
-        """The exit status; negative: the signal that ended it."""
+        """The exit status; negative: the signal that ended it. What it said is there then, whoever else has its streams."""
         wait_for_end(self.pid, timeout)
+        for stream in (self.stdout, self.stderr):
+            if stream:
+                stream.catch_up()
         return self.process.wait()
 
     def verdict(self):
