@@ -170,8 +170,9 @@ class Relay:
             self.pairs[-1][0].sendall(data)
 
     def close(self):
-        self.listening.shutdown(socket.SHUT_RDWR)
-        self.listening.close()
+        if self.listening.fileno() >= 0:
+            self.listening.shutdown(socket.SHUT_RDWR)
+            self.listening.close()
         if os.path.exists(self.path):
             os.unlink(self.path)
         for pair in self.pairs:
@@ -297,7 +298,13 @@ def _(world):
     helper = Helper(world, XENSTORED_PATH=relay.path)
     first = Domain(world, "storm", background=False).create("-p")
     second = Domain(world, "unwatched", background=False).create("-p")
-    instances = [helper.hello(domain.name)["instance"] for domain in (first, second)]
+    looked_at = Domain(world, "looked-at", background=False).create("-p")
+    instances = [helper.hello(domain.name)["instance"] for domain in (first, second, looked_at)]
+
+    def is_in_the_gap(instance):
+        gap, end = helper.gone(instance)[-2:]
+        # One that is dying still says that it had not shut down.
+        assert gap == ("gap", "xenstored had gone") and end in (("vanished",), ("domain-gone", True)), helper.facts(instance)
 
     def cpu():
         with open(f"/proc/{helper.process.pid}/stat", encoding="ascii") as file:
@@ -324,12 +331,13 @@ def _(world):
     relay.close()
     assert helper.ask(instances[1], "preserve") == "done"
     assert not [message for message in helper.messages if message.get("trouble") == "xenstored is back"]
+    xl("destroy", looked_at.name)
+    helper.say(look=1, of=instances[2])
+    is_in_the_gap(instances[2])
     xl("destroy", second.name)
     relay.open()
     helper.heard(lambda message: message.get("trouble") == "xenstored is back", "that xenstored is back")
-    # One that is dying still says that it had not shut down.
-    gap, end = helper.gone(instances[1])[-2:]
-    assert gap == ("gap", "xenstored had gone") and end in (("vanished",), ("domain-gone", True)), helper.facts(instances[1])
+    is_in_the_gap(instances[1])
     # And it hears of what comes.
     third = Domain(world, "third", background=False).create("-p")
     vm = helper.hello(third.name)
@@ -485,6 +493,31 @@ def _(world):
     domain.store.write(domain.path("name"), "short-4")
     helper.heard(is_pid(other.pid, is_gone=True), "that the pid is another's")
     domain.store.write(domain.path("name"), domain.name)
+
+
+@test("the process that is about to become a device model is not taken for another's; and what it has become is")
+def _(world):
+    domain = Domain(world, "begun", background=False).create("-p")
+    node = f"/local/domain/0/device-model/{domain.id}"
+    # libxl writes the pid of its own child, which then becomes the device model.
+    gate = world.path("child.gate")
+    os.mkfifo(gate)
+    model = popen([world.script("child", f'#!/bin/sh\nread -r go <"$0".gate\nexec {sys.executable} -c "import time; time.sleep(1000)" -xen-domid {domain.id}\n')])
+    world.later(lambda: (model.kill(), model.wait()))
+    domain.store.write(node, "")
+    domain.store.write(domain.path("image/device-model-pid"), str(model.pid))
+    domain.store.write(domain.store.read(domain.path("vm")) + "/start_time", f"{time.time():.2f}")
+    helper = Helper(world)
+    vm = helper.hello(domain.name)
+    assert not vm.get("device_model"), vm
+    with open(gate, "w", encoding="ascii") as file:
+        file.write("go\n")
+    deadline = time.monotonic() + PATIENCE
+    while comm_of(model.pid) == "child":
+        assert time.monotonic() < deadline, "it does not begin"
+        time.sleep(0.05)
+    domain.store.write(node + "/state", "running")
+    helper.heard(is_pid(model.pid), "that it is there")
 
 
 @test("what a guest writes into its own nodes is no more than a word; what makes no sense to it ends it, and it is not a domain's")

@@ -449,6 +449,8 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         xen_domain_init(&domain->seen, &first, is_being_made);
         domain->is_ours = is_alone(domain);
         find_policy(domain);
+        if (is_being_made)
+                wait_until_made(domain);
         read_device_model(domain);
         source->domains[info->domid] = domain;
 
@@ -459,8 +461,6 @@ static void meet(struct source *source, const libxl_dominfo *info) {
         memcpy(message.of, domain->instance, sizeof(message.of));
         xen_link_say(source->link, &message);
         watch_nodes(domain, true);
-        if (is_being_made)
-                wait_until_made(domain);
 }
 
 static void end(struct domain *domain) {
@@ -533,12 +533,21 @@ static bool meet_all(struct source *source, const libxl_dominfo *infos, int n_in
         return true;
 }
 
+/* Nobody was told of what happened in between. */
+static void tell_gap(struct domain *domain) {
+        struct evidence gap = evidence_make(SOURCE_XEN, EVIDENCE_GAP);
+        static const char why[] = "xenstored had gone";
+
+        evidence_set_text(&gap, why, strlen(why));
+        report(domain, &gap);
+}
+
 bool domains_look(struct source *source, bool is_unwatched) {
         int n_infos = 0;
         libxl_dominfo *infos = libxl_list_domain(source->libxl, &n_infos);
         unsigned n_released;
         enum xen_account account;
-        bool are_all_met;
+        bool is_store_gone, are_all_met;
 
         if (!infos) {
                 xen_link_trouble(source->link, "the hypervisor does not say which domains there are");
@@ -553,11 +562,10 @@ bool domains_look(struct source *source, bool is_unwatched) {
          */
         n_released = source->n_released;
         source->n_released = 0;
-        if (!source->store || source_take_events(source) < 0 || source_read_nodes(source) < 0)
-                is_unwatched = true;
+        is_store_gone = !source->store || source_take_events(source) < 0 || source_read_nodes(source) < 0;
         n_released += source->n_released;
 
-        account = is_unwatched ? XEN_UNWATCHED : n_released <= 1 ? XEN_ACCOUNTED : XEN_UNACCOUNTED;
+        account = is_unwatched || is_store_gone ? XEN_UNWATCHED : n_released <= 1 ? XEN_ACCOUNTED : XEN_UNACCOUNTED;
 
         for (uint32_t domid = 1; domid < DOMIDS; domid++) {
                 struct domain *domain = source->domains[domid];
@@ -576,6 +584,8 @@ bool domains_look(struct source *source, bool is_unwatched) {
                 /* Whoever made it may have said only since that it is his; what is done now rests on that. */
                 if (is_there && now.has_shut_down && !had_shut_down)
                         share_out(domain);
+                if (is_store_gone && (!is_there || (now.has_shut_down && !had_shut_down)))
+                        tell_gap(domain);
                 if (xen_domain_look(&domain->seen, is_there ? &now : NULL, account, &to))
                         end(domain);
                 else if (had_shut_down && !domain->seen.has_shut_down)
@@ -607,15 +617,6 @@ void domains_share_out(struct source *source) {
                 if (domain && !domain->seen.is_gone)
                         share_out(domain);
         }
-}
-
-/* Nobody was told of what happened in between. */
-static void tell_gap(struct domain *domain) {
-        struct evidence gap = evidence_make(SOURCE_XEN, EVIDENCE_GAP);
-        static const char why[] = "xenstored had gone";
-
-        evidence_set_text(&gap, why, strlen(why));
-        report(domain, &gap);
 }
 
 void domains_watch_again(struct source *source) {
