@@ -30,11 +30,4 @@ if os.environ.get("VMPOWER_HAS_TRACE") == "0":
     sys.exit(0)
 
 
-class TwoProcessors(Lab):
-    """For what switches no tracepoint."""
-
-    MAXCPUS = 2
-
-
-words = sys.argv[1:]
-sys.exit(programs.run(TwoProcessors if words == ["machine/linux.py"] else Lab, words or PROGRAMS, SCRIPT))
+sys.exit(programs.run(Lab, sys.argv[1:] or PROGRAMS, SCRIPT))

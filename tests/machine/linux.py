@@ -21,7 +21,7 @@ COMPLAINTS = ("ACPI Error", "ACPI Warning", "ACPI Exception", "ACPI BIOS", "Firm
 HALT_NOTICED_WITHIN_S = 2
 BUSY_S = 2  # what it may take longer in here, where the monitor itself is slow
 IF = 0x200  # in RFLAGS: interrupts are let in
-CPU = re.compile(r"RIP=([0-9a-f]{16}) RFL=([0-9a-f]{8}) .*HLT=(\d)")
+CPU = re.compile(r"[ER]SP=([0-9a-f]+).*?[ER]FL=([0-9a-f]+) [^\n]*HLT=(\d)", re.DOTALL)
 A_LOOP_S = 11  # reboots closer than ten seconds are told as one that loops
 
 OFF = ("poweroff", "guest", "acpi-s5", True)
@@ -124,8 +124,8 @@ class Qemus:
     @staticmethod
     def standstill(world):
         """
-        What the guest's processors say, if each of them goes round in its kernel with its interrupts off. A processor that this host emulates takes an interrupt, now and then, although it must not: seen once in
-        some fifty starts with two CPUs, where the interrupt's own work then waited for what it had interrupted (timekeeper_lock). Nothing here can do that to a QEMU's guest.
+        What the guest's processors say, if none of them gets on and one goes round with its interrupts off. A processor that this host emulates takes an interrupt, now and then, although it must not: seen once in
+        some fifty starts, on a host of two, where the interrupt's own work then waited for what it had interrupted (timekeeper_lock). Nothing here can do that to a QEMU's guest.
         """
         try:
             monitor = world.dial(world.path("own.qmp"))
@@ -135,8 +135,9 @@ class Qemus:
         for _ in range(3):
             looks.append(monitor.ask("human-monitor-command", command_line="info registers -a"))
             time.sleep(1)
-        found = [(place[0] == "f", int(flags, 16) & IF, halted) for look in looks for place, flags, halted in CPU.findall(look)]
-        return looks[-1] if all(cpu == (True, 0, "0") for cpu in found) and found else None
+        states = [[(stack, int(flags, 16) & IF, halted) for stack, flags, halted in CPU.findall(look)] for look in looks]
+        stand = states[0] == states[1] == states[2]
+        return looks[0] if stand and any((flag, halted) == (0, "0") for _, flag, halted in states[0]) else None
 
     @staticmethod
     def guest(append):
