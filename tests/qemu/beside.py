@@ -343,8 +343,7 @@ def another_users_decision(world):
     name = new_name()
     daemon = Daemon(world)
     found = new_name()
-    run, own = user.run("-no-shutdown", action="s5", name=name, options=["--policy", "on_poweroff=destroy"])
-    own.connect()
+    run, _ = user.run("-no-shutdown", action="s5", name=name, options=["--policy", "on_poweroff=destroy"])
     assert run.wait() == 0
     is_gone(world, name)
     (his,), (ours,) = user.history(name), until("it is told", lambda: world.history(name))

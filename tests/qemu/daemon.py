@@ -24,7 +24,7 @@ from daemon_world import *
 
 @on_both("a VM that is attached, and whose guest powers off: certain, and how")
 def attach_and_poweroff(world, accelerator):
-    vm = Vm(world, action="s5", delay_ms=1500, accelerator=accelerator).greets()
+    vm = Vm(world, action="s5", delay_ms=3000, accelerator=accelerator).greets()
     daemon = Daemon(world)
     attached(world, vm)
     assert vm.is_over() == 0

@@ -414,7 +414,10 @@ def _(world):
         output, errors = Stream(process.stdout.fileno()), Stream(process.stderr.fileno())
         output.wait_for("tcg: poweroff")
         [runner] = wait_for_children(process.pid)
-        place = re.search(rb"VMPOWER_STATE_DIR=([^\0]*)/state\0", read_proc(runner, "environ"))[1].decode()
+        place = re.search(rb"VMPOWER_STATE_DIR=([^\0]*)/state\0", read_proc(runner, "environ"))
+        if not place:
+            raise Spoiled("the trial was over before it was looked at")
+        place = place[1].decode()
         process.send_signal(number)
         wait_for_end(process.pid)
         assert process.wait() == -number, (process.returncode, errors.text())

@@ -101,7 +101,7 @@ def recycled_meanwhile(world):
 
 @on_both_ends("a guest that powers off meanwhile did so itself")
 def powered_off_meanwhile(world, end):
-    manager, vm, daemon = held(world, action="s5", delay_ms=1500)
+    manager, vm, daemon = held(world, action="s5", delay_ms=4000)
     end(daemon)
     assert vm.is_over() == 0
     daemon = manager.start()
@@ -226,10 +226,12 @@ def wait_until(at_ns):
 def halved(world):
     manager, farm, daemon = scripted_under_manager(world)
     guest = '{"guest": true, "reason": "guest-reset"}'
-    farm.say(0, "RESET", '{"guest": false, "reason": "host-qmp-system-reset"}')
+    first_ns = farm.say(0, "RESET", '{"guest": false, "reason": "host-qmp-system-reset"}')
     daemon.wait_told("one")
     daemon.kill()
     at_ns = farm.say(0, "RESET", guest)
+    if at_ns - first_ns > 400_000_000:
+        raise Spoiled(f"{(at_ns - first_ns) // 1_000_000} ms between two halves that are at once")
     wait_until(at_ns + 1_000_000_000)
     daemon = manager.start()
     farm.say(0, "STOP")

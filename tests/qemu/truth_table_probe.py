@@ -258,7 +258,7 @@ def button_reboots(vm):
 @row("a button too long ago is not obeyed but remembered", kinds=("pc",))
 def button_long_ago(vm):
     patience = ["--policy", "button_certain=0.1", "--policy", "button_likely=0.2"]
-    vm.probe("s5", delay_ms=700, options=patience).running()
+    vm.probe("s5", delay_ms=2500, options=patience).running()
     vm.monitor.ask("system_powerdown")
     (off,) = vm.ends(0)
     says(off, "poweroff", "guest", "acpi-s5", True, left="gone", confidence="likely")

@@ -54,7 +54,9 @@ class Timeout(Exception):
 
 
 class Spoiled(Exception):
-    """What this host emulates broke the guest; the proof of it. The test is done again, in a world of its own."""
+    """The machine broke what is tried, not the product: its emulation the guest, or its slowness what has to be at once; the proof of it.
+
+    The test is done again, in a world of its own."""
 
 
 # --- tests ----------------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def _run_one(sentence, function, todo, lock):
                 print(f"{'not ok' if error else 'ok'} {next(_told)} - {sentence}{directive}")
                 print(f"# {time.monotonic() - began:.2f} s")
             else:
-                print(f"# {sentence}: once more, since its guest was spoiled")
+                print(f"# {sentence}: once more, since it was spoiled")
             if error:
                 _report_failure(world, error)
             sys.stdout.flush()
