@@ -89,7 +89,6 @@ def _until_prompt(monitor):
 
 
 class Lab:
-    MAXCPUS = 1
     beats = False  # whether what runs there BEATS
 
     def __init__(self, script, disk=None):
@@ -120,7 +119,7 @@ class Lab:
         return [
             "-cpu", "EPYC-v1", "-m", str(MIB), "-virtfs", f"local,{SHARED},mount_tag=root",
             "-kernel", kernel("amd64"), "-initrd", initrd("init", *modules_of("amd64", MODULES)),
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests " f"maxcpus={self.MAXCPUS} {action}",
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable cryptomgr.notests maxcpus=1 " + action,
         ]  # fmt: skip
 
     def _read(self):

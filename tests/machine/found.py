@@ -45,13 +45,6 @@ class Own(Vm):
         return history
 
 
-def until(is_so, otherwise=lambda: None):
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.02)
-
-
 @test("one that was there before the daemon is found, with all that its command line says")
 def found(world):
     vm = Own(world)
@@ -63,7 +56,7 @@ def found(world):
                 "could_attach": vm.path, "sources": ["process"], "last_verdict": None}  # fmt: skip
     assert {key: told[key] for key in expected} == expected, told
     # It may have been seen by the survey, or by KVM's word a moment later.
-    until(lambda: listed(world, f"vmpower-vmm-{unnamed.pid}"))
+    until("the one without a name is listed", lambda: listed(world, f"vmpower-vmm-{unnamed.pid}"))
     other = listed(world, f"vmpower-vmm-{unnamed.pid}")
     assert (other["backend"], other["could_attach"]) == ("vmpower-vmm", None), other
     unnamed.kill()
@@ -78,7 +71,7 @@ def born_and_taken(world):
     daemon = Daemon(world, "--take-monitors", world.path("*.qmp"))
     other = world.path("other")
     vm = Own(world, "s5", "--paused", "--qmp", other, says=None)
-    until(lambda: (listed(world, vm.name) or {}).get("monitor") == vm.path, lambda: (world.vmpower("list").stdout, daemon.stderr.text()))
+    until("its monitor is listed", lambda: (listed(world, vm.name) or {}).get("monitor") == vm.path)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(other)
         client.sendall(b'{"execute": "qmp_capabilities"}{"execute": "cont"}')
@@ -173,7 +166,7 @@ def goes(action, row, rule, words=(), left="running"):
         if "trace" in daemon.stderr.text():
             raise Skip("the kernel's tracepoints cannot be used here")
         vm = Own(world, action, *words, delay_ms=1500, says=None)
-        until(lambda: listed(world, vm.name))
+        until("it is listed", lambda: listed(world, vm.name))
         daemon.wait_told(vm.name)
         if left == "running":
             vm.signal(signal.SIGKILL)

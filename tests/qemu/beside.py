@@ -16,16 +16,6 @@ SOURCES = ["qmp", "stderr", "process"]
 QUIT = ("destroy", "operator", "qmp-quit", False)
 
 
-def until(what, condition):
-    """Wait until the condition holds; it is asked, for a list can only be asked for."""
-    deadline = time.monotonic() + PATIENCE
-    while not (got := condition()):
-        if time.monotonic() > deadline:
-            raise Timeout(f"{what}: not within {PATIENCE} s")
-        time.sleep(0.02)
-    return got
-
-
 class User:
     """Somebody else, with a state directory of his own, beside the system's daemon."""
 

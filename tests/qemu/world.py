@@ -184,6 +184,16 @@ def wait_for_end(pid, timeout=PATIENCE):
         os.close(fd)
 
 
+def until(what, condition):
+    """Wait until the condition holds; it is asked, for what can only be asked for."""
+    deadline = time.monotonic() + PATIENCE
+    while not (got := condition()):
+        if time.monotonic() > deadline:
+            raise Timeout(f"{what}: not within {PATIENCE} s")
+        time.sleep(0.02)
+    return got
+
+
 class Inotify:
     """Tells when a file of the directory was written or replaced."""
 

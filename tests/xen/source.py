@@ -324,10 +324,7 @@ def _(world):
     helper.heard(lambda message: "xenstored has gone" in message.get("trouble", ""), "that xenstored has gone")
     # There is no other way to it: the kernel's device, say, through which it would be there again a second later.
     relay.open(is_refusing=True)
-    deadline = time.monotonic() + PATIENCE
-    while relay.refused < 2:
-        assert time.monotonic() < deadline, "it does not look whether xenstored is back"
-        time.sleep(0.1)
+    until("it looks whether xenstored is back", lambda: relay.refused >= 2)
     relay.close()
     assert helper.ask(instances[1], "preserve") == "done"
     assert not [message for message in helper.messages if message.get("trouble") == "xenstored is back"]
@@ -411,10 +408,7 @@ def _(world):
             written.append(then)
             domain.store.write(node, first)
         # Events are read before a request is.
-        deadline = time.monotonic() + PATIENCE
-        while written:
-            assert time.monotonic() < deadline, "it does not read the node"
-            time.sleep(0.01)
+        until("it reads the node", lambda: not written)
         look()
         assert helper.facts(instance)[n_known:] == told, (first, then, helper.facts(instance))
     guest.close()
@@ -512,10 +506,7 @@ def _(world):
     assert not vm.get("device_model"), vm
     with open(gate, "w", encoding="ascii") as file:
         file.write("go\n")
-    deadline = time.monotonic() + PATIENCE
-    while comm_of(model.pid) == "child":
-        assert time.monotonic() < deadline, "it does not begin"
-        time.sleep(0.05)
+    until("it begins", lambda: comm_of(model.pid) != "child")
     domain.store.write(node + "/state", "running")
     helper.heard(is_pid(model.pid), "that it is there")
 
